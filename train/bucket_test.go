@@ -1,0 +1,58 @@
+package train
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// Whatever the sizes and the order in which gradients finish, the buckets cover the memory exactly once, and every
+// bucket starts exactly once, in order, and not before its last gradient.
+func TestBucketsCoverAndStartInOrder(t *testing.T) {
+	for seed := range uint64(500) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var params []span
+		total := 0
+		for range 1 + rng.IntN(12) {
+			n := 1 + rng.IntN(400)
+			params = append(params, span{total, n})
+			total += n
+		}
+		plan := planBuckets(params, 4*rng.IntN(600))
+
+		end := total
+		for _, b := range plan {
+			if b.hi != end || b.lo >= b.hi {
+				t.Fatalf("seed %d: bucket %+v does not end at %d", seed, b, end)
+			}
+			end = b.lo
+		}
+		if end != 0 {
+			t.Fatalf("seed %d: elements below %d are in no bucket", seed, end)
+		}
+
+		tracker := newBucketTracker(plan, len(params))
+		for range 2 {
+			tracker.reset()
+			done := make([]bool, len(params))
+			started := 0
+			for _, p := range rng.Perm(len(params)) {
+				done[p] = true
+				from, to := tracker.ready(p)
+				if from != started {
+					t.Fatalf("seed %d: bucket %d started after %d", seed, from, started)
+				}
+				for b := from; b < to; b++ {
+					for q := plan[b].first; q <= plan[b].last; q++ {
+						if !done[q] {
+							t.Fatalf("seed %d: bucket %d started without gradient %d", seed, b, q)
+						}
+					}
+				}
+				started = to
+			}
+			if started != len(plan) {
+				t.Fatalf("seed %d: %d of %d buckets started", seed, started, len(plan))
+			}
+		}
+	}
+}

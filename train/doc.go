@@ -1,0 +1,16 @@
+// Package train is the one place where the model, the data, the ring and the cluster meet: synchronous data-parallel
+// training of one rank.
+//
+// A Worker owns a device, the parameters and the optimizer. Run locks its goroutine to an OS thread (the devices bind
+// state to it), broadcasts rank 0's parameters, and then repeats for every step: take this rank's part of the global
+// batch, forward, backward, sum the gradients over the ring bucket by bucket as they become final, update. The loss
+// kernel divides by the size of the global batch, so the ring's plain sum is the exact average over samples, uneven
+// last batches included.
+//
+// After each epoch every rank evaluates its part of the test set and the ranks exchange their exact counts; the
+// leader hands the outcome to Config.OnEpoch and writes the checkpoints.
+//
+// Run blocks until training ends, the context is cancelled or the ring fails; it stops at the next step boundary or
+// inside the collective that it waits for, and leaves no goroutine behind. To test with it, give every rank a Group
+// over allreducetest's in-memory transport, as worker_test.go does.
+package train

@@ -1,0 +1,119 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"ringloom/data"
+	"ringloom/shard"
+)
+
+// RankEpoch is what one rank reports of an epoch. Counts are exact; LossSum is the sum over its samples.
+type RankEpoch struct {
+	Rank        int       `json:"rank"`
+	Samples     int       `json:"samples"`
+	Correct     int       `json:"correct"`
+	LossSum     float64   `json:"loss_sum"`
+	StepLoss    []float64 `json:"step_loss"` // this rank's share of each step's mean loss over the global batch
+	TestSamples int       `json:"test_samples"`
+	TestCorrect int       `json:"test_correct"`
+	Timing
+}
+
+// ImagesPerSecond is the training speed without evaluation.
+func (r RankEpoch) ImagesPerSecond() float64 { return float64(r.Samples) / r.Total }
+
+// Epoch is the outcome of one epoch over all ranks, the same on every rank.
+type Epoch struct {
+	Number        int // from 1
+	Steps         int // optimizer steps since the start of the run
+	Loss          float64
+	TrainAccuracy float64 // over the samples as they were trained on, as the course counts
+	TestAccuracy  float64
+	Seconds       float64 // of the slowest rank, training without evaluation
+	StepLoss      []float64
+	Ranks         []RankEpoch
+}
+
+// exchange gives every rank all ranks' reports.
+func (w *Worker) exchange(ctx context.Context, epoch int, local *RankEpoch) (Epoch, error) {
+	payload, err := json.Marshal(local)
+	if err != nil {
+		return Epoch{}, err
+	}
+	payloads, err := w.Ring.Gather(ctx, payload)
+	if err != nil {
+		return Epoch{}, fmt.Errorf("gathering the results of epoch %d: %w", epoch, err)
+	}
+	ranks := make([]RankEpoch, len(payloads))
+	for r, p := range payloads {
+		if err := json.Unmarshal(p, &ranks[r]); err != nil {
+			return Epoch{}, fmt.Errorf("the result of epoch %d from rank %d cannot be read: %w", epoch, r, err)
+		}
+	}
+	return merge(epoch, w.steps, ranks), nil
+}
+
+// merge adds up the ranks' exact counts.
+func merge(number, steps int, ranks []RankEpoch) Epoch {
+	e := Epoch{Number: number, Steps: steps, Ranks: ranks, StepLoss: make([]float64, len(ranks[0].StepLoss))}
+	var samples, correct, testSamples, testCorrect int
+	var loss float64
+	for _, r := range ranks {
+		samples += r.Samples
+		correct += r.Correct
+		testSamples += r.TestSamples
+		testCorrect += r.TestCorrect
+		loss += r.LossSum
+		e.Seconds = max(e.Seconds, r.Total)
+		for i, l := range r.StepLoss {
+			e.StepLoss[i] += l
+		}
+	}
+	e.Loss = loss / float64(samples)
+	e.TrainAccuracy = float64(correct) / float64(samples)
+	e.TestAccuracy = float64(testCorrect) / float64(testSamples)
+	return e
+}
+
+// evalBatch is the number of images in one forward pass of evaluation; it bounds memory, not results.
+const evalBatch = 250
+
+// evaluate counts this rank's part of the test set: every test image exactly once over all ranks.
+func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
+	watch := startWatch()
+	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
+	loader := w.newLoader(w.Test, (hi-lo+evalBatch-1)/evalBatch, func(step int, dst []int32) []int32 {
+		for i := lo + step*evalBatch; i < min(lo+(step+1)*evalBatch, hi); i++ {
+			dst = append(dst, int32(i))
+		}
+		return dst
+	})
+	defer loader.Close()
+	for e.TestSamples < hi-lo {
+		batch, err := loader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		program, err := w.program(batch.N, false)
+		if err != nil {
+			return err
+		}
+		program.Load(batch.Pixels, batch.Labels)
+		stats, err := program.Forward()
+		if err != nil {
+			return err
+		}
+		e.TestSamples += batch.N
+		e.TestCorrect += stats.Correct
+		loader.Release(batch)
+	}
+	watch.lap(&e.Evaluation)
+	return nil
+}
+
+// newLoader prefetches the batches that indices appends to its dst, one call a step.
+func (w *Worker) newLoader(set *data.Dataset, steps int, indices func(step int, dst []int32) []int32) *data.Loader {
+	return data.NewLoader(data.LoaderConfig{Dataset: set, Side: w.model.InputSide, Steps: steps, Batch: indices})
+}
