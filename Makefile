@@ -1,0 +1,61 @@
+# ringloom: `make train` runs the main job, `make test` the tests. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO       ?= go
+NPROC    ?= 2
+ARGS     ?=
+VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo development)
+LDFLAGS  := -X main.version=$(VERSION)
+# Debian packages: the CPU engine and the data set. apt-get needs root.
+PACKAGES := libdnnl-dev dataset-fashion-mnist
+SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# Packages with goroutines of their own; the race detector needs cgo.
+RACE     := ./allreduce/... ./cluster/... ./data/... ./train/...
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing of: $(PACKAGES)
+	@missing=(); for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing+=($$p); done; \
+	if (($${#missing[@]})); then \
+		echo "installing $${missing[*]}"; \
+		$(SUDO) apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
+	fi
+
+.PHONY: build
+build: setup ## build bin/ringloom with the oneDNN device
+	$(GO) build -tags onednn -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
+
+.PHONY: build-purego
+build-purego: ## build bin/ringloom without any C library (slow reference device)
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
+
+.PHONY: train
+train: build ## train LeNet on Fashion-MNIST with NPROC (2) processes; ARGS goes to train
+	bin/ringloom launch -n $(NPROC) -- $(ARGS)
+
+.PHONY: test
+test: setup ## run the tests: format, vet, oneDNN, race detector, and all without cgo
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
+	$(GO) vet -tags onednn ./...
+	$(GO) test -tags onednn ./...
+	$(GO) test -race -short $(RACE)
+	CGO_ENABLED=0 $(GO) test -short ./...
+
+.PHONY: test-long
+test-long: setup ## run the long tests: thousands of fault seeds, fuzzing, convergence
+	RINGLOOM_LONG=1 $(GO) test -tags onednn -count=1 -timeout 60m ./...
+
+.PHONY: bench
+bench: setup ## benchmark the kernels, the ring and the training step on this machine
+	$(GO) test -tags onednn -run '^$$' -bench . -benchmem ./nn/... ./allreduce/... ./data/... ./train/...
+
+.PHONY: clean
+clean: ## remove what make build made
+	rm -rf bin

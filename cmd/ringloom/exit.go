@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// The exit codes, documented in `ringloom --help` and the README.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitData        = 3
+	exitCluster     = 4
+	exitPeer        = 5
+	exitInterrupted = 130
+)
+
+var exitMeanings = []struct {
+	code    int
+	meaning string
+}{
+	{0, "everything asked for was done"},
+	{exitFailed, "this process failed: the last line says why"},
+	{exitUsage, "unknown command, flag or value, or a device that this machine lacks"},
+	{exitData, "the data set is missing, damaged or cannot be downloaded"},
+	{exitCluster, "the cluster did not form: missing peers, another configuration, wrong key, port in use"},
+	{exitPeer, "another rank died or failed during training"},
+	{exitInterrupted, "ended by SIGINT or SIGTERM"},
+}
+
+func exitCodeHelp() string {
+	var b strings.Builder
+	for _, e := range exitMeanings {
+		fmt.Fprintf(&b, "  %3d  %s\n", e.code, e.meaning)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+type (
+	// usageError is a mistake in the command line.
+	usageError struct{ error }
+	// dataError is a data set that cannot be used.
+	dataError struct{ error }
+	// clusterError is a cluster that did not form.
+	clusterError struct{ error }
+	// peerError is a run that another rank ended.
+	peerError struct{ error }
+	// alreadyShown carries the exit code of an error that the user has read already.
+	alreadyShown struct{ code int }
+	// interrupted is the cause of a context that a signal cancelled.
+	interrupted struct{ signal os.Signal }
+)
+
+func (e usageError) Unwrap() error    { return e.error }
+func (e dataError) Unwrap() error     { return e.error }
+func (e clusterError) Unwrap() error  { return e.error }
+func (e peerError) Unwrap() error     { return e.error }
+func (e *alreadyShown) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+func (e *interrupted) Error() string  { return fmt.Sprintf("interrupted by signal %q", e.signal) }
+
+func exitCode(err error) int {
+	var (
+		shown *alreadyShown
+		stop  *interrupted
+	)
+	switch {
+	case errors.As(err, &shown):
+		return shown.code
+	case errors.As(err, &stop):
+		return exitInterrupted
+	case errors.As(err, new(usageError)):
+		return exitUsage
+	case errors.As(err, new(dataError)):
+		return exitData
+	case errors.As(err, new(clusterError)):
+		return exitCluster
+	case errors.As(err, new(peerError)):
+		return exitPeer
+	case strings.HasPrefix(err.Error(), "unknown command"): // cobra has no type for it
+		return exitUsage
+	}
+	return exitFailed
+}

@@ -1,0 +1,71 @@
+// Command ringloom trains convolutional networks on Fashion-MNIST with synchronous data parallelism.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// The first signal asks for an orderly end; a second one ends the process at once.
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		cancel(&interrupted{s})
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+
+	err := rootCommand().ExecuteContext(ctx)
+	if err == nil {
+		return
+	}
+	var shown *alreadyShown
+	if !errors.As(err, &shown) {
+		fmt.Fprintf(os.Stderr, "ringloom: %v\n", err)
+	}
+	os.Exit(exitCode(err))
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ringloom",
+		Short: "Distributed data-parallel training of convolutional networks on Fashion-MNIST",
+		Long: `ringloom trains convolutional networks on Fashion-MNIST with synchronous data parallelism.
+
+Nodes find each other by gossip, each trains its shard of every batch on its own device, and a ring
+all-reduce over NATS sums the gradients. Start here:
+
+  ringloom launch -n 2                 train LeNet with two processes on this machine
+  ringloom launch -n 4 -- --epochs 3   four processes, three epochs
+  ringloom train --help                one node of a cluster
+  ringloom data                        where the data set is, and whether it is whole
+
+Exit codes:
+` + exitCodeHelp(),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
+	})
+	root.AddCommand(trainCommand(), launchCommand(), modelsCommand(), dataCommand(), versionCommand())
+	return root
+}
+
+// noArguments refuses stray words with an error that says where flags go.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%q is not understood: %s takes flags only (see '%s --help')", args[0], cmd.Name(), cmd.CommandPath())}
+	}
+	return nil
+}
