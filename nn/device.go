@@ -1,12 +1,21 @@
 package nn
 
-import "fmt"
+import "errors"
 
 // Buffer is a span of a device's memory that holds float32 elements. Exactly one of the two is set: Host for
 // devices that compute in the process's own memory (purego, oneDNN), Device for an accelerator's address.
 type Buffer struct {
 	Host   []float32
 	Device uintptr
+}
+
+// Slice is the n elements from offset on.
+func (b Buffer) Slice(offset, n int) Buffer {
+	if b.Host != nil {
+		return Buffer{Host: b.Host[offset : offset+n : offset+n]}
+	}
+	const float32Bytes = 4
+	return Buffer{Device: b.Device + uintptr(offset)*float32Bytes}
 }
 
 // Device compiles operations into kernels and owns the memory that they work on. A device is used by one OS thread
@@ -32,10 +41,15 @@ type Kernel interface {
 }
 
 // ErrUnsupported is wrapped by Compile's error when a device lacks an operation.
-var ErrUnsupported = fmt.Errorf("operation not supported by this device")
+var ErrUnsupported = errors.New("operation not supported by this device")
 
 // Spec describes one operation at fixed shapes. The set is closed: the types of this file.
-type Spec interface{ Validate() error }
+type Spec interface {
+	// Validate returns an error that wraps ErrSpec where the shapes do not fit together.
+	Validate() error
+	// String is the geometry in a few words, such as "8x28x28x1 -> 8x28x28x6, kernel 5x5, stride 1x1, padding 2x2".
+	String() string
+}
 
 // Image is the shape of a batch of activations, stored NHWC (channels innermost). A matrix [N, C] is an Image of
 // height and width one.
