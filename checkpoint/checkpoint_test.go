@@ -1,0 +1,126 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func example() (Meta, []Tensor) {
+	return Meta{Model: "lenet", Epoch: 3, Step: 705, TestAccuracy: 0.8125}, []Tensor{
+		{"0.weight", []int{2, 1, 1, 2}, []float32{1, -2, 3.5, 0}},
+		{"0.bias", []int{2}, []float32{0.25, math.MaxFloat32}},
+	}
+}
+
+func encode(t testing.TB, meta Meta, tensors []Tensor) []byte {
+	var b bytes.Buffer
+	if err := Write(&b, meta, tensors); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestRoundTrip(t *testing.T) {
+	meta, tensors := example()
+	file := encode(t, meta, tensors)
+	if n := binary.LittleEndian.Uint64(file); n%8 != 0 {
+		t.Errorf("a header of %d bytes leaves the data unaligned", n)
+	}
+	gotMeta, got, err := Read(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gotMeta != meta || !reflect.DeepEqual(got, tensors) {
+		t.Errorf("got %+v %+v", gotMeta, got)
+	}
+}
+
+func TestEveryTruncationAndExtensionIsRefused(t *testing.T) {
+	file := encode(t, Meta{}, []Tensor{{"a", []int{3}, []float32{1, 2, 3}}})
+	for n := range len(file) {
+		if _, _, err := Read(bytes.NewReader(file[:n])); !errors.Is(err, ErrFormat) {
+			t.Fatalf("cut to %d of %d bytes: got %v", n, len(file), err)
+		}
+	}
+	if _, _, err := Read(bytes.NewReader(append(file, 0))); !errors.Is(err, ErrFormat) {
+		t.Fatalf("with a byte too many: got %v", err)
+	}
+}
+
+func withHeader(header string, data int) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	return append(append(b, header...), make([]byte, data)...)
+}
+
+func TestBadHeadersNameTheTensor(t *testing.T) {
+	for name, c := range map[string]struct {
+		file []byte
+		says string
+	}{
+		"huge header": {binary.LittleEndian.AppendUint64(nil, 1<<40), "claims 1099511627776 bytes"},
+		"no JSON":     {withHeader(`{"a"`, 0), "no JSON object"},
+		"dtype":       {withHeader(`{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}`, 2), `tensor "a" has dtype "BF16"`},
+		"overlap": {withHeader(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8),
+			`tensor "b" of shape [1] lies at bytes [4 8], expected [8 12]`},
+		"gap":      {withHeader(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), `tensor "a"`},
+		"overflow": {withHeader(`{"a":{"dtype":"F32","shape":[2147483647,2147483647],"data_offsets":[0,4]}}`, 4), `has shape [2147483647 2147483647]`},
+		"negative": {withHeader(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4), `has shape [-1]`},
+	} {
+		if _, _, err := Read(bytes.NewReader(c.file)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestFitTakesAllOrNothing(t *testing.T) {
+	meta, have := example()
+	target := func() []Tensor {
+		return []Tensor{{"0.weight", []int{2, 1, 1, 2}, make([]float32, 4)}, {"0.bias", []int{2}, make([]float32, 2)}}
+	}
+	want := target()
+	if err := Fit("lenet", want, meta, have); err != nil || !reflect.DeepEqual(want, have) {
+		t.Fatalf("got %v %v", want, err)
+	}
+	for name, c := range map[string]struct {
+		change func(m *Meta, h []Tensor) []Tensor
+		says   string
+	}{
+		"model":   {func(m *Meta, h []Tensor) []Tensor { m.Model = "alexnet"; return h }, "written by alexnet, this run trains lenet"},
+		"missing": {func(m *Meta, h []Tensor) []Tensor { return h[:1] }, `"0.bias" is missing`},
+		"extra":   {func(m *Meta, h []Tensor) []Tensor { return append(h, Tensor{Name: "1.bias"}) }, `lenet has no tensor "1.bias"`},
+		"shape":   {func(m *Meta, h []Tensor) []Tensor { h[1].Shape = []int{2, 1}; return h }, `"0.bias" has shape [2 1], lenet needs [2]`},
+		"nan":     {func(m *Meta, h []Tensor) []Tensor { h[1].Data[1] = float32(math.NaN()); return h }, `element 1 of tensor "0.bias" is NaN`},
+	} {
+		meta, have := example()
+		have = c.change(&meta, have)
+		want := target()
+		err := Fit("lenet", want, meta, have)
+		if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if !reflect.DeepEqual(want, target()) {
+			t.Errorf("%s: the parameters changed", name)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	meta, tensors := example()
+	f.Add(encode(f, meta, tensors))
+	f.Add(withHeader(`{}`, 0))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		meta, tensors, err := Read(bytes.NewReader(file))
+		if err != nil {
+			return
+		}
+		again, tensors2, err := Read(bytes.NewReader(encode(t, meta, tensors)))
+		if err != nil || again != meta && meta.TestAccuracy == meta.TestAccuracy || len(tensors) != len(tensors2) {
+			t.Fatalf("what was read does not survive writing: %v", err)
+		}
+	})
+}
