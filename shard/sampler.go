@@ -1,0 +1,115 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// ErrConfig is wrapped by every error that New returns.
+var ErrConfig = errors.New("shard: invalid configuration")
+
+// Config says what is divided and among how many. It must be the same on all ranks but for Rank.
+type Config struct {
+	Samples     int    // size of the data set, 1 to 2^31-1
+	GlobalBatch int    // samples of all ranks together in a step, at least World so that no rank is always idle
+	World       int    // number of ranks, at least 1
+	Rank        int    // this rank, 0 to World-1
+	Seed        uint64 // picks the permutations; unused without Shuffle
+	Shuffle     bool   // false: every epoch goes through the samples in their stored order
+}
+
+// Validate reports the first field that New would refuse.
+func (c Config) Validate() error {
+	switch {
+	case c.Samples < 1 || c.Samples > math.MaxInt32:
+		return fmt.Errorf("%w: %d samples, want 1 to %d", ErrConfig, c.Samples, math.MaxInt32)
+	case c.World < 1:
+		return fmt.Errorf("%w: world size %d, want at least 1", ErrConfig, c.World)
+	case c.Rank < 0 || c.Rank >= c.World:
+		return fmt.Errorf("%w: rank %d in a world of %d", ErrConfig, c.Rank, c.World)
+	case c.GlobalBatch < c.World:
+		return fmt.Errorf("%w: global batch of %d is smaller than the world of %d ranks", ErrConfig, c.GlobalBatch, c.World)
+	}
+	return nil
+}
+
+// Sampler hands out one rank's sample indices. It is not safe for concurrent use.
+type Sampler struct {
+	cfg   Config
+	perm  []int32 // permutation of epoch
+	epoch int     // whose permutation perm holds, -1 at first
+}
+
+// New returns the sampler of one rank. It allocates 4 bytes a sample, once.
+func New(cfg Config) (*Sampler, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Sampler{cfg: cfg, perm: make([]int32, cfg.Samples), epoch: -1}
+	if !cfg.Shuffle {
+		identity(s.perm)
+	}
+	return s, nil
+}
+
+// Steps is the number of steps in an epoch, the same on every rank. The last batch may be smaller; none is dropped.
+func (s *Sampler) Steps() int {
+	return (s.cfg.Samples-1)/s.cfg.GlobalBatch + 1
+}
+
+// GlobalLen is the number of samples of all ranks together in a step: the batch that a mean loss divides by. It is
+// zero for a step outside the epoch. The epoch does not matter today; it is there so that callers need not know that.
+func (s *Sampler) GlobalLen(epoch, step int) int {
+	lo, hi := s.globalRange(step)
+	return hi - lo
+}
+
+// MaxLocal is the largest number of samples that Batch returns on any rank: the capacity to plan buffers for.
+func (s *Sampler) MaxLocal() int {
+	return (min(s.cfg.GlobalBatch, s.cfg.Samples)-1)/s.cfg.World + 1
+}
+
+// Batch returns this rank's sample indices in step of epoch (both counted from 0). It overwrites dst from its start
+// and allocates only if dst's capacity is below MaxLocal. The result is empty where the rank has no part of a small last batch, and
+// for a step outside the epoch. A negative epoch panics.
+func (s *Sampler) Batch(epoch, step int, dst []int32) []int32 {
+	if epoch < 0 {
+		panic(fmt.Sprintf("shard: epoch %d", epoch))
+	}
+	s.load(epoch)
+	lo, hi := s.globalRange(step)
+	a, b := EvalRange(hi-lo, s.cfg.World, s.cfg.Rank)
+	return append(dst[:0], s.perm[lo+a:lo+b]...)
+}
+
+// globalRange is the span of positions of a step's global batch, empty outside the epoch.
+func (s *Sampler) globalRange(step int) (lo, hi int) {
+	if step < 0 || step >= s.Steps() {
+		return 0, 0
+	}
+	lo = step * s.cfg.GlobalBatch
+	return lo, lo + min(s.cfg.GlobalBatch, s.cfg.Samples-lo)
+}
+
+// load makes perm the permutation of epoch.
+func (s *Sampler) load(epoch int) {
+	if s.epoch == epoch || !s.cfg.Shuffle {
+		return
+	}
+	permute(s.perm, s.cfg.Seed, epoch)
+	s.epoch = epoch
+}
+
+// EvalRange is the span [lo, hi) of samples that a rank evaluates: contiguous, in rank order, covering every sample
+// exactly once, sizes differing by at most one (the first ranks have the larger parts). It is empty for a rank beyond
+// the number of samples. Summing counts over the ranks is therefore exact.
+func EvalRange(samples, world, rank int) (lo, hi int) {
+	size, larger := samples/world, samples%world
+	lo = rank*size + min(rank, larger)
+	hi = lo + size
+	if rank < larger {
+		hi++
+	}
+	return lo, hi
+}
