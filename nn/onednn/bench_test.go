@@ -1,0 +1,70 @@
+//go:build onednn
+
+package onednn
+
+import (
+	"fmt"
+	"testing"
+
+	"ringloom/nn"
+)
+
+// BenchmarkLenetOps times each operation of a LeNet step on one thread, convolutions and poolings in every way that
+// they can be computed: the figures behind choose.go.
+func BenchmarkLenetOps(b *testing.B) {
+	for _, batch := range []int{256, 128} {
+		d := openLocked(b, 1)
+		for i, spec := range lenetStep(batch) {
+			for _, w := range ways(d, spec) {
+				k := bind(b, d, spec, w)
+				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, nn.Kind(spec), w, k.impl()), func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						k.run(b)
+					}
+					if f := nn.FLOPs(spec); f > 0 {
+						b.ReportMetric(float64(f)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+					}
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkLenetStep runs all kernels of a step one after the other, each with buffers of its own, as a training step
+// does but for the optimizer.
+func BenchmarkLenetStep(b *testing.B) {
+	for _, batch := range []int{256, 128, 64} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			d := openLocked(b, 1)
+			var step []bound
+			for _, spec := range lenetStep(batch) {
+				step = append(step, bind(b, d, spec, d.choose(spec)))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, k := range step {
+					k.run(b)
+				}
+			}
+			b.ReportMetric(float64(batch)*float64(b.N)/b.Elapsed().Seconds(), "images/s")
+		})
+	}
+}
+
+// ways are all ways to compute the operation, the chosen one first.
+func ways(d *Device, spec nn.Spec) []way {
+	chosen := d.choose(spec)
+	all := []way{chosen}
+	others := []way{nhwc}
+	switch spec.(type) {
+	case nn.ConvForward, nn.ConvBackwardData, nn.ConvBackwardWeights:
+		others = []way{nhwc, blocked}
+	}
+	for _, w := range others {
+		if w != chosen {
+			all = append(all, w)
+		}
+	}
+	return all
+}

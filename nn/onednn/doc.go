@@ -1,0 +1,33 @@
+// Package onednn is the CPU device: it runs the operations of package nn with oneDNN (Debian's libdnnl-dev, 2.6) and,
+// where oneDNN pads a handful of channels to sixteen, with kernels of its own.
+//
+// Build with -tags onednn (cgo and libdnnl-dev are needed). Without the tag the package still compiles; New and
+// Available then return ErrNotBuilt.
+//
+//	runtime.LockOSThread()
+//	dev, err := onednn.New(onednn.Options{Threads: 1})
+//	if err != nil { ... }
+//	defer dev.Close()
+//	kernel, err := dev.Compile(nn.SigmoidForward{Len: 4704})
+//
+// # Which kernel runs
+//
+// Compile decides by the operation's shape and the processor's instruction set alone, never by a timing, so every
+// rank on the same kind of machine takes the same path. choose.go holds the rules and says what was measured. Kernels
+// that are written here need AVX-512; elsewhere the same shapes go to oneDNN. ONEDNN_MAX_CPU_ISA=AVX2 (oneDNN's own
+// variable) forces that, and is how the tests cover it.
+//
+// Convolution weights arrive in PyTorch's OIHW order and are packed at each Run: they change with every training
+// step, and packing LeNet's takes a few microseconds.
+//
+// # Threads and memory
+//
+// A device belongs to one OS thread (see nn.Device). With one thread nothing is spawned; with more, oneDNN and the
+// kernels here share the OpenMP team of the calling thread. Run allocates nothing on the Go heap. Alloc's memory
+// comes from C and is freed by Close, after which a buffer's Host must not be touched.
+//
+// # Determinism
+//
+// Work is split among a fixed number of threads and partial sums are added in the order of the threads: the same
+// input gives the same bits from run to run and from process to process, for one thread count and instruction set.
+package onednn

@@ -1,0 +1,135 @@
+//go:build onednn
+
+// The weights' gradient of the grey-image convolution (see grey_forward.c). The output's gradient is split into planes
+// of one channel; then the vector runs over 16 pixels of a row, with one accumulator per (channel, tap): a row of the
+// kernel times half of the channels, 15 at a time, over a whole image. Lanes are added up once at the end.
+
+#include "grey.h"
+
+#if defined(__x86_64__)
+
+enum { GROUP = 3, GROUPS = GREY_CHANNELS / GROUP };
+
+// Splits image n of dy into the thread's planes and adds up the bias's gradient by lanes.
+RL_AVX512 static float *split(const grey *g, const float *dy, int64_t n, int thread, float *bias)
+{
+    int width = grey_round_up(g->c.ow, 16), row = g->c.ow * GREY_CHANNELS;
+    int64_t plane = (int64_t)g->c.oh * width;
+    float *planes = g->planes + thread * plane * GREY_CHANNELS;
+    __m512 sum[GREY_CHANNELS], in[GREY_CHANNELS];
+#pragma GCC unroll 8
+    for (int o = 0; o < GREY_CHANNELS; o++) sum[o] = _mm512_load_ps(bias + o * 16);
+    for (int y = 0; y < g->c.oh; y++) {
+        const float *from = dy + (n * g->c.oh + y) * row;
+        for (int x = 0; x < width; x += 16) {
+#pragma GCC unroll 8
+            for (int v = 0; v < GREY_CHANNELS; v++)
+                in[v] = _mm512_maskz_loadu_ps(rl_lanes_below(row - x * GREY_CHANNELS, v),
+                                              from + x * GREY_CHANNELS + v * 16);
+#pragma GCC unroll 8
+            for (int o = 0; o < GREY_CHANNELS; o++) {
+                __m512 p = rl_transpose_vector(g->transpose, in, GREY_CHANNELS, o);
+                _mm512_store_ps(planes + o * plane + y * width + x, p);
+                sum[o] = _mm512_add_ps(sum[o], p);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int o = 0; o < GREY_CHANNELS; o++) _mm512_store_ps(bias + o * 16, sum[o]);
+    return planes;
+}
+
+// One row of the kernel for GROUP channels: adds the image's products to sums [GROUP, kw, 16].
+RL_AVX512 static void accumulate(const grey *g, const float *x, const float *planes, float *sums)
+{
+    int width = grey_round_up(g->c.ow, 16);
+    int64_t plane = (int64_t)g->c.oh * width;
+    __m512 sum[GROUP][GREY_KERNEL_W];
+#pragma GCC unroll 4
+    for (int o = 0; o < GROUP; o++)
+#pragma GCC unroll 8
+        for (int j = 0; j < GREY_KERNEL_W; j++) sum[o][j] = _mm512_setzero_ps();
+    for (int y = 0; y < g->c.oh; y++) {
+        const float *d = planes + (int64_t)y * width, *p = x + (int64_t)y * g->padded_w;
+        for (int i = 0; i < width; i += 16) {
+            __m512 dy[GROUP];
+#pragma GCC unroll 4
+            for (int o = 0; o < GROUP; o++) dy[o] = _mm512_load_ps(d + o * plane + i);
+#pragma GCC unroll 8
+            for (int j = 0; j < GREY_KERNEL_W; j++) {
+                __m512 v = _mm512_loadu_ps(p + i + j);
+#pragma GCC unroll 4
+                for (int o = 0; o < GROUP; o++) sum[o][j] = _mm512_fmadd_ps(dy[o], v, sum[o][j]);
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (int o = 0; o < GROUP; o++)
+#pragma GCC unroll 8
+        for (int j = 0; j < GREY_KERNEL_W; j++) {
+            // One image's sum at a time joins the batch's: rounding errors stay small.
+            float *to = sums + (o * GREY_KERNEL_W + j) * 16;
+            _mm512_store_ps(to, _mm512_add_ps(sum[o][j], _mm512_load_ps(to)));
+        }
+}
+
+static int64_t sums_len(const grey *g) { return (int64_t)g->c.kh * GREY_CHANNELS * GREY_KERNEL_W * 16; }
+
+RL_AVX512 static void backward_range(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
+{
+    const grey *g = (const grey *)k;
+    int64_t len = sums_len(g), plane = (int64_t)g->c.oh * grey_round_up(g->c.ow, 16);
+    float *sums = g->sums + thread * (len + GREY_CHANNELS * 16), *bias = sums + len;
+    memset(sums, 0, sizeof(float) * (size_t)(len + GREY_CHANNELS * 16));
+    for (int64_t n = begin; n < end; n++) {
+        const float *x = grey_pad(g, op->src[1], n, thread);
+        const float *planes = split(g, op->src[0], n, thread, bias);
+        for (int i = 0; i < g->c.kh; i++)
+            for (int q = 0; q < GROUPS; q++)
+                accumulate(g, x + i * g->padded_w, planes + q * GROUP * plane,
+                           sums + (i * GREY_CHANNELS + q * GROUP) * GREY_KERNEL_W * 16);
+    }
+}
+
+// Adds lanes, then threads, in their order.
+static float total(const float *lanes, int64_t thread_stride, int threads)
+{
+    float sum = 0;
+    for (int t = 0; t < threads; t++)
+        for (int i = 0; i < 16; i++) sum += lanes[t * thread_stride + i];
+    return sum;
+}
+
+static int backward_run(rl_kernel *k, const rl_operands *op)
+{
+    const grey *g = (const grey *)k;
+    rl_parallel(k, op, g->c.n, 1, backward_range);
+    int64_t len = sums_len(g), stride = len + GREY_CHANNELS * 16;
+    float *dw = op->dst[0];
+    for (int o = 0; o < GREY_CHANNELS; o++)
+        for (int i = 0; i < g->c.kh; i++)
+            for (int j = 0; j < GREY_KERNEL_W; j++)
+                *dw++ = total(g->sums + ((i * GREY_CHANNELS + o) * GREY_KERNEL_W + j) * 16, stride, k->threads);
+    for (int o = 0; o < GREY_CHANNELS; o++) op->dst[1][o] = total(g->sums + len + o * 16, stride, k->threads);
+    return RL_OK;
+}
+
+int rl_grey_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
+{
+    grey *g = rl_own_new(d, sizeof *g, "grey", backward_run);
+    if (!g) return RL_NO_MEMORY;
+    grey_init(g, d, c, 1);
+    int64_t planes = (int64_t)GREY_CHANNELS * c.oh * grey_round_up(c.ow, 16);
+    g->planes = rl_own_block(g, (int64_t)sizeof(float) * d->threads * planes);
+    g->sums = rl_own_block(g, (int64_t)sizeof(float) * d->threads * (sums_len(g) + GREY_CHANNELS * 16));
+    return rl_own_finish(g, out);
+}
+
+#else
+
+int rl_grey_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
+{
+    return rl_plan_conv_backward_weights(d, c, RL_NHWC, out);
+}
+
+#endif

@@ -1,0 +1,98 @@
+//go:build onednn
+
+#include "own.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Large buffers are aligned to a huge page so that the kernel of the operating system can back them with one: a
+// LeNet step streams through tens of megabytes, and 4 KiB pages cost it TLB misses.
+enum { CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
+
+void *rl_scratch(int64_t bytes)
+{
+    void *p = NULL;
+    if (bytes < 1) bytes = 1;
+    if (posix_memalign(&p, bytes >= HUGE_PAGE ? HUGE_PAGE : CACHE_LINE, (size_t)bytes) != 0) return NULL;
+    memset(p, 0, (size_t)bytes);
+    return p;
+}
+
+float *rl_alloc(int64_t n) { return rl_scratch(n * (int64_t)sizeof(float)); }
+
+void rl_free(float *p) { free(p); }
+
+int rl_run(rl_kernel *k, float *d0, float *d1, float *s0, float *s1, float *s2)
+{
+    // The team size belongs to the calling thread, which need not be the one that made the device.
+    if (omp_get_max_threads() != k->threads) omp_set_num_threads(k->threads);
+    rl_operands op = { { d0, d1 }, { s0, s1, s2 } };
+    return k->run(k, &op);
+}
+
+void rl_destroy(rl_kernel *k)
+{
+    if (k) k->destroy(k);
+}
+
+// An own kernel: its scratch memory lies behind the struct that embeds rl_kernel.
+static void own_destroy(rl_kernel *k)
+{
+    rl_own *own = (rl_own *)k;
+    for (int i = 0; i < own->blocks; i++) free(own->block[i]);
+    free(own);
+}
+
+void *rl_own_new(const rl_device *d, size_t size, const char *impl, int (*run)(rl_kernel *, const rl_operands *))
+{
+    rl_own *own = calloc(1, size);
+    if (!own) return NULL;
+    own->base.run = run;
+    own->base.destroy = own_destroy;
+    own->base.threads = d->threads;
+    strncpy(own->base.impl, impl, sizeof own->base.impl - 1);
+    return own;
+}
+
+void *rl_own_block(void *kernel, int64_t bytes)
+{
+    rl_own *own = kernel;
+    if (own->failed || own->blocks == RL_OWN_BLOCKS) {
+        own->failed = 1;
+        return NULL;
+    }
+    void *p = rl_scratch(bytes);
+    if (!p) own->failed = 1;
+    else own->block[own->blocks++] = p;
+    return p;
+}
+
+int rl_own_finish(void *kernel, rl_kernel **out)
+{
+    rl_own *own = kernel;
+    if (!own) return RL_NO_MEMORY;
+    if (own->failed) {
+        own_destroy(&own->base);
+        return RL_NO_MEMORY;
+    }
+    *out = &own->base;
+    return RL_OK;
+}
+
+// The split depends on the number of threads asked for, not on how many the runtime delivers: sums over parts come
+// out the same either way.
+void rl_parallel(rl_kernel *k, const rl_operands *op, int64_t n, int64_t grain, rl_range fn)
+{
+    int parts = k->threads;
+    if (parts <= 1) {
+        fn(k, op, 0, n, 0);
+        return;
+    }
+    int64_t units = (n + grain - 1) / grain;
+#pragma omp parallel for schedule(static) num_threads(parts)
+    for (int t = 0; t < parts; t++) {
+        int64_t begin = units * t / parts * grain, end = units * (t + 1) / parts * grain;
+        fn(k, op, begin, end < n ? end : n, t);
+    }
+}

@@ -1,0 +1,62 @@
+//go:build onednn
+
+package onednn
+
+// #include "kernel.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"ringloom/nn"
+)
+
+// kernel is a compiled operation: one C struct, one C call a run.
+type kernel struct {
+	spec     nn.Spec
+	c        *C.rl_kernel // nil after the device's Close
+	dst, src []int        // operands' lengths
+}
+
+// Run computes dst from src. Errors wrap ErrOperand, ErrClosed or a Status.
+func (k *kernel) Run(dst, src []nn.Buffer) error {
+	if k.c == nil {
+		return ErrClosed
+	}
+	if err := k.check("dst", dst, k.dst); err != nil {
+		return err
+	}
+	if err := k.check("src", src, k.src); err != nil {
+		return err
+	}
+	status := C.rl_run(k.c, pointer(dst, 0), pointer(dst, 1), pointer(src, 0), pointer(src, 1), pointer(src, 2))
+	if status != C.RL_OK {
+		return fmt.Errorf("oneDNN device: run %s %v: %w", nn.Kind(k.spec), k.spec, Status(status))
+	}
+	return nil
+}
+
+func (k *kernel) check(what string, operands []nn.Buffer, lens []int) error {
+	if len(operands) != len(lens) {
+		return fmt.Errorf("oneDNN device: %s %v takes %d operands in %s, not %d: %w", nn.Kind(k.spec), k.spec, len(lens),
+			what, len(operands), ErrOperand)
+	}
+	for i := range operands {
+		if len(operands[i].Host) != lens[i] {
+			return fmt.Errorf("oneDNN device: %s %v: %s[%d] has %d host elements, not %d: %w", nn.Kind(k.spec), k.spec,
+				what, i, len(operands[i].Host), lens[i], ErrOperand)
+		}
+	}
+	return nil
+}
+
+func pointer(operands []nn.Buffer, i int) *C.float {
+	if i >= len(operands) {
+		return nil
+	}
+	return (*C.float)(unsafe.Pointer(unsafe.SliceData(operands[i].Host)))
+}
+
+// impl names what runs: oneDNN's kernel, such as "jit:avx512_core", or this package's.
+func (k *kernel) impl() string { return C.GoString(&k.c.impl[0]) }

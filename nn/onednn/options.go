@@ -1,0 +1,36 @@
+package onednn
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNotBuilt is returned by New and Available in a binary that has no oneDNN.
+var ErrNotBuilt = errors.New("this binary was built without oneDNN; build with -tags onednn (make build)")
+
+// ErrClosed is returned by every method of a device, and by Run of its kernels, after Close.
+var ErrClosed = errors.New("oneDNN device is closed")
+
+// ErrOperand is wrapped by Run's error when an operand is missing, too short or in the wrong kind of memory.
+var ErrOperand = errors.New("wrong operand")
+
+// Options configures New.
+type Options struct {
+	// Threads is how many threads a kernel uses, the caller's included. Zero means one, which suits one process per
+	// core: training LeNet scales better over processes than over OpenMP threads.
+	Threads int
+}
+
+// maxThreads bounds Options.Threads; more is a mistyped number, and each thread has its own scratch memory.
+const maxThreads = 1024
+
+// threads returns the number of threads asked for, or an error that names a number out of range.
+func (o Options) threads() (int, error) {
+	switch {
+	case o.Threads == 0:
+		return 1, nil
+	case o.Threads < 0 || o.Threads > maxThreads:
+		return 0, fmt.Errorf("oneDNN device: %d threads asked for, want 1 to %d", o.Threads, maxThreads)
+	}
+	return o.Threads, nil
+}

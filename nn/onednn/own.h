@@ -1,0 +1,40 @@
+// What the kernels that are written here share: memory that goes with the kernel, and a split over threads.
+
+#ifndef RINGLOOM_ONEDNN_OWN_H
+#define RINGLOOM_ONEDNN_OWN_H
+
+#include "kernel.h"
+
+#include <stddef.h>
+
+#if defined(__x86_64__)
+#define RL_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#define RL_INLINE static inline __attribute__((always_inline))
+#endif
+
+enum { RL_OWN_BLOCKS = 8 };
+
+// Every own kernel's struct begins with this.
+typedef struct rl_own {
+    rl_kernel base;
+    int blocks, failed;
+    void *block[RL_OWN_BLOCKS];
+} rl_own;
+
+// Zeroed memory, aligned to at least 64 bytes; NULL when there is none. rl_free frees it.
+void *rl_scratch(int64_t bytes);
+
+// Allocates a zeroed kernel of size bytes (a struct that begins with rl_own); NULL without memory.
+void *rl_own_new(const rl_device *d, size_t size, const char *impl, int (*run)(rl_kernel *, const rl_operands *));
+// Gives the kernel zeroed scratch memory that is freed with it. A failure is remembered for rl_own_finish.
+void *rl_own_block(void *kernel, int64_t bytes);
+// Hands the kernel over, or frees it and returns RL_NO_MEMORY. kernel may be NULL.
+int rl_own_finish(void *kernel, rl_kernel **out);
+
+// fn works on [begin, end) of the split axis; thread numbers its scratch memory.
+typedef void (*rl_range)(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread);
+// Splits [0, n) over the kernel's threads in multiples of grain. Every thread number is called, with an empty range
+// if need be.
+void rl_parallel(rl_kernel *k, const rl_operands *op, int64_t n, int64_t grain, rl_range fn);
+
+#endif
