@@ -17,6 +17,7 @@ func Run(t *testing.T, newDevice func(t testing.TB) nn.Device) {
 		{"contract", contract},
 		{"finite differences", differences},
 		{"against the reference", againstReference},
+		{"golden lenet", func(t *testing.T, d nn.Device) { GoldenStep(t, d, "lenet") }},
 	}
 	for _, s := range suite {
 		t.Run(s.name, func(t *testing.T) {

@@ -1,0 +1,80 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ringloom/nn"
+)
+
+// Spec is a model.
+type Spec struct {
+	// Name is what --model takes.
+	Name string
+	// InputSide is the height and width of the images in pixels.
+	InputSide int
+	// About is one line for people: what it is and where it comes from.
+	About string
+	// Build makes the graph.
+	Build nn.BuildFunc
+}
+
+// ErrUnknown is wrapped by Lookup's error.
+var ErrUnknown = errors.New("unknown model")
+
+var registry = map[string]Spec{}
+
+func register(s Spec) {
+	if _, twice := registry[s.Name]; twice {
+		panic("models: " + s.Name + " is registered twice")
+	}
+	registry[s.Name] = s
+}
+
+// Names are those that Lookup knows, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(registry)) }
+
+// Lookup finds a model. The error for an unknown name lists the known ones.
+func Lookup(name string) (Spec, error) {
+	s, ok := registry[name]
+	if !ok {
+		return Spec{}, fmt.Errorf("%w %q: choose one of %s", ErrUnknown, name, strings.Join(Names(), ", "))
+	}
+	return s, nil
+}
+
+// NewParams allocates the model's parameters on a device, all zero.
+func (s Spec) NewParams(device nn.Device) (*nn.Params, error) {
+	return nn.NewParams(device, s.InputSide, s.Build)
+}
+
+// Info is what a table of models shows.
+type Info struct {
+	Name      string
+	InputSide int
+	About     string
+	// Params is the number of scalars that training learns.
+	Params int
+	// ForwardFLOPs is the arithmetic of one image's forward pass: a multiply and the add that follows it count as 2,
+	// and only convolutions and linear layers count.
+	ForwardFLOPs int64
+}
+
+// Summary builds a model without a device, to count.
+func Summary(name string) (Info, error) {
+	s, err := Lookup(name)
+	if err != nil {
+		return Info{}, err
+	}
+	info, err := nn.Inspect(s.InputSide, s.Build)
+	if err != nil {
+		return Info{}, fmt.Errorf("model %s: %w", name, err)
+	}
+	return Info{
+		Name: s.Name, InputSide: s.InputSide, About: s.About,
+		Params: info.ParamLen(), ForwardFLOPs: info.ForwardFLOPs,
+	}, nil
+}

@@ -1,0 +1,85 @@
+package models_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"ringloom/models"
+	"ringloom/nn"
+	"ringloom/nn/purego"
+)
+
+func TestLookupNamesTheKnownModels(t *testing.T) {
+	_, err := models.Lookup("lennet")
+	if !errors.Is(err, models.ErrUnknown) || !strings.Contains(err.Error(), `"lennet"`) || !strings.Contains(err.Error(), "lenet,") && !strings.HasSuffix(err.Error(), "lenet") {
+		t.Errorf("error %q does not name the model asked for and those known", err)
+	}
+	if !slices.IsSorted(models.Names()) {
+		t.Errorf("names %v are not sorted", models.Names())
+	}
+}
+
+func TestSummary(t *testing.T) {
+	for _, want := range []models.Info{
+		// Multiply-adds: 28*28*6*25 + 10*10*16*150 + 400*120 + 120*84 + 84*10.
+		{Name: "lenet", InputSide: 28, Params: 61706, ForwardFLOPs: 2 * 416520},
+	} {
+		got, err := models.Summary(want.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.About == "" {
+			t.Errorf("%s: About is empty", got.Name)
+		}
+		got.About = ""
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	if _, err := models.Summary("nothing"); !errors.Is(err, models.ErrUnknown) {
+		t.Errorf("error %v, not ErrUnknown", err)
+	}
+}
+
+func TestEveryModelHasTenClasses(t *testing.T) {
+	for _, name := range models.Names() {
+		m, err := models.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := nn.Inspect(m.InputSide, m.Build)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Classes != 10 {
+			t.Errorf("%s has %d classes", name, info.Classes)
+		}
+	}
+}
+
+// The names are those of the state dict of the textbook's nn.Sequential, so that exported parameters load there.
+func TestLenetParameters(t *testing.T) {
+	m, err := models.Lookup("lenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := purego.New()
+	defer d.Close()
+	p, err := m.NewParams(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, q := range p.List {
+		names = append(names, q.Name)
+	}
+	want := strings.Fields("0.weight 0.bias 3.weight 3.bias 7.weight 7.bias 9.weight 9.bias 11.weight 11.bias")
+	if !slices.Equal(names, want) {
+		t.Errorf("names %v, want %v", names, want)
+	}
+	if p.Len() != 61706 || len(p.Values.Host) != p.Len() || len(p.Grads.Host) != p.Len() {
+		t.Errorf("%d parameters, %d values, %d gradients", p.Len(), len(p.Values.Host), len(p.Grads.Host))
+	}
+}

@@ -1,0 +1,142 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Program is a model compiled for a device at one batch size. It is not safe for concurrent use, and runs on the
+// thread that its device is bound to. Its memory lives until the device is closed.
+type Program struct {
+	params            *Params
+	batch, classes    int
+	training          bool
+	net               *network
+	forward, backward []step
+
+	pixels, labels, scale Buffer
+	logits, stats         Buffer
+	activations           int // elements of the arena
+
+	forwardFLOPs, backwardFLOPs int64
+	profile                     []KindTime
+
+	// ran is set between Forward and Backward: the backward pass overwrites what it has used.
+	ran bool
+}
+
+// step is one operation bound to its memory.
+type step struct {
+	kernel   Kernel
+	dst, src []Buffer
+	kind     int   // index in Program.profile
+	ready    []int // parameters whose gradients it finishes
+}
+
+// Stats is the outcome of a forward pass.
+type Stats struct {
+	// Loss is the loss scale times the sum of the samples' cross-entropies (in nats): by default their mean.
+	Loss float64
+	// Correct is the number of samples whose largest logit is the label's.
+	Correct int
+}
+
+// ErrOrder is returned by Backward without a Forward before it, or on a program without Training.
+var ErrOrder = errors.New("backward needs a training program and a forward pass just before it")
+
+// ErrLabel is wrapped by Forward's error for a label that is no class of the model.
+var ErrLabel = errors.New("label is not a class of the model")
+
+// Batch is the number of images that a pass takes.
+func (p *Program) Batch() int { return p.batch }
+
+// Classes is the number of logits of a sample.
+func (p *Program) Classes() int { return p.classes }
+
+// Input is the memory to fill before Forward: pixels [Batch, Side, Side] in 0..1, and labels [Batch], class numbers.
+func (p *Program) Input() (pixels, labels []float32) { return p.pixels.Host, p.labels.Host }
+
+// Load copies a batch to Input. It panics if the lengths differ from Input's.
+func (p *Program) Load(pixels, labels []float32) {
+	if len(pixels) != len(p.pixels.Host) || len(labels) != len(p.labels.Host) {
+		panic(fmt.Sprintf("nn: a batch of %d pixels and %d labels for a program that takes %d and %d",
+			len(pixels), len(labels), len(p.pixels.Host), len(p.labels.Host)))
+	}
+	copy(p.pixels.Host, pixels)
+	copy(p.labels.Host, labels)
+}
+
+// SetLossScale sets the factor of the summed loss and its gradients, from the next Forward on. It is 1/Batch at
+// first; where ranks share a global batch and sum their gradients, it is 1/(global batch) on each.
+func (p *Program) SetLossScale(s float32) { p.scale.Host[0] = s }
+
+// Forward computes the logits and the loss of the batch in Input.
+func (p *Program) Forward() (Stats, error) {
+	for i, l := range p.labels.Host {
+		if c := int(l); float32(c) != l || c < 0 || c >= p.classes {
+			return Stats{}, fmt.Errorf("%w: sample %d has label %v, the model has %d classes", ErrLabel, i, l, p.classes)
+		}
+	}
+	p.ran = false
+	if err := p.run(p.forward, nil); err != nil {
+		return Stats{}, fmt.Errorf("forward: %w", err)
+	}
+	p.ran = p.training
+	return Stats{Loss: float64(p.stats.Host[0]), Correct: int(p.stats.Host[1])}, nil
+}
+
+// Backward writes the gradients of the last Forward's loss over Params.Grads. It calls ready, which may be nil, on
+// this thread as soon as a parameter's gradient is final, late layers first; each parameter is named once.
+func (p *Program) Backward(ready func(param int)) error {
+	if !p.ran {
+		return ErrOrder
+	}
+	p.ran = false
+	if err := p.run(p.backward, ready); err != nil {
+		return fmt.Errorf("backward: %w", err)
+	}
+	return nil
+}
+
+func (p *Program) run(steps []step, ready func(int)) error {
+	begin := time.Now()
+	for i := range steps {
+		s := &steps[i]
+		if err := s.kernel.Run(s.dst, s.src); err != nil {
+			return err
+		}
+		end := time.Now()
+		k := &p.profile[s.kind]
+		k.Count++
+		k.Time += end.Sub(begin)
+		begin = end
+		if ready == nil || len(s.ready) == 0 {
+			continue
+		}
+		for _, param := range s.ready {
+			ready(param)
+		}
+		begin = time.Now()
+	}
+	return nil
+}
+
+// Logits are those of the last Forward, [Batch, Classes]; they are overwritten by the next.
+func (p *Program) Logits() []float32 { return p.logits.Host }
+
+// FLOPs is the arithmetic of one forward and one backward pass over the batch, as the function FLOPs counts it.
+func (p *Program) FLOPs() (forward, backward int64) { return p.forwardFLOPs, p.backwardFLOPs }
+
+// ActivationBytes is the memory that all intermediate results share.
+func (p *Program) ActivationBytes() int64 { return 4 * int64(p.activations) }
+
+// KindTime is the time that operations of one kind have taken.
+type KindTime struct {
+	Kind  string // as the function Kind says
+	Count int    // runs
+	Time  time.Duration
+}
+
+// Profile is the time by kind of operation since Compile, in order of first use. The caller must not change it.
+func (p *Program) Profile() []KindTime { return p.profile }
