@@ -1,0 +1,7 @@
+// Package allreducetest is an in-memory ring: N ranks run in one test process, without sockets.
+//
+// [NewRing] makes one transport a rank. With [Faults] it drops, repeats, reorders, damages, cuts or delays data frames, drawn
+// from a seed, so that a failure can be run again. [Run] runs one function a rank and collects the errors.
+//
+// Delays use the time package: run such tests in a testing/synctest bubble, where they cost no time.
+package allreducetest

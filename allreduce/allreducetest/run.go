@@ -1,0 +1,43 @@
+package allreducetest
+
+import (
+	"sync"
+
+	"ringloom/allreduce"
+)
+
+// Groups makes one group a rank over an in-memory ring. It panics on an invalid configuration, which is the test's mistake.
+func Groups(cfg allreduce.Config, faults Faults) ([]*allreduce.Group, []*Transport) {
+	ring := NewRing(cfg, faults)
+	groups := make([]*allreduce.Group, cfg.Size)
+	for r := range groups {
+		cfg.Rank = r
+		g, err := allreduce.New(cfg, ring[r])
+		if err != nil {
+			panic(err)
+		}
+		groups[r] = g
+	}
+	return groups, ring
+}
+
+// Run calls f for every group at once and returns the errors by rank. A rank whose f fails closes its group, as a process
+// that exits would.
+func Run(groups []*allreduce.Group, f func(g *allreduce.Group) error) []error {
+	errs := make([]error, len(groups))
+	var wg sync.WaitGroup
+	for r, g := range groups {
+		wg.Go(func() {
+			if errs[r] = f(g); errs[r] != nil {
+				_ = g.Close()
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}
+
+// CloseAll closes every group at once, as ranks that end together do.
+func CloseAll(groups []*allreduce.Group) {
+	Run(groups, func(g *allreduce.Group) error { return g.Close() })
+}

@@ -1,0 +1,291 @@
+package allreduce
+
+import (
+	"errors"
+	"fmt"
+)
+
+// machine is the ring protocol of one rank: frames in, frames out. It has no goroutine, no clock and no socket.
+//
+// The stream of data frames on a ring edge is fully determined by the collectives that both ends started, so the machine knows
+// exactly which frame is due. A frame for a collective that this rank has not started yet is parked, uncredited, until it has.
+type machine struct {
+	cfg  Config
+	free func(frame []byte) // takes back a frame that the machine is done with
+
+	ops     []*operation // started and unfinished, oldest first
+	sending int          // index in ops of the first that is not fully sent
+	recving int          // index in ops of the first that is not fully received
+	started uint64       // collectives started in this view
+
+	sent, credited    uint64 // data frames to the next rank: sent, consumed there
+	arrived, consumed uint64 // data frames from the previous rank: arrived, consumed here
+	creditSent        uint64 // the last credit that went to the previous rank
+	parked            [][]byte
+	closing           bool
+	byeSent, byeHeard [2]bool // by Peer
+	ignored, stalled  uint64  // frames of other views; times that sending waited for credit
+	waitingCredit     bool
+	abortText         string // set once this rank has failed
+	abortOrigin       int
+	abortSent         [2]bool
+}
+
+func newMachine(cfg Config, free func([]byte)) *machine {
+	return &machine{cfg: cfg, free: free}
+}
+
+// start enqueues a collective. The caller has set kind, bucket, root and vector or blocks.
+func (m *machine) start(o *operation) error {
+	m.started++
+	o.seq = m.started
+	o.rank, o.size, o.chunkBytes = m.cfg.Rank, m.cfg.Size, m.cfg.ChunkBytes
+	o.send, o.recv = cursor{}, cursor{}
+	m.ops = append(m.ops, o)
+	m.settle()
+	if err := m.unpark(); err != nil {
+		return err
+	}
+	for _, p := range []Peer{Prev, Next} {
+		if m.byeHeard[p] && (p == Prev && !o.received() || p == Next && !o.sent()) {
+			return m.fail(ErrNeighbourLost, p, errors.New("it had left before this rank started the collective"))
+		}
+	}
+	return nil
+}
+
+// settle moves the indices past what is done.
+func (m *machine) settle() {
+	for m.sending < len(m.ops) && m.ops[m.sending].sent() {
+		m.sending++
+	}
+	for m.recving < len(m.ops) && m.ops[m.recving].received() {
+		m.recving++
+	}
+}
+
+// finished removes and returns the oldest collective if this rank's part in it is done, else nil.
+func (m *machine) finished() *operation {
+	if m.sending == 0 || m.recving == 0 {
+		return nil
+	}
+	o := m.ops[0]
+	m.ops = append(m.ops[:0], m.ops[1:]...)
+	m.sending--
+	m.recving--
+	return o
+}
+
+// next builds the next frame to send in buf[:0], which has room for Config.FrameBytes. It reports false when there is none now.
+func (m *machine) next(buf []byte) (to Peer, frame []byte, ok bool) {
+	if m.abortText != "" {
+		return m.nextControl(buf, frameAbort, &m.abortSent)
+	}
+	if due := m.consumed - m.creditSent; due > 0 && due >= max(1, uint64(m.cfg.WindowFrames())/4) {
+		m.creditSent = m.consumed
+		return Prev, m.seal(buf[:HeaderBytes], header{kind: frameCredit, seq: m.consumed}), true
+	}
+	if m.sending < len(m.ops) && m.ops[m.sending].sendable() {
+		if m.creditBlocked() {
+			if !m.waitingCredit {
+				m.waitingCredit = true
+				m.stalled++
+			}
+			return 0, nil, false
+		}
+		m.waitingCredit = false
+		return Next, m.nextData(buf), true
+	}
+	if m.closing && len(m.ops) == 0 {
+		return m.nextControl(buf, frameBye, &m.byeSent)
+	}
+	return 0, nil, false
+}
+
+func (m *machine) creditBlocked() bool {
+	return m.sent-m.credited >= uint64(m.cfg.WindowFrames())
+}
+
+func (m *machine) nextData(buf []byte) []byte {
+	o := m.ops[m.sending]
+	m.sent++
+	h := header{
+		kind: frameData, seq: m.sent, op: o.kind, dtype: o.dtype(), opSeq: o.seq, bucket: o.bucket, root: uint16(o.root),
+		step: uint32(o.send.step), chunk: uint32(o.send.chunk), total: o.total(o.sendBlock(o.send.step)),
+	}
+	frame := m.seal(o.appendChunk(buf[:HeaderBytes]), h)
+	o.advanceSend()
+	m.settle()
+	return frame
+}
+
+// nextControl builds a goodbye or an abort for the neighbour that has not had it yet.
+func (m *machine) nextControl(buf []byte, kind frameKind, done *[2]bool) (Peer, []byte, bool) {
+	for _, to := range []Peer{Prev, Next} {
+		if done[to] {
+			continue
+		}
+		done[to] = true
+		buf = buf[:HeaderBytes]
+		h := header{kind: kind}
+		if kind == frameAbort {
+			h.root = uint16(m.abortOrigin)
+			buf = append(buf, m.abortText...)
+		}
+		return to, m.seal(buf, h), true
+	}
+	return 0, nil, false
+}
+
+func (m *machine) seal(frame []byte, h header) []byte {
+	h.view, h.size, h.from = m.cfg.View, uint16(m.cfg.Size), uint16(m.cfg.Rank)
+	putHeader(frame, h)
+	return frame
+}
+
+// receive takes a frame from a neighbour, and owns it. An error ends the ring.
+func (m *machine) receive(from Peer, frame []byte) error {
+	h, payload, err := parseFrame(frame)
+	if err != nil {
+		m.free(frame)
+		return m.fail(kindOf(err), from, err)
+	}
+	if h.view != m.cfg.View {
+		m.ignored++
+		m.free(frame)
+		return nil
+	}
+	if int(h.size) != m.cfg.Size || int(h.from) != m.rankOf(from) {
+		m.free(frame)
+		return m.fail(ErrProtocol, from, fmt.Errorf("a frame of rank %d of %d came where rank %d of %d was due", h.from, h.size, m.rankOf(from), m.cfg.Size))
+	}
+	switch {
+	case h.kind == frameData && from == Prev:
+		return m.receiveData(h, payload, frame)
+	case h.kind == frameCredit && from == Next:
+		err = m.receiveCredit(h)
+	case h.kind == frameBye:
+		err = m.receiveBye(from)
+	case h.kind == frameAbort:
+		e := m.fail(ErrAborted, from, errors.New(string(payload))).(*Error)
+		e.Origin = int(h.root)
+		err = e
+	default:
+		err = m.fail(ErrProtocol, from, fmt.Errorf("frame kind %d is not for this direction", h.kind))
+	}
+	m.free(frame)
+	return err
+}
+
+func (m *machine) receiveData(h header, payload, frame []byte) error {
+	if h.seq != m.arrived+1 {
+		m.free(frame)
+		what := "a frame is missing"
+		if h.seq <= m.arrived {
+			what = "a frame came again or out of order"
+		}
+		return m.fail(ErrProtocol, Prev, fmt.Errorf("frame %d came where %d was due: %s", h.seq, m.arrived+1, what))
+	}
+	m.arrived++
+	if m.arrived-m.consumed > uint64(m.cfg.WindowFrames()) {
+		m.free(frame)
+		return m.fail(ErrProtocol, Prev, fmt.Errorf("more than %d frames in flight", m.cfg.WindowFrames()))
+	}
+	if m.recving == len(m.ops) {
+		m.parked = append(m.parked, frame)
+		return nil
+	}
+	err := m.consume(h, payload)
+	m.free(frame)
+	return err
+}
+
+// unpark consumes parked frames as far as started collectives want them.
+func (m *machine) unpark() error {
+	n := 0
+	for n < len(m.parked) && m.recving < len(m.ops) {
+		frame := m.parked[n]
+		n++
+		h, payload, err := parseFrame(frame)
+		if err == nil {
+			err = m.consume(h, payload)
+		}
+		m.free(frame)
+		if err != nil {
+			m.parked = append(m.parked[:0], m.parked[n:]...)
+			return err
+		}
+	}
+	m.parked = append(m.parked[:0], m.parked[n:]...)
+	return nil
+}
+
+func (m *machine) receiveCredit(h header) error {
+	if h.seq <= m.credited || h.seq > m.sent {
+		return m.fail(ErrProtocol, Next, fmt.Errorf("credit for frame %d; %d were credited and %d sent", h.seq, m.credited, m.sent))
+	}
+	m.credited = h.seq
+	return nil
+}
+
+func (m *machine) receiveBye(from Peer) error {
+	if m.byeHeard[from] {
+		return m.fail(ErrProtocol, from, errors.New("a second goodbye"))
+	}
+	m.byeHeard[from] = true
+	if from == Prev && m.recving < len(m.ops) || from == Next && m.sending < len(m.ops) {
+		return m.fail(ErrNeighbourLost, from, errors.New("it left before the collective was done"))
+	}
+	return nil
+}
+
+// consume applies a data frame to the collective that is due.
+func (m *machine) consume(h header, payload []byte) error {
+	o := m.ops[m.recving]
+	if err := o.accept(h, payload); err != nil {
+		return m.fail(kindOfMismatch(err), Prev, err)
+	}
+	m.consumed++
+	m.settle()
+	return nil
+}
+
+// parted says whether the neighbours have exchanged goodbyes, so that the ring can be taken down.
+func (m *machine) parted() bool {
+	return m.byeSent == [2]bool{true, true} && m.byeHeard == [2]bool{true, true}
+}
+
+// abort makes next tell both neighbours that the ring has failed.
+func (m *machine) abort(origin int, text string) {
+	m.abortOrigin = origin
+	m.abortText = text[:min(len(text), maxAbortText)]
+}
+
+func (m *machine) rankOf(p Peer) int {
+	if p == Prev {
+		return m.cfg.Prev()
+	}
+	return m.cfg.Next()
+}
+
+// blame is the neighbour that the oldest collective waits for.
+func (m *machine) blame() Peer {
+	if m.sending < len(m.ops) && m.ops[m.sending].sendable() && m.creditBlocked() {
+		return Next
+	}
+	return Prev
+}
+
+// fail makes the error for a failure at a neighbour, in the collective that is under way.
+func (m *machine) fail(kind error, peer Peer, cause error) error {
+	return m.failAt(kind, m.rankOf(peer), cause)
+}
+
+func (m *machine) failAt(kind error, neighbour int, cause error) *Error {
+	e := &Error{Kind: kind, Rank: m.cfg.Rank, Neighbour: neighbour, Origin: m.cfg.Rank, Err: cause}
+	if len(m.ops) > 0 {
+		o := m.ops[0]
+		e.Op, e.Bucket, e.Step = o.kind.String(), int(o.bucket), o.seq
+	}
+	return e
+}

@@ -1,0 +1,56 @@
+package natsring_test
+
+import (
+	"fmt"
+	"testing"
+
+	"ringloom/allreduce"
+)
+
+// BenchmarkAllReduce sums over embedded servers, all ranks in one process. busbw is algbw*2(n-1)/n as nccl-tests defines it.
+func BenchmarkAllReduce(b *testing.B) {
+	for _, size := range []int{2, 4} {
+		for _, bytes := range []int{4, 61706 * 4, 25_000_000} {
+			b.Run(fmt.Sprintf("ranks=%d/bytes=%d", size, bytes), func(b *testing.B) { benchmark(b, ringConfig(size), bytes) })
+		}
+	}
+}
+
+// BenchmarkChunk looks for the best chunk size.
+func BenchmarkChunk(b *testing.B) {
+	for _, chunk := range []int{32, 60, 64, 128, 256, 512, 1024} {
+		b.Run(fmt.Sprintf("KiB=%d", chunk), func(b *testing.B) {
+			cfg := ringConfig(2)
+			cfg.ChunkBytes = chunk << 10
+			benchmark(b, cfg, 25_000_000)
+		})
+	}
+}
+
+func benchmark(b *testing.B, cfg allreduce.Config, bytes int) {
+	c := joinAll(b, cfg, "")
+	bufs := make([][]float32, cfg.Size)
+	for r := range bufs {
+		bufs[r] = make([]float32, bytes/4)
+	}
+	b.SetBytes(int64(bytes))
+	b.ReportAllocs()
+	b.ResetTimer()
+	err := c.each(func(g *allreduce.Group) error {
+		for range b.N {
+			if err := g.AllReduce(b.Context(), bufs[g.Rank()]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	b.StopTimer()
+	if err != nil {
+		b.Fatal(err)
+	}
+	algbw := float64(bytes) * float64(b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(algbw*2*float64(cfg.Size-1)/float64(cfg.Size)/1e9, "busbw-GB/s")
+	if err := c.each(func(g *allreduce.Group) error { return g.Close() }); err != nil {
+		b.Fatal(err)
+	}
+}

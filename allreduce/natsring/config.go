@@ -1,0 +1,85 @@
+package natsring
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ringloom/allreduce"
+)
+
+// The ways in which Join fails.
+var (
+	ErrConfig       = errors.New("invalid NATS ring configuration")
+	ErrConnect      = errors.New("cannot connect to a NATS server")
+	ErrUnauthorized = errors.New("NATS token refused")
+	ErrMaxPayload   = errors.New("NATS server takes smaller messages than the ring sends")
+	ErrJoin         = errors.New("ring neighbours did not answer")
+)
+
+// Config describes one rank's connections for one view. Either Server and Addrs, or URL.
+type Config struct {
+	Ring allreduce.Config
+	// Server is this node's embedded server.
+	Server *Server
+	// Addrs are the addresses (host:port) of all ranks' embedded servers, by rank.
+	Addrs []string
+	// URL is an external NATS server (nats://host:port, several with commas) that carries everything instead.
+	URL string
+	// Token is presented to the neighbours' servers, or to URL. Empty means none.
+	Token string
+	// JoinTimeout bounds Join: all neighbours must have connected by then. Default 30 s.
+	JoinTimeout time.Duration
+	// PingInterval is how often each connection is probed while silent; after two unanswered probes the link is lost. It
+	// finds a host that vanished without a word. Default 5 s.
+	PingInterval time.Duration
+}
+
+// DefaultConfig returns the defaults for ring.
+func DefaultConfig(ring allreduce.Config) Config {
+	return Config{Ring: ring, JoinTimeout: 30 * time.Second, PingInterval: 5 * time.Second}
+}
+
+// Validate says what is wrong with the configuration. It matches ErrConfig or allreduce.ErrConfig.
+func (c Config) Validate() error {
+	if err := c.Ring.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.Ring.Size < 2:
+		return fmt.Errorf("%w: a ring of %d needs no transport", ErrConfig, c.Ring.Size)
+	case (c.URL == "") == (c.Server == nil):
+		return fmt.Errorf("%w: set either URL or Server", ErrConfig)
+	case c.Server != nil && len(c.Addrs) != c.Ring.Size:
+		return fmt.Errorf("%w: %d addresses for %d ranks", ErrConfig, len(c.Addrs), c.Ring.Size)
+	case c.JoinTimeout <= 0:
+		return fmt.Errorf("%w: JoinTimeout %v must be above zero", ErrConfig, c.JoinTimeout)
+	case c.PingInterval <= 0:
+		return fmt.Errorf("%w: PingInterval %v must be above zero", ErrConfig, c.PingInterval)
+	}
+	return nil
+}
+
+// serverOf is where rank's messages are published to.
+func (c Config) serverOf(rank int) string {
+	if c.URL != "" {
+		return c.URL
+	}
+	return "nats://" + c.Addrs[rank]
+}
+
+// subject is where rank receives what comes from one of its neighbours.
+func (c Config) subject(rank int, from allreduce.Peer) string {
+	side := "prev"
+	if from == allreduce.Next {
+		side = "next"
+	}
+	return fmt.Sprintf("ringloom.%s.%d.%d.%s", c.Ring.Job, c.Ring.View, rank, side)
+}
+
+func (c Config) rankOf(p allreduce.Peer) int {
+	if p == allreduce.Prev {
+		return c.Ring.Prev()
+	}
+	return c.Ring.Next()
+}

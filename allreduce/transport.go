@@ -1,0 +1,73 @@
+package allreduce
+
+// Peer is a direction in the ring. With two ranks both are the same rank, but stay separate links.
+type Peer uint8
+
+const (
+	Prev Peer = iota // the rank before: data comes from it, credits go to it
+	Next             // the rank after: data goes to it, credits come from it
+)
+
+func (p Peer) String() string {
+	if p == Prev {
+		return "previous"
+	}
+	return "next"
+}
+
+// Transport carries frames between this rank and its two neighbours. For each neighbour it delivers what that neighbour sent,
+// in order, or reports the link as broken; it need not detect damage, loss or repetition, which the frames reveal.
+// Methods may be called from several goroutines, except that Close comes last.
+type Transport interface {
+	// Buffer returns an empty slice with room for Config.FrameBytes bytes. It belongs to the caller until Send or Release.
+	Buffer() []byte
+	// Send hands a frame from Buffer over for delivery. It does not wait for the peer and owns the frame from then on, also
+	// when it fails. The group never has more than Config.WindowFrames data frames and as many credits, and two frames
+	// more, under way to a neighbour.
+	Send(to Peer, frame []byte) error
+	// Inbox is the channel on which deliveries arrive. It is the same channel every time and is never closed.
+	Inbox() <-chan Delivery
+	// Release gives a delivered frame or an unused buffer back.
+	Release(frame []byte)
+	// Close passes on what was sent, waiting briefly, and ends the transport. No delivery follows.
+	Close() error
+}
+
+// Delivery is a frame from a neighbour, or the news that its link has failed for good.
+type Delivery struct {
+	From  Peer
+	Frame []byte // owned by the receiver until Release
+	Err   error  // ErrSlowConsumer, ErrTransport, ErrProtocol, or else taken for the loss of the neighbour
+}
+
+// FramePool keeps frame buffers for a Transport, so that steady state allocates none. It is safe for concurrent use.
+type FramePool struct {
+	free       chan []byte
+	frameBytes int
+}
+
+// NewFramePool makes a pool that keeps at most keep buffers of frameBytes each.
+func NewFramePool(frameBytes, keep int) *FramePool {
+	return &FramePool{free: make(chan []byte, keep), frameBytes: frameBytes}
+}
+
+// Get returns an empty buffer with room for a frame.
+func (p *FramePool) Get() []byte {
+	select {
+	case b := <-p.free:
+		return b[:0]
+	default:
+		return make([]byte, 0, p.frameBytes)
+	}
+}
+
+// Put takes a buffer back; one of another capacity is left to the garbage collector.
+func (p *FramePool) Put(b []byte) {
+	if cap(b) < p.frameBytes {
+		return
+	}
+	select {
+	case p.free <- b:
+	default:
+	}
+}
