@@ -55,7 +55,7 @@ func validateAxis(axis string, src, dst, kernel, stride, pad int) error {
 
 // Validate checks that source, destination and window agree.
 func (c Conv) Validate() error {
-	if err := errors.Join(c.Src.validate("input"), c.Dst.validate("output")); err != nil {
+	if err := c.Src.validate("input"); err != nil {
 		return err
 	}
 	if c.Src.N != c.Dst.N {
@@ -67,7 +67,7 @@ func (c Conv) Validate() error {
 	if err := validateAxis("convolution width", c.Src.W, c.Dst.W, c.KernelW, c.StrideW, c.PadW); err != nil {
 		return err
 	}
-	return Image{c.Dst.C, c.Src.C, c.KernelH, c.KernelW}.validate("weights")
+	return errors.Join(c.Dst.validate("output"), Image{c.Dst.C, c.Src.C, c.KernelH, c.KernelW}.validate("weights"))
 }
 
 func (c Conv) String() string {
@@ -95,7 +95,7 @@ func (l Linear) In() int { return l.Src.C * l.Src.H * l.Src.W }
 
 // Validate checks that source, destination and window agree.
 func (p Pool) Validate() error {
-	if err := errors.Join(p.Src.validate("input"), p.Dst.validate("output")); err != nil {
+	if err := p.Src.validate("input"); err != nil {
 		return err
 	}
 	if p.Src.N != p.Dst.N || p.Src.C != p.Dst.C {
@@ -104,7 +104,10 @@ func (p Pool) Validate() error {
 	if err := validateAxis("pooling height", p.Src.H, p.Dst.H, p.KernelH, p.StrideH, p.PadH); err != nil {
 		return err
 	}
-	return validateAxis("pooling width", p.Src.W, p.Dst.W, p.KernelW, p.StrideW, p.PadW)
+	if err := validateAxis("pooling width", p.Src.W, p.Dst.W, p.KernelW, p.StrideW, p.PadW); err != nil {
+		return err
+	}
+	return p.Dst.validate("output")
 }
 
 func (p Pool) String() string {

@@ -3,7 +3,8 @@ package purego
 import "ringloom/nn"
 
 // patches describes how one image's windows are gathered ("im2col"). There are places = Dst.H*Dst.W windows of
-// taps = Src.C*KernelH*KernelW elements, ordered as one output channel's weights are: channel, row, column.
+// taps = Src.C*KernelH*KernelW elements, ordered as one output channel's weights are: channel, row, column. They are
+// kept by tap, then place, so that the loops that matter run over the places, which are many.
 type patches struct {
 	nn.Conv
 	places, taps int
@@ -31,121 +32,130 @@ func (p patches) span(kw int) (from, to int) {
 	return from, to
 }
 
-// gather writes element (place, tap) of image x to dst[place*placeStep + tap*tapStep], zero where the window hangs
-// over the edge.
-func (p patches) gather(dst, x []float32, placeStep, tapStep int) {
-	rowLen := p.Src.W * p.Src.C
-	tap := 0
+// row returns where output row oh meets tap (c, kh, kw) in an image: the input element of output column from, or
+// ok false where the row hangs over the edge.
+func (p patches) row(oh, c, kh, kw, from int) (in int, ok bool) {
+	ih := oh*p.StrideH + kh - p.PadH
+	return (ih*p.Src.W+from*p.StrideW+kw-p.PadW)*p.Src.C + c, ih >= 0 && ih < p.Src.H
+}
+
+// gather writes element (place, tap) of image x to dst[tap*places + place], zero where the window hangs over the edge.
+func (p patches) gather(dst, x []float32) {
+	step := p.StrideW * p.Src.C
 	for c := range p.Src.C {
 		for kh := range p.KernelH {
 			for kw := range p.KernelW {
 				from, to := p.span(kw)
 				for oh := range p.Dst.H {
-					at := oh*p.Dst.W*placeStep + tap*tapStep
-					ih := oh*p.StrideH + kh - p.PadH
-					if ih < 0 || ih >= p.Src.H {
-						for ow := range p.Dst.W {
-							dst[at+ow*placeStep] = 0
-						}
+					line := dst[:p.Dst.W]
+					dst = dst[p.Dst.W:]
+					in, ok := p.row(oh, c, kh, kw, from)
+					if !ok {
+						clear(line)
 						continue
 					}
-					for ow := range from {
-						dst[at+ow*placeStep] = 0
-					}
-					in := ih*rowLen + (from*p.StrideW+kw-p.PadW)*p.Src.C + c
-					for ow := from; ow < to; ow++ {
-						dst[at+ow*placeStep] = x[in]
-						in += p.StrideW * p.Src.C
-					}
-					for ow := to; ow < p.Dst.W; ow++ {
-						dst[at+ow*placeStep] = 0
+					clear(line[:from])
+					clear(line[to:])
+					for i := range line[from:to] {
+						line[from+i] = x[in]
+						in += step
 					}
 				}
-				tap++
 			}
 		}
 	}
 }
 
-// scatter adds src[place*taps + tap] to the element of image dx that the window's tap lies on: gather's transpose.
+// scatter adds src[tap*places + place] to the element of image dx that the window's tap lies on: gather's transpose.
 func (p patches) scatter(dx, src []float32) {
-	rowLen := p.Src.W * p.Src.C
+	step := p.StrideW * p.Src.C
 	clear(dx)
-	tap := 0
 	for c := range p.Src.C {
 		for kh := range p.KernelH {
 			for kw := range p.KernelW {
 				from, to := p.span(kw)
 				for oh := range p.Dst.H {
-					ih := oh*p.StrideH + kh - p.PadH
-					if ih < 0 || ih >= p.Src.H {
+					line := src[:p.Dst.W]
+					src = src[p.Dst.W:]
+					in, ok := p.row(oh, c, kh, kw, from)
+					if !ok {
 						continue
 					}
-					at := (oh*p.Dst.W+from)*p.taps + tap
-					in := ih*rowLen + (from*p.StrideW+kw-p.PadW)*p.Src.C + c
-					for ow := from; ow < to; ow++ {
-						dx[in] += src[at]
-						in += p.StrideW * p.Src.C
-						at += p.taps
+					for _, v := range line[from:to] {
+						dx[in] += v
+						in += step
 					}
 				}
-				tap++
 			}
 		}
 	}
 }
 
-// y[place, out] = b[out] + window[place] · w[out]
+// y[out, place] = b[out] + sum over taps of w[out, tap]*window[tap, place], then turned to NHWC.
 func convForward(c nn.Conv) func(dst, src [][]float32) {
 	p := patchesOf(c)
 	windows := make([]float32, p.places*p.taps)
+	byOut := make([]float32, p.places*c.Dst.C)
 	return func(dst, src [][]float32) {
-		x, w, b := src[0], rows{src[1], p.taps}, src[2]
+		x, w, b := src[0], src[1], src[2]
 		for n := range c.Src.N {
-			p.gather(windows, image(x, c.Src, n), p.taps, 1)
-			y := image(dst[0], c.Dst, n)
-			for i := range p.places {
-				copy(y[i*c.Dst.C:], b)
+			p.gather(windows, image(x, c.Src, n))
+			y := rows{byOut, p.places}
+			for out := range c.Dst.C {
+				fill(y.row(out), b[out])
+				addCombination(y.row(out), w[out*p.taps:(out+1)*p.taps], rows{windows, p.places})
 			}
-			products(y, c.Dst.C, 1, rows{windows, p.taps}, w, p.places, c.Dst.C, true)
+			transpose(image(dst[0], c.Dst, n), byOut, c.Dst.C, p.places)
 		}
 	}
 }
 
-// dwindow[place, tap] = sum over out of dy[place, out]*w[out, tap], then each window's elements are added up where
+// dwindow[tap, place] = sum over out of w[out, tap]*dy[out, place], then each window's elements are added up where
 // they overlap.
 func convBackwardData(c nn.Conv) func(dst, src [][]float32) {
 	p := patchesOf(c)
 	windows := make([]float32, p.places*p.taps)
-	byTap := make([]float32, c.WeightLen())
+	dyByOut := make([]float32, p.places*c.Dst.C)
+	wByTap := make([]float32, c.WeightLen())
 	return func(dst, src [][]float32) {
 		dy, w := src[0], src[1]
-		transpose(byTap, w, c.Dst.C, p.taps)
+		transpose(wByTap, w, c.Dst.C, p.taps)
 		for n := range c.Src.N {
-			products(windows, p.taps, 1, rows{image(dy, c.Dst, n), c.Dst.C}, rows{byTap, c.Dst.C}, p.places, p.taps, false)
+			transpose(dyByOut, image(dy, c.Dst, n), p.places, c.Dst.C)
+			clear(windows)
+			for tap := range p.taps {
+				dwindow := windows[tap*p.places : (tap+1)*p.places]
+				addCombination(dwindow, wByTap[tap*c.Dst.C:(tap+1)*c.Dst.C], rows{dyByOut, p.places})
+			}
 			p.scatter(image(dst[0], c.Src, n), windows)
 		}
 	}
 }
 
-// dw[out, tap] = sum over samples and places of dy[place, out]*window[place, tap]; db[out] = sum of dy[place, out]
+// dw[out, tap] = sum over samples and places of dy[out, place]*window[tap, place]; db[out] = sum of dy[out, place]
 func convBackwardWeights(c nn.Conv) func(dst, src [][]float32) {
 	p := patchesOf(c)
-	windows := make([]float32, p.places*p.taps) // by tap, then place
+	windows := make([]float32, p.places*p.taps)
 	dyByOut := make([]float32, p.places*c.Dst.C)
 	return func(dst, src [][]float32) {
 		dw, db, dy, x := dst[0], dst[1], src[0], src[1]
 		clear(dw)
 		clear(db)
 		for n := range c.Src.N {
-			p.gather(windows, image(x, c.Src, n), 1, p.places)
+			p.gather(windows, image(x, c.Src, n))
 			transpose(dyByOut, image(dy, c.Dst, n), p.places, c.Dst.C)
 			byTap, byOut := rows{windows, p.places}, rows{dyByOut, p.places}
-			products(dw, 1, p.taps, byTap, byOut, p.taps, c.Dst.C, true)
+			addProducts(dw, 1, p.taps, byTap, byOut, p.taps, c.Dst.C)
 			for out := range c.Dst.C {
 				db[out] += sum(byOut.row(out))
 			}
 		}
+	}
+}
+
+func fill(dst []float32, v float32) {
+	for i := range dst {
+		dst[i] = v
 	}
 }
 

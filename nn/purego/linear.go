@@ -26,7 +26,7 @@ func linearForward(l nn.Linear) func(dst, src [][]float32) {
 		for n := range batch {
 			copy(y[n*l.Out:], b)
 		}
-		products(y, l.Out, 1, rows{flat, in}, rows{w, in}, batch, l.Out, true)
+		addProducts(y, l.Out, 1, rows{flat, in}, rows{w, in}, batch, l.Out)
 	}
 }
 
@@ -38,7 +38,8 @@ func linearBackwardData(l nn.Linear) func(dst, src [][]float32) {
 	return func(dst, src [][]float32) {
 		dy, w := src[0], src[1]
 		transpose(byIn, w, l.Out, in)
-		products(flat, in, 1, rows{dy, l.Out}, rows{byIn, l.Out}, batch, in, false)
+		clear(flat)
+		addProducts(flat, in, 1, rows{dy, l.Out}, rows{byIn, l.Out}, batch, in)
 		toHWC(dst[0], flat, l.Src)
 	}
 }
@@ -54,7 +55,8 @@ func linearBackwardWeights(l nn.Linear) func(dst, src [][]float32) {
 		toCHW(flat, x, l.Src)
 		transpose(byIn, flat, batch, in)
 		transpose(byOut, dy, batch, l.Out)
-		products(dw, in, 1, rows{byOut, batch}, rows{byIn, batch}, l.Out, in, false)
+		clear(dw)
+		addProducts(dw, in, 1, rows{byOut, batch}, rows{byIn, batch}, l.Out, in)
 		for out := range l.Out {
 			db[out] = sum(byOut[out*batch : (out+1)*batch])
 		}
