@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"ringloom/allreduce"
+	"ringloom/checkpoint"
+	"ringloom/cluster"
+	"ringloom/nn"
+	"ringloom/report"
+	"ringloom/train"
+)
+
+// record is what a rank keeps and shows of the run. Every rank has a log file; the leader has all the rest.
+type record struct {
+	n        *node
+	params   *nn.Params
+	dir      *report.RunDir // nil but on the leader
+	path     string
+	log      *os.File
+	progress *report.Progress
+	best     float64
+	last     train.Epoch
+}
+
+// runConfig is config.json.
+type runConfig struct {
+	Version string           `json:"version"`
+	Started time.Time        `json:"started"`
+	Train   train.Config     `json:"train"`
+	World   int              `json:"world"`
+	Ranks   []cluster.Member `json:"ranks"`
+}
+
+// openRecord makes the run directory on the leader, whose choice of the path the others follow.
+func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, error) {
+	r := &record{n: n, path: n.runDir, best: -1}
+	if n.view.Leads() {
+		if r.path == "" {
+			r.path = filepath.Join("runs", fmt.Sprintf("%s-%s-n%d", time.Now().Format("20060102-150405.000"), n.Model, n.view.Size()))
+		}
+		var err error
+		r.dir, err = report.CreateRunDir(r.path, runConfig{version, time.Now(), n.Config, n.view.Size(), n.view.Members})
+		if err != nil {
+			return nil, usageError{err}
+		}
+		r.progress = report.NewProgress(os.Stderr, n.human)
+	}
+	path, err := ring.BroadcastBytes(ctx, []byte(r.path), n.view.Leader)
+	if err != nil {
+		return nil, fmt.Errorf("agreeing on the run directory: %w", err)
+	}
+	r.path = string(path)
+	if n.runDir != "" {
+		r.path = n.runDir
+	}
+	if err := os.MkdirAll(r.path, 0o755); err != nil {
+		return nil, fmt.Errorf("making the run directory: %w", err)
+	}
+	if r.log, err = os.Create(filepath.Join(r.path, fmt.Sprintf("rank-%d.log", n.view.Rank))); err != nil {
+		return nil, fmt.Errorf("making the log file: %w", err)
+	}
+	n.logger = report.NewLogger(os.Stderr, n.human, n.debug, r.log)
+	return r, nil
+}
+
+// step shows progress.
+func (r *record) step(s train.Step) {
+	if r.progress != nil {
+		r.progress.Step(s.Epoch, s.Step, s.Steps, s.Loss)
+	}
+}
+
+// epoch prints the epoch and keeps the best parameters.
+func (r *record) epoch(e train.Epoch) error {
+	r.last = e
+	if r.dir == nil {
+		return nil
+	}
+	rows := make([]report.RankRow, len(e.Ranks))
+	speed := 0.0
+	for i, t := range e.Ranks {
+		m := r.n.view.Members[i]
+		rows[i] = report.RankRow{
+			Rank: i, Node: m.Name, Device: m.Device, Images: t.Samples, Data: t.Data, Forward: t.Forward,
+			Backward: t.Backward, ExposedComm: t.ExposedComm, Optimizer: t.Optimizer, Eval: t.Evaluation, Total: t.Total,
+		}
+		speed += t.ImagesPerSecond()
+	}
+	fmt.Fprintln(r.n.out, report.EpochLine(e.Number, e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds))
+	fmt.Fprint(r.n.out, report.Table(rows))
+	err := r.dir.Append(report.Metrics{
+		Epoch: e.Number, Step: e.Steps, Loss: e.Loss, TrainAccuracy: e.TrainAccuracy, TestAccuracy: e.TestAccuracy,
+		Seconds: e.Seconds, ImagesPerSecond: speed, StepLoss: e.StepLoss, Ranks: e.Ranks,
+	})
+	if err != nil {
+		return err
+	}
+	if e.TestAccuracy > r.best {
+		r.best = e.TestAccuracy
+		return r.save("best.safetensors")
+	}
+	return nil
+}
+
+// finish keeps the final parameters and logs their hash, which is the same on all ranks.
+func (r *record) finish() error {
+	if r.dir != nil {
+		if err := r.save("final.safetensors"); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.n.out, "run %s: final test acc %.3f, best %.3f; parameters sha256 %s\n", r.path, r.last.TestAccuracy, r.best, hashParams(r.params))
+	}
+	r.n.logger.Info("finished", zap.Int("rank", r.n.view.Rank), zap.Int("steps", r.last.Steps), zap.String("parameters_sha256", hashParams(r.params)))
+	return nil
+}
+
+func (r *record) save(name string) error {
+	meta := checkpoint.Meta{Model: r.n.Model, Epoch: r.last.Number, Step: r.last.Steps, TestAccuracy: r.last.TestAccuracy}
+	path := filepath.Join(r.path, name)
+	err := report.WriteFileAtomic(path, func(w io.Writer) error { return checkpoint.Write(w, meta, tensorsOf(r.params)) })
+	if err != nil {
+		return fmt.Errorf("writing checkpoint %s: %w", path, err)
+	}
+	return nil
+}
+
+func (r *record) close() error {
+	err := r.log.Close()
+	if r.dir != nil {
+		err = errors.Join(err, r.dir.Close())
+	}
+	// The file is closed: what is logged from now on goes to the terminal alone.
+	r.n.logger = report.NewLogger(os.Stderr, r.n.human, r.n.debug, nil)
+	return err
+}
+
+// tensorsOf shows the parameters as named tensors, without copying.
+func tensorsOf(p *nn.Params) []checkpoint.Tensor {
+	tensors := make([]checkpoint.Tensor, len(p.List))
+	for i, q := range p.List {
+		tensors[i] = checkpoint.Tensor{Name: q.Name, Shape: q.Shape, Data: p.Value(i).Host}
+	}
+	return tensors
+}
+
+func hashParams(p *nn.Params) string {
+	h := sha256.New()
+	binary.Write(h, binary.LittleEndian, p.Values.Host)
+	return fmt.Sprintf("%x", h.Sum(nil)[:8])
+}
