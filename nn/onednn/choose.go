@@ -12,7 +12,7 @@ const (
 	blocked
 	// grey is this package's convolution of one channel to 6 (grey_forward.c).
 	grey
-	// narrow is this package's convolution of a few channels to 16 (narrow_forward.c).
+	// narrow is this package's convolution of 6 channels to 16 (narrow_forward.c).
 	narrow
 	// halve is this package's 2x2 pooling of few channels (halve.c).
 	halve
@@ -61,11 +61,10 @@ func greyFits(c nn.Conv) bool {
 	return c.StrideH == 1 && c.StrideW == 1 && c.Src.C == 1 && c.Dst.C == 6 && c.KernelW == 5 && c.Dst.H >= 2
 }
 
-// narrowFits: stride 1, no padding, to 16 channels, and a window's row of 16 to 32 floats (its span).
+// narrowFits: stride 1, no padding, 6 channels to 16, a window 5 wide, rows of a multiple of 10 pixels.
 func narrowFits(c nn.Conv) bool {
-	span := c.KernelW * c.Src.C
-	return c.StrideH == 1 && c.StrideW == 1 && c.PadH == 0 && c.PadW == 0 && c.Dst.C == 16 && c.Src.C <= 10 &&
-		span >= 16 && span <= 32 && c.Dst.W >= 10 && c.Dst.H >= 2
+	return c.StrideH == 1 && c.StrideW == 1 && c.PadH == 0 && c.PadW == 0 && c.Src.C == 6 && c.Dst.C == 16 &&
+		c.KernelW == 5 && c.Dst.W%10 == 0 && c.Dst.H >= 2
 }
 
 // choosePool is the way for an average pooling and its gradient.

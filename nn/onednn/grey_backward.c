@@ -17,6 +17,9 @@ RL_AVX512 static float *split(const grey *g, const float *dy, int64_t n, int thr
     int64_t plane = (int64_t)g->c.oh * width;
     float *planes = g->planes + thread * plane * GREY_CHANNELS;
     __m512 sum[GREY_CHANNELS], in[GREY_CHANNELS];
+    __mmask16 tail[GREY_CHANNELS];
+#pragma GCC unroll 8
+    for (int v = 0; v < GREY_CHANNELS; v++) tail[v] = rl_lanes_below(g->c.ow % 16 * GREY_CHANNELS, v);
 #pragma GCC unroll 8
     for (int o = 0; o < GREY_CHANNELS; o++) sum[o] = _mm512_load_ps(bias + o * 16);
     for (int y = 0; y < g->c.oh; y++) {
@@ -24,8 +27,7 @@ RL_AVX512 static float *split(const grey *g, const float *dy, int64_t n, int thr
         for (int x = 0; x < width; x += 16) {
 #pragma GCC unroll 8
             for (int v = 0; v < GREY_CHANNELS; v++)
-                in[v] = _mm512_maskz_loadu_ps(rl_lanes_below(row - x * GREY_CHANNELS, v),
-                                              from + x * GREY_CHANNELS + v * 16);
+                in[v] = _mm512_maskz_loadu_ps(x + 16 <= g->c.ow ? 0xffff : tail[v], from + x * GREY_CHANNELS + v * 16);
 #pragma GCC unroll 8
             for (int o = 0; o < GREY_CHANNELS; o++) {
                 __m512 p = rl_transpose_vector(g->transpose, in, GREY_CHANNELS, o);
@@ -58,6 +60,7 @@ RL_AVX512 static void accumulate(const grey *g, const float *x, const float *pla
 #pragma GCC unroll 8
             for (int j = 0; j < GREY_KERNEL_W; j++) {
                 __m512 v = _mm512_loadu_ps(p + i + j);
+                RL_KEEP(v);
 #pragma GCC unroll 4
                 for (int o = 0; o < GROUP; o++) sum[o][j] = _mm512_fmadd_ps(dy[o], v, sum[o][j]);
             }

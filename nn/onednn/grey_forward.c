@@ -16,7 +16,7 @@ RL_AVX512 RL_INLINE void store_pixels(const grey *g, float *y, const __m512 *pla
 {
 #pragma GCC unroll 8
     for (int v = 0; v < channels; v++)
-        _mm512_mask_storeu_ps(y + v * 16, rl_lanes_below(count * channels, v),
+        _mm512_mask_storeu_ps(y + v * 16, count >= 16 ? 0xffff : rl_lanes_below(count * channels, v),
                               rl_transpose_vector(g->transpose, planes, channels, v));
 }
 

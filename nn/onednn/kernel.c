@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 // Large buffers are aligned to a huge page so that the kernel of the operating system can back them with one: a
 // LeNet step streams through tens of megabytes, and 4 KiB pages cost it TLB misses.
@@ -15,6 +16,9 @@ void *rl_scratch(int64_t bytes)
     void *p = NULL;
     if (bytes < 1) bytes = 1;
     if (posix_memalign(&p, bytes >= HUGE_PAGE ? HUGE_PAGE : CACHE_LINE, (size_t)bytes) != 0) return NULL;
+#if defined(MADV_HUGEPAGE)
+    if (bytes >= HUGE_PAGE) madvise(p, (size_t)bytes, MADV_HUGEPAGE); // a hint: a refusal costs speed only
+#endif
     memset(p, 0, (size_t)bytes);
     return p;
 }

@@ -1,7 +1,7 @@
 //go:build onednn
 
 // The input's gradient of the narrow convolution (see narrow_forward.c). An output pixel spreads its gradient, in each
-// row that its window covers, over kw*ic contiguous floats (30 in LeNet: two vectors). For one input row, each of 10
+// row that its window covers, over kw*ic = 30 contiguous floats: two vectors. For one input row, each of 10
 // output pixels of a row gathers those two vectors over kh rows and 16 channels (20 accumulators); at the end the
 // overlapping spans are added. Spans of pixels that are kw apart do not overlap, so they are first stored to kw
 // separate rows, and the rows are added: no store is read back in another alignment before it has drained.
@@ -11,35 +11,34 @@
 #if defined(__x86_64__)
 
 // The rows that spans are stored to: [2, kw, row], of which one half is filled while the other is added up.
-static int64_t row_len(const narrow *k) { return ((int64_t)k->c.iw * k->c.ic + 47) / 16 * 16; }
+static int64_t row_len(const narrow *k) { return ((int64_t)k->c.iw * NARROW_IN + 47) / 16 * 16; }
 
 // Spans of NARROW_PIXELS output pixels from ow = left, for input row h, into rows.
 RL_AVX512 static void spread(const narrow *k, const float *dy, int h, int left, float *rows)
 {
-    const int pixels = NARROW_PIXELS;
     int first = h - k->c.kh + 1 > 0 ? h - k->c.kh + 1 : 0, last = h < k->c.oh - 1 ? h : k->c.oh - 1;
     __m512 a[NARROW_PIXELS], b[NARROW_PIXELS];
 #pragma GCC unroll 16
-    for (int p = 0; p < pixels; p++) a[p] = b[p] = _mm512_setzero_ps();
+    for (int p = 0; p < NARROW_PIXELS; p++) a[p] = b[p] = _mm512_setzero_ps();
     for (int oh = first; oh <= last; oh++) {
         const float *d = dy + ((int64_t)oh * k->c.ow + left) * NARROW_OUT;
         const float *w = k->packed + (int64_t)(h - oh) * NARROW_OUT * 32;
         for (int o = 0; o < NARROW_OUT; o++, d++, w += 32) {
             __m512 wa = _mm512_load_ps(w), wb = _mm512_load_ps(w + 16);
 #pragma GCC unroll 16
-            for (int p = 0; p < pixels; p++) {
+            for (int p = 0; p < NARROW_PIXELS; p++) {
                 __m512 v = _mm512_set1_ps(d[p * NARROW_OUT]);
+                RL_KEEP(v);
                 a[p] = _mm512_fmadd_ps(v, wa, a[p]);
                 b[p] = _mm512_fmadd_ps(v, wb, b[p]);
             }
         }
     }
     int64_t len = row_len(k);
-    __mmask16 tail = (__mmask16)((1u << (k->span - 16)) - 1);
-    if (k->span == 32) tail = 0xffff;
+    __mmask16 tail = (1u << (NARROW_SPAN - 16)) - 1;
 #pragma GCC unroll 16
-    for (int p = 0; p < pixels; p++) {
-        float *to = rows + (left + p) % k->c.kw * len + (left + p) * k->c.ic;
+    for (int p = 0; p < NARROW_PIXELS; p++) {
+        float *to = rows + p % NARROW_KERNEL_W * len + (left + p) * NARROW_IN; // left is a multiple of kw
         _mm512_storeu_ps(to, a[p]);
         _mm512_mask_storeu_ps(to + 16, tail, b[p]);
     }
@@ -48,11 +47,11 @@ RL_AVX512 static void spread(const narrow *k, const float *dy, int h, int left, 
 // dx = sum of the kw rows.
 RL_AVX512 static void gather(const narrow *k, const float *rows, float *dx)
 {
-    int n = k->c.iw * k->c.ic;
+    int n = k->c.iw * NARROW_IN;
     int64_t len = row_len(k);
     for (int i = 0; i < n; i += 16) {
         __m512 sum = _mm512_load_ps(rows + i);
-        for (int r = 1; r < k->c.kw; r++) sum = _mm512_add_ps(sum, _mm512_load_ps(rows + r * len + i));
+        for (int r = 1; r < NARROW_KERNEL_W; r++) sum = _mm512_add_ps(sum, _mm512_load_ps(rows + r * len + i));
         _mm512_mask_storeu_ps(dx + i, n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1), sum);
     }
 }
@@ -61,14 +60,14 @@ RL_AVX512 static void backward_range(rl_kernel *kernel, const rl_operands *op, i
 {
     const narrow *k = (const narrow *)kernel;
     const rl_window *c = &k->c;
-    int64_t half = row_len(k) * c->kw, in_row = (int64_t)c->iw * c->ic;
+    int64_t half = row_len(k) * NARROW_KERNEL_W, in_row = (int64_t)c->iw * NARROW_IN;
     float *rows = k->scratch + thread * 2 * half;
     for (int64_t n = begin; n < end; n++) {
         const float *dy = op->src[0] + n * c->oh * c->ow * NARROW_OUT;
         float *dx = op->dst[0] + n * c->ih * in_row;
         for (int h = 0; h < c->ih; h++) {
             for (int l = 0; l < c->ow; l += NARROW_PIXELS)
-                spread(k, dy, h, l + NARROW_PIXELS <= c->ow ? l : c->ow - NARROW_PIXELS, rows + h % 2 * half);
+                spread(k, dy, h, l, rows + h % 2 * half);
             if (h > 0) gather(k, rows + (h - 1) % 2 * half, dx + (h - 1) * in_row);
         }
         gather(k, rows + (c->ih - 1) % 2 * half, dx + (c->ih - 1) * in_row);
@@ -78,12 +77,12 @@ RL_AVX512 static void backward_range(rl_kernel *kernel, const rl_operands *op, i
 // packed [kh, 16, 32] of OIHW: the span of each row and output channel, padded with zeros.
 static void pack(const narrow *k, const float *w)
 {
-    int taps = k->c.kh * k->c.kw;
+    int taps = k->c.kh * NARROW_KERNEL_W;
     for (int i = 0; i < k->c.kh; i++)
         for (int o = 0; o < NARROW_OUT; o++)
-            for (int j = 0; j < k->span; j++)
+            for (int j = 0; j < NARROW_SPAN; j++)
                 k->packed[(i * NARROW_OUT + o) * 32 + j] =
-                    w[(o * k->c.ic + j % k->c.ic) * taps + i * k->c.kw + j / k->c.ic];
+                    w[(o * NARROW_IN + j % NARROW_IN) * taps + i * NARROW_KERNEL_W + j / NARROW_IN];
 }
 
 static int backward_run(rl_kernel *kernel, const rl_operands *op)
@@ -99,9 +98,8 @@ int rl_narrow_backward_data(const rl_device *d, rl_window c, rl_kernel **out)
     narrow *k = rl_own_new(d, sizeof *k, "narrow", backward_run);
     if (!k) return RL_NO_MEMORY;
     k->c = c;
-    k->span = c.kw * c.ic;
     k->packed = rl_own_block(k, (int64_t)sizeof(float) * c.kh * NARROW_OUT * 32);
-    k->scratch = rl_own_block(k, (int64_t)sizeof(float) * d->threads * 2 * c.kw * row_len(k));
+    k->scratch = rl_own_block(k, (int64_t)sizeof(float) * d->threads * 2 * NARROW_KERNEL_W * row_len(k));
     return rl_own_finish(k, out);
 }
 

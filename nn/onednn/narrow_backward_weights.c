@@ -1,33 +1,48 @@
 //go:build onednn
 
-// The weights' gradient of the narrow convolution (see narrow_forward.c). For one row of the kernel, a vector of 16
-// output channels times each of the kw*ic floats under it: 15 accumulators at a time over a whole image, whose sums
-// are then added to the batch's. Adding by image keeps the sums' rounding errors small as well.
+// The weights' gradient of the narrow convolution (see narrow_forward.c). The vector is the 16 output channels. For one
+// row of the kernel and three input channels there are 15 accumulators, which stay in registers over a whole image; a
+// row of dy (10 vectors) is loaded once for them, and an input pixel, broadcast once, serves up to five. An image's
+// sums are then added to the batch's, which also keeps rounding errors small.
 
 #include "narrow.h"
 
 #if defined(__x86_64__)
 
-enum { BLOCK = 15 };
+enum { GROUP = 3, GROUPS = NARROW_IN / GROUP, SUMS = GROUP * NARROW_KERNEL_W };
 
-// Products of one image for kernel row i and the BLOCK floats from j, added to sums [BLOCK, 16].
+// Products of one image for a kernel row and GROUP channels (x points at the row's and the group's first), added to
+// sums [GROUP, kw, 16].
 RL_AVX512 static void accumulate(const narrow *k, const float *dy, const float *x, float *sums)
 {
-    int step = k->c.ic;
-    __m512 sum[BLOCK];
+    __m512 sum[GROUP][NARROW_KERNEL_W], d[NARROW_PIXELS];
 #pragma GCC unroll 16
-    for (int j = 0; j < BLOCK; j++) sum[j] = _mm512_setzero_ps();
+    for (int i = 0; i < SUMS; i++) sum[i / NARROW_KERNEL_W][i % NARROW_KERNEL_W] = _mm512_setzero_ps();
     for (int h = 0; h < k->c.oh; h++) {
-        const float *from = x + (int64_t)h * k->c.iw * step;
-        for (int w = 0; w < k->c.ow; w++, from += step, dy += NARROW_OUT) {
-            __m512 d = _mm512_loadu_ps(dy);
+        const float *from = x + (int64_t)h * k->c.iw * NARROW_IN;
+        for (int left = 0; left < k->c.ow; left += NARROW_PIXELS) {
 #pragma GCC unroll 16
-            for (int j = 0; j < BLOCK; j++) sum[j] = _mm512_fmadd_ps(d, _mm512_set1_ps(from[j]), sum[j]);
+            for (int p = 0; p < NARROW_PIXELS; p++, dy += NARROW_OUT) {
+                d[p] = _mm512_loadu_ps(dy);
+                RL_KEEP(d[p]);
+            }
+#pragma GCC unroll 16
+            for (int p = 0; p < NARROW_PIXELS + NARROW_KERNEL_W - 1; p++, from += NARROW_IN) {
+#pragma GCC unroll 4
+                for (int c = 0; c < GROUP; c++) {
+                    __m512 v = _mm512_set1_ps(from[c]);
+                    RL_KEEP(v);
+#pragma GCC unroll 8
+                    for (int j = 0; j < NARROW_KERNEL_W; j++)
+                        if (p - j >= 0 && p - j < NARROW_PIXELS) sum[c][j] = _mm512_fmadd_ps(v, d[p - j], sum[c][j]);
+                }
+            }
+            from -= (NARROW_KERNEL_W - 1) * NARROW_IN;
         }
     }
 #pragma GCC unroll 16
-    for (int j = 0; j < BLOCK; j++)
-        _mm512_store_ps(sums + j * NARROW_OUT, _mm512_add_ps(sum[j], _mm512_load_ps(sums + j * NARROW_OUT)));
+    for (int i = 0; i < SUMS; i++, sums += NARROW_OUT)
+        _mm512_store_ps(sums, _mm512_add_ps(sum[i / NARROW_KERNEL_W][i % NARROW_KERNEL_W], _mm512_load_ps(sums)));
 }
 
 RL_AVX512 static void accumulate_bias(const narrow *k, const float *dy, float *sums)
@@ -42,22 +57,22 @@ RL_AVX512 static void accumulate_bias(const narrow *k, const float *dy, float *s
     _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), _mm512_add_ps(even, odd)));
 }
 
-// Blocks in a span; the last one may overlap the one before, and then both hold the same sums.
-static int blocks(const narrow *k) { return (k->span + BLOCK - 1) / BLOCK; }
-static int block_start(const narrow *k, int b) { return (b + 1) * BLOCK <= k->span ? b * BLOCK : k->span - BLOCK; }
+// One thread's sums: [kh, GROUPS, GROUP, kw, 16], then the bias's [16].
+static int64_t sums_len(const narrow *k) { return ((int64_t)k->c.kh * GROUPS * SUMS + 1) * NARROW_OUT; }
 
 RL_AVX512 static void backward_range(rl_kernel *kernel, const rl_operands *op, int64_t begin, int64_t end, int thread)
 {
     const narrow *k = (const narrow *)kernel;
     const rl_window *c = &k->c;
-    float *sums = k->scratch + thread * k->scratch_len;
-    memset(sums, 0, sizeof(float) * (size_t)k->scratch_len);
+    float *sums = k->scratch + thread * sums_len(k);
+    memset(sums, 0, sizeof(float) * (size_t)sums_len(k));
     for (int64_t n = begin; n < end; n++) {
-        const float *dy = op->src[0] + n * c->oh * c->ow * NARROW_OUT, *x = op->src[1] + n * c->ih * c->iw * c->ic;
+        const float *dy = op->src[0] + n * c->oh * c->ow * NARROW_OUT;
+        const float *x = op->src[1] + n * c->ih * c->iw * NARROW_IN;
         float *to = sums;
         for (int i = 0; i < c->kh; i++)
-            for (int b = 0; b < blocks(k); b++, to += BLOCK * NARROW_OUT)
-                accumulate(k, dy, x + i * c->iw * c->ic + block_start(k, b), to);
+            for (int g = 0; g < GROUPS; g++, to += SUMS * NARROW_OUT)
+                accumulate(k, dy, x + i * c->iw * NARROW_IN + g * GROUP, to);
         accumulate_bias(k, dy, to);
     }
 }
@@ -65,18 +80,17 @@ RL_AVX512 static void backward_range(rl_kernel *kernel, const rl_operands *op, i
 static int backward_run(rl_kernel *kernel, const rl_operands *op)
 {
     const narrow *k = (const narrow *)kernel;
-    const rl_window *c = &k->c;
-    rl_parallel(kernel, op, c->n, 1, backward_range);
+    int64_t len = sums_len(k);
+    int kh = k->c.kh;
     float *sums = k->scratch;
+    rl_parallel(kernel, op, k->c.n, 1, backward_range);
     for (int t = 1; t < kernel->threads; t++)
-        for (int64_t i = 0; i < k->scratch_len; i++) sums[i] += sums[t * k->scratch_len + i];
-    int taps = c->kh * c->kw;
-    for (int i = 0; i < c->kh; i++)
-        for (int b = 0; b < blocks(k); b++)
-            for (int j = 0; j < BLOCK; j++, sums += NARROW_OUT) {
-                int at = block_start(k, b) + j, tap = i * c->kw + at / c->ic;
-                for (int o = 0; o < NARROW_OUT; o++) op->dst[0][(o * c->ic + at % c->ic) * taps + tap] = sums[o];
-            }
+        for (int64_t i = 0; i < len; i++) sums[i] += sums[t * len + i];
+    for (int i = 0; i < kh; i++)
+        for (int c = 0; c < NARROW_IN; c++)
+            for (int j = 0; j < NARROW_KERNEL_W; j++, sums += NARROW_OUT)
+                for (int o = 0; o < NARROW_OUT; o++)
+                    op->dst[0][((o * NARROW_IN + c) * kh + i) * NARROW_KERNEL_W + j] = sums[o];
     memcpy(op->dst[1], sums, sizeof(float) * NARROW_OUT);
     return RL_OK;
 }
@@ -86,9 +100,7 @@ int rl_narrow_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
     narrow *k = rl_own_new(d, sizeof *k, "narrow", backward_run);
     if (!k) return RL_NO_MEMORY;
     k->c = c;
-    k->span = c.kw * c.ic;
-    k->scratch_len = ((int64_t)c.kh * blocks(k) * BLOCK + 1) * NARROW_OUT;
-    k->scratch = rl_own_block(k, (int64_t)sizeof(float) * d->threads * k->scratch_len);
+    k->scratch = rl_own_block(k, (int64_t)sizeof(float) * d->threads * sums_len(k));
     return rl_own_finish(k, out);
 }
 

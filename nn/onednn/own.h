@@ -10,6 +10,9 @@
 #if defined(__x86_64__)
 #define RL_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define RL_INLINE static inline __attribute__((always_inline))
+// Keeps a loaded vector in a register: compilers else repeat the load in every instruction that uses it, and two load
+// ports cannot feed two multiply-adds a cycle.
+#define RL_KEEP(vector) __asm__("" : "+v"(vector))
 #endif
 
 enum { RL_OWN_BLOCKS = 8 };
