@@ -1,0 +1,160 @@
+package cluster
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// DefaultPort is the gossip port of an address to join that names none, where this node's own port was left to the system.
+const DefaultPort = 7946
+
+// Config says who a node is and whom it expects.
+type Config struct {
+	// Job names the job; members of another job are refused. At most 64 bytes. Required.
+	Job string
+	// Name is what messages call this node; at most 64 bytes without spaces or "~". Default: host name and process number. Two nodes may
+	// share a name: what identifies them gets random digits on each start.
+	Name string
+	// BindAddr is the IP address on which to gossip. Default 127.0.0.1, which only this machine reaches: use 0.0.0.0 for all interfaces.
+	BindAddr string
+	// BindPort is the gossip port, both TCP and UDP. 0, the default, takes a free one.
+	BindPort int
+	// AdvertiseAddr is the host or IP address at which the others reach this node. Default: BindAddr, or for 0.0.0.0 the machine's first private address.
+	AdvertiseAddr string
+	// Join are addresses of other nodes, host or host:port; without a port, BindPort, or DefaultPort if that is 0. A name may stand for several
+	// nodes, such as a headless service of Kubernetes. They are tried until the view begins; this node's own address does no harm. The first node needs none.
+	Join []string
+	// ExpectedSize is the number of ranks of the job, this one included. Required.
+	ExpectedSize int
+	// JoinTimeout is how long the ranks may take to gather, from Start. Default 60 s.
+	JoinTimeout time.Duration
+	// Birth orders the ranks; a launcher gives increasing values, so that rank order is start order. Default: the time of Start. Between
+	// machines only their clocks decide, which affects nothing but the order.
+	Birth time.Time
+	// NATSAddr is gossiped to the others: where this node's NATS server listens. It must hold no secret. At most 200 bytes with Device.
+	NATSAddr string
+	// Device is gossiped to the others: what this node computes on.
+	Device string
+	// Digest is what must be the same on all nodes. The job and the expected size are added to it.
+	Digest Digest
+	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least 8 bytes, of which the SHA-256 is the key. There is no salt and no stretching, so
+	// make it random ("openssl rand -hex 32"). Empty: no encryption, and anybody who reaches the port can join.
+	Key []byte
+	// Grace is how long RootCause waits for reports, once the view has ended. Default 3 s.
+	Grace time.Duration
+	// OnWaiting, if set, is called by WaitView when a node has come or gone, and every 5 s without news.
+	OnWaiting func(WaitStatus)
+	// Logger gets the node's log, and memberlist's at debug level. Default: none.
+	Logger *zap.Logger
+}
+
+// Default is a Config with all defaults but those of Start's own making; Job and ExpectedSize are still to be set.
+func Default() Config {
+	return Config{BindAddr: "127.0.0.1", JoinTimeout: 60 * time.Second, Grace: 3 * time.Second}
+}
+
+// minKeyBytes is the shortest passphrase.
+const minKeyBytes = 8
+
+// Validate checks the configuration without changing it.
+func (c Config) Validate() error {
+	switch {
+	case c.Job == "":
+		return errors.New("cluster: the job has no name")
+	case len(c.Job) > 64:
+		return fmt.Errorf("cluster: the job's name has %d bytes, at most 64 fit", len(c.Job))
+	case len(c.Name) > 64 || strings.ContainsAny(c.Name, " \t\n~"):
+		return fmt.Errorf("cluster: node name %q: at most 64 bytes without spaces or ~", c.Name)
+	case c.ExpectedSize <= 0:
+		return fmt.Errorf("cluster: the expected number of ranks must be at least 1, not %d", c.ExpectedSize)
+	case net.ParseIP(c.BindAddr) == nil:
+		return fmt.Errorf("cluster: --bind address %q is not an IP address", c.BindAddr)
+	case c.BindPort < 0 || c.BindPort > 65535:
+		return fmt.Errorf("cluster: --bind port %d is not within 0 to 65535", c.BindPort)
+	case c.JoinTimeout <= 0:
+		return fmt.Errorf("cluster: the join time-out must be positive, not %v", c.JoinTimeout)
+	case c.Grace < 0:
+		return fmt.Errorf("cluster: the grace must not be negative, as %v is", c.Grace)
+	case len(c.Key) > 0 && len(c.Key) < minKeyBytes:
+		return fmt.Errorf("cluster: the gossip key has %d bytes, at least %d are needed", len(c.Key), minKeyBytes)
+	}
+	for _, a := range c.Join {
+		if _, _, err := splitAddr(a, DefaultPort); err != nil {
+			return fmt.Errorf("cluster: to join: %w", err)
+		}
+	}
+	seen := map[string]bool{"job": true, "expected ranks": true}
+	for _, f := range c.Digest {
+		if f.Name == "" || seen[f.Name] {
+			return fmt.Errorf("cluster: digest field %q is empty, reserved or there twice", f.Name)
+		}
+		seen[f.Name] = true
+	}
+	return nil
+}
+
+// fullDigest adds what the cluster itself needs to agree on.
+func (c Config) fullDigest() Digest {
+	return append(Digest{{"job", c.Job}, {"expected ranks", strconv.Itoa(c.ExpectedSize)}}, c.Digest...)
+}
+
+// gossipKey is the AES-256 key, nil without a passphrase.
+func (c Config) gossipKey() []byte {
+	if len(c.Key) == 0 {
+		return nil
+	}
+	k := sha256.Sum256(c.Key)
+	return k[:]
+}
+
+// withDefaults fills what was left empty.
+func (c Config) withDefaults() Config {
+	d := Default()
+	if c.BindAddr == "" {
+		c.BindAddr = d.BindAddr
+	}
+	if c.JoinTimeout == 0 {
+		c.JoinTimeout = d.JoinTimeout
+	}
+	if c.Grace == 0 {
+		c.Grace = d.Grace
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.Birth.IsZero() {
+		c.Birth = time.Now()
+	}
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil || host == "" {
+			host = "node"
+		}
+		c.Name = strings.Map(dropUnprintable, host[:min(len(host), 48)]) + "-" + strconv.Itoa(os.Getpid())
+	}
+	return c
+}
+
+func dropUnprintable(r rune) rune {
+	if r <= ' ' || r == '~' {
+		return -1
+	}
+	return r
+}
+
+// incarnation makes a node's identifier from its name.
+func incarnation(name string) string {
+	var b [4]byte
+	rand.Read(b[:]) // never fails
+	return name + "~" + hex.EncodeToString(b[:])
+}

@@ -1,0 +1,203 @@
+package cluster
+
+import "slices"
+
+// eligible lists the members that agree with this node, itself among them, by age.
+func (c *core) eligible() []Member {
+	out := []Member{c.self}
+	for _, p := range c.peers {
+		if p.Hash == c.self.Hash && !p.refused {
+			out = append(out, p.Member)
+		}
+	}
+	slices.SortFunc(out, compareMembers)
+	return out
+}
+
+// oldest reports whether no live member that was not refused is older than this node.
+func (c *core) oldest() bool {
+	for _, p := range c.peers {
+		if !p.refused && p.older(c.self) {
+			return false
+		}
+	}
+	return true
+}
+
+// byAge lists the peers by age, so that what is done for each is done in the same order every time.
+func (c *core) byAge() []*peer {
+	out := make([]*peer, 0, len(c.peers))
+	for _, p := range c.peers {
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b *peer) int { return compareMembers(a.Member, b.Member) })
+	return out
+}
+
+// refuseDiffering turns away those that differ from this node, if it is the oldest and so the reference.
+func (c *core) refuseDiffering() {
+	if !c.oldest() {
+		return
+	}
+	for _, p := range c.byAge() {
+		if p.Hash != c.self.Hash && !p.refused {
+			c.refuse(p)
+		}
+	}
+}
+
+// refuseLate turns away everybody who is not in the running view.
+func (c *core) refuseLate() {
+	for _, p := range c.byAge() {
+		if !p.refused && indexOf(c.view.Members, p.ID) < 0 {
+			c.refuse(p)
+		}
+	}
+}
+
+// refuse tells a peer that it cannot join. A peer whose digest differs gets this node's, so that it can show the difference.
+func (c *core) refuse(p *peer) {
+	p.refused = true
+	msg := message{Kind: msgRefuse}
+	if p.Hash != c.self.Hash {
+		msg.Digest = c.digest
+	} else {
+		msg.Ranks = len(c.view.Members)
+	}
+	r := Refusal{Member: p.Member, Full: msg.Digest == nil}
+	c.refusals = append(c.refusals, r)
+	c.logf(true, "refuse %s", r)
+	c.sendTo(p.Member, msg)
+}
+
+// form proposes a view if this node is the oldest and enough agree with it, and takes a proposal back that no longer holds.
+func (c *core) form() {
+	c.accept()
+	if c.accepted != nil {
+		return // promised to another: its leader will commit, withdraw or die
+	}
+	members := c.eligible()
+	if !c.oldest() || len(members) < c.size {
+		if c.proposed != nil {
+			c.withdraw()
+		}
+		return
+	}
+	members = members[:c.size]
+	if c.proposed != nil {
+		if sameMembers(c.proposed.members, members) {
+			return
+		}
+		c.withdraw()
+	}
+	c.attempt++
+	c.proposed = &proposal{leader: c.self.ID, generation: 1, attempt: c.attempt, members: members, accepts: map[string]bool{c.self.ID: true}}
+	c.sendAll(members, message{Kind: msgPropose, Generation: 1, Attempt: c.attempt, Members: members})
+	c.commitIfAccepted()
+}
+
+func (c *core) withdraw() {
+	c.sendAll(c.proposed.members, message{Kind: msgWithdraw, Attempt: c.proposed.attempt})
+	c.proposed = nil
+}
+
+func (c *core) commitIfAccepted() {
+	p := c.proposed
+	if len(p.accepts) < len(p.members) {
+		return
+	}
+	c.proposed = nil
+	c.sendAll(p.members, message{Kind: msgCommit, Generation: p.generation, Attempt: p.attempt})
+	c.beginView(p)
+}
+
+// accept promises the held proposal, once gossip knows all of its members and this node has no other promise. A node whose own
+// proposal is out takes that back first: whoever is asked by an older node has seen that it is not the oldest.
+func (c *core) accept() {
+	h := c.held
+	if h == nil || c.accepted != nil {
+		return
+	}
+	if indexOf(h.members, c.self.ID) < 0 {
+		c.held = nil
+		return
+	}
+	for _, m := range h.members {
+		if p := c.peers[m.ID]; m.ID != c.self.ID && (p == nil || p.Hash != c.self.Hash) {
+			return
+		}
+	}
+	if c.proposed != nil {
+		if c.oldest() {
+			return
+		}
+		c.withdraw()
+	}
+	c.held, c.accepted = nil, h
+	c.sendTo(c.peers[h.leader].Member, message{Kind: msgAccept, Attempt: h.attempt})
+}
+
+// releaseFrom forgets what a leader that is gone had proposed.
+func (c *core) releaseFrom(leader string) {
+	if c.held != nil && c.held.leader == leader {
+		c.held = nil
+	}
+	if c.accepted != nil && c.accepted.leader == leader {
+		c.accepted = nil
+	}
+}
+
+func (c *core) receiveForming(p *peer, msg message) {
+	if c.phase == running && msg.Kind == msgPropose {
+		if !p.refused {
+			c.refuse(p)
+		}
+		return
+	}
+	if msg.Kind == msgRefused {
+		c.receiveRefused(p, msg)
+		return
+	}
+	if c.phase != forming {
+		return
+	}
+	switch msg.Kind {
+	case msgPropose:
+		c.held = &proposal{leader: p.ID, generation: msg.Generation, attempt: msg.Attempt, members: msg.Members}
+	case msgWithdraw:
+		c.releaseFrom(p.ID)
+	case msgAccept:
+		if c.proposed != nil && c.proposed.attempt == msg.Attempt && indexOf(c.proposed.members, p.ID) >= 0 {
+			c.proposed.accepts[p.ID] = true
+			c.commitIfAccepted()
+		}
+	case msgCommit:
+		if a := c.accepted; a != nil && a.leader == p.ID && a.attempt == msg.Attempt {
+			c.beginView(a)
+		}
+	case msgRefuse:
+		if msg.Digest == nil {
+			c.failWith(&JobFull{Job: c.job, Ranks: msg.Ranks, By: p.Member})
+			return
+		}
+		c.sendTo(p.Member, message{Kind: msgRefused, Digest: c.digest})
+		c.failWith(&Mismatch{Peer: p.Member, Differences: diff(c.digest, msg.Digest)})
+	}
+}
+
+// receiveRefused completes a refusal with how the refused node differed.
+func (c *core) receiveRefused(p *peer, msg message) {
+	i := slices.IndexFunc(c.refusals, func(r Refusal) bool { return r.Member.ID == p.ID })
+	if i < 0 || len(msg.Digest) == 0 {
+		return
+	}
+	c.refusals[i].Differences = diff(c.digest, msg.Digest)
+	c.logf(true, "refused %s", c.refusals[i])
+}
+
+func (c *core) beginView(p *proposal) {
+	c.held, c.accepted, c.proposed = nil, nil, nil
+	c.phase = running
+	c.view = &View{Generation: p.generation, Members: p.members, Rank: indexOf(p.members, c.self.ID), Leader: 0}
+	c.out = append(c.out, begin{*c.view})
+}

@@ -1,0 +1,142 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	resendFirst = 200 * time.Millisecond // without an acknowledgement; doubles from there
+	resendMost  = 2 * time.Second
+	dropAfter   = 5 * time.Second // for a peer that is gone
+)
+
+// courier carries messages to one peer, in order: it sends the oldest until that is acknowledged, then the next. It also sends the
+// acknowledgements for the other direction. It never blocks its callers.
+type courier struct {
+	from, to string
+	post     func(frame []byte) error // one try; may block until its own time-out
+	wake     chan struct{}            // has a token when there is something new to do
+
+	mu      sync.Mutex
+	queue   []message // guarded by mu; not acknowledged
+	first   uint64    // guarded by mu; the number of queue[0]
+	sent    bool      // guarded by mu; queue[0] was sent since the last acknowledgement
+	ack     uint64    // guarded by mu; to be acknowledged
+	ackDue  bool      // guarded by mu
+	dropped bool      // guarded by mu; the peer is gone
+}
+
+func newCourier(from, to string, post func([]byte) error) *courier {
+	return &courier{from: from, to: to, post: post, wake: make(chan struct{}, 1), first: 1}
+}
+
+func (c *courier) alert() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *courier) push(m message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(c.queue, m)
+	c.alert()
+}
+
+// acked takes the peer's acknowledgement; true if nothing is under way any more.
+func (c *courier) acked(seq uint64) (drained bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) > 0 && seq == c.first {
+		c.queue = c.queue[1:]
+		c.first++
+		c.sent = false
+		c.alert()
+	}
+	return len(c.queue) == 0
+}
+
+// acknowledge sends an acknowledgement, with the next message if there is one.
+func (c *courier) acknowledge(seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ack, c.ackDue = max(c.ack, seq), true
+	c.alert()
+}
+
+// drop ends the courier soon: when all is delivered, or after dropAfter.
+func (c *courier) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropped = true
+	c.alert()
+}
+
+func (c *courier) drained() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) == 0
+}
+
+// next is the frame to send now, nil if none; again says that the time to resend is over.
+func (c *courier) next(again bool) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := frame{From: c.from, To: c.to, Ack: c.ack}
+	send := c.ackDue
+	if len(c.queue) > 0 && (!c.sent || again) {
+		f.Seq, f.Msg = c.first, &c.queue[0]
+		c.sent, send = true, true
+	}
+	c.ackDue = false
+	if !send {
+		return nil
+	}
+	return f.encode()
+}
+
+func (c *courier) state() (waiting, dropped bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) > 0, c.dropped
+}
+
+// run sends until the context ends or the peer is gone.
+func (c *courier) run(ctx context.Context) {
+	wait := resendFirst
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var giveUp <-chan time.Time
+	again := false
+	for {
+		if f := c.next(again); f != nil {
+			if c.post(f) == nil && !again {
+				wait = resendFirst
+			}
+		}
+		waiting, dropped := c.state()
+		if dropped {
+			if !waiting && giveUp != nil {
+				return
+			}
+			if giveUp == nil {
+				giveUp = time.After(dropAfter)
+			}
+		}
+		again = false
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-giveUp:
+			return
+		case <-c.wake:
+		case <-timer.C:
+			again = true
+			wait = min(2*wait, resendMost)
+		}
+	}
+}

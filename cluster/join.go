@@ -1,0 +1,132 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+const (
+	joinInterval   = 500 * time.Millisecond
+	resolveTimeout = 5 * time.Second
+)
+
+// joiner brings a node into the gossip: it tries the addresses again and again, for their nodes may start later, and a name
+// may stand for more and more nodes as they start.
+type joiner struct {
+	ml      *memberlist.Memberlist
+	self    string
+	addrs   []string
+	port    int // where an address has none
+	report  func(addr string, err error)
+	resolve func(ctx context.Context, host string) ([]string, error)
+}
+
+// run returns when ctx ends.
+func (j *joiner) run(ctx context.Context) {
+	ticker := time.NewTicker(joinInterval)
+	defer ticker.Stop()
+	for {
+		for _, a := range j.addrs {
+			j.try(ctx, a)
+			if ctx.Err() != nil {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// try joins all nodes that an address stands for and that are not known yet.
+func (j *joiner) try(ctx context.Context, addr string) {
+	host, port, err := splitAddr(addr, j.port)
+	if err != nil {
+		j.report(addr, err)
+		return
+	}
+	rctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	ips, err := j.resolve(rctx, host)
+	cancel()
+	if err != nil {
+		j.report(addr, err)
+		return
+	}
+	known := map[string]bool{j.self: true}
+	for _, m := range j.ml.Members() {
+		known[m.Address()] = true
+	}
+	var firstErr error
+	joined := false
+	for _, ip := range ips {
+		target := net.JoinHostPort(ip, strconv.Itoa(port))
+		if known[target] {
+			joined = true
+			continue
+		}
+		if _, err := j.ml.Join([]string{target}); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			if err = joinError(target, err); firstErr == nil || errors.As(err, new(*KeyMismatch)) {
+				firstErr = err
+			}
+			continue
+		}
+		joined = true
+	}
+	if joined && !errors.As(firstErr, new(*KeyMismatch)) {
+		firstErr = nil // some of a name's nodes may be old entries
+	}
+	j.report(addr, firstErr)
+}
+
+// joinError makes memberlist's error, which is text on several lines, short and typed.
+func joinError(addr string, err error) error {
+	if keyTrouble(err.Error()) {
+		return &KeyMismatch{Addr: addr, Err: err}
+	}
+	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
+		if strings.Contains(err.Error(), errno.Error()) {
+			return errno
+		}
+	}
+	if strings.Contains(err.Error(), "i/o timeout") {
+		return errors.New("no answer")
+	}
+	return errors.New(oneLine(err.Error()))
+}
+
+// splitAddr reads host or host:port.
+func splitAddr(addr string, defaultPort int) (host string, port int, err error) {
+	if net.ParseIP(addr) != nil {
+		return addr, defaultPort, nil
+	}
+	host, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		var ae *net.AddrError
+		if errors.As(err, &ae) && ae.Err == "missing port in address" {
+			host, p, err = addr, strconv.Itoa(defaultPort), nil
+		} else {
+			return "", 0, fmt.Errorf("address %q: want host or host:port", addr)
+		}
+	}
+	n, err := strconv.ParseUint(p, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, fmt.Errorf("address %q: the port must be 1 to 65535", addr)
+	}
+	if host == "" {
+		return "", 0, fmt.Errorf("address %q: the host is missing", addr)
+	}
+	return host, int(n), nil
+}

@@ -1,0 +1,57 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Member is one incarnation of a node: a process that was started once. A restarted process is another member.
+type Member struct {
+	// ID is unique to the incarnation: the name, "~" and eight random hexadecimal digits.
+	ID string `json:"id"`
+	// Name is what people call the node; two members may share it.
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+	// Addr is the host:port of its gossip, for both TCP and UDP.
+	Addr string `json:"addr"`
+	// NATSAddr is where its NATS server listens, as its Config gave it.
+	NATSAddr string `json:"nats,omitempty"`
+	// Device is what it computes on, as its Config gave it.
+	Device string `json:"device,omitempty"`
+	// Birth orders the members: the oldest is rank 0 and leads.
+	Birth time.Time `json:"birth"`
+	// Hash is that of its digest; members of one view have the same.
+	Hash string `json:"hash"`
+}
+
+// String is "worker-1, pid 123, 127.0.0.1:4001".
+func (m Member) String() string { return fmt.Sprintf("%s, pid %d, %s", m.Name, m.PID, m.Addr) }
+
+// older orders members by birth, then by identifier.
+func (m Member) older(o Member) bool { return compareMembers(m, o) < 0 }
+
+func compareMembers(a, b Member) int {
+	if c := a.Birth.Compare(b.Birth); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
+}
+
+func indexOf(members []Member, id string) int {
+	return slices.IndexFunc(members, func(m Member) bool { return m.ID == id })
+}
+
+// sameMembers reports whether both list the same incarnations in the same order.
+func sameMembers(a, b []Member) bool {
+	return slices.EqualFunc(a, b, func(x, y Member) bool { return x.ID == y.ID })
+}
+
+// nameOf is the name in an identifier.
+func nameOf(id string) string {
+	if i := strings.LastIndexByte(id, '~'); i >= 0 {
+		return id[:i]
+	}
+	return id
+}

@@ -1,0 +1,76 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// repeatInterval is how often OnWaiting is called without news.
+const repeatInterval = 5 * time.Second
+
+// WaitView blocks until exactly the expected number of agreeing members have agreed on a view, and gives it. Errors:
+// *JoinTimeout, *Mismatch, *JobFull, *KeyMismatch, ErrClosed, or the context's cause. Once it has failed, the node has left the gossip or is about to: call
+// Leave and Close.
+func (n *Node) WaitView(ctx context.Context) (View, error) {
+	repeat := time.NewTicker(repeatInterval)
+	defer repeat.Stop()
+	for {
+		select { // an end goes before news
+		case <-n.formed:
+			return n.view, nil
+		case <-n.failed:
+			return View{}, n.failure
+		default:
+		}
+		select {
+		case <-n.formed:
+		case <-n.failed:
+		case <-n.ctx.Done():
+			return View{}, ErrClosed
+		case <-ctx.Done():
+			return View{}, context.Cause(ctx)
+		case <-n.news:
+			n.callWaiting()
+			repeat.Reset(repeatInterval)
+		case <-repeat.C:
+			n.callWaiting()
+		}
+	}
+}
+
+func (n *Node) callWaiting() {
+	if n.cfg.OnWaiting == nil {
+		return
+	}
+	var s WaitStatus
+	waiting := false
+	if err := n.ask(func() { waiting, s = n.core.phase == forming, n.core.status(time.Now()) }); err == nil && waiting {
+		n.cfg.OnWaiting(s)
+	}
+}
+
+// joinReport takes what came of trying an address to join.
+func (n *Node) joinReport(addr string, err error) {
+	n.mail.post(func() {
+		if err == nil {
+			delete(n.core.unreachable, addr)
+			return
+		}
+		n.core.unreachable[addr] = err
+		if errors.As(err, new(*KeyMismatch)) {
+			n.core.failWith(err)
+		}
+	})
+}
+
+// stranger takes the host of a node with another key.
+func (n *Node) stranger(host string) {
+	n.mail.post(func() {
+		if !slices.Contains(n.core.strangers, host) {
+			n.core.strangers = append(n.core.strangers, host)
+			n.core.logf(true, "a node from %s was turned away: its gossip key differs from this node's", host)
+		}
+	})
+}
