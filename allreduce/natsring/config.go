@@ -60,14 +60,6 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// serverOf is where rank's messages are published to.
-func (c Config) serverOf(rank int) string {
-	if c.URL != "" {
-		return c.URL
-	}
-	return "nats://" + c.Addrs[rank]
-}
-
 // subject is where rank receives what comes from one of its neighbours.
 func (c Config) subject(rank int, from allreduce.Peer) string {
 	side := "prev"

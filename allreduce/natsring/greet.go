@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"ringloom/allreduce"
 )
 
@@ -25,9 +23,11 @@ var (
 	ack   = []byte("ack")
 )
 
-func (t *Transport) hear(from allreduce.Peer, m *nats.Msg, greeted chan<- greeting) {
+func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- greeting) {
+	wantsAnswer := string(frame) == string(hello)
+	t.pool.Put(frame)
 	select {
-	case greeted <- greeting{from: from, answer: string(m.Data) == string(hello)}:
+	case greeted <- greeting{from: from, answer: wantsAnswer}:
 	case <-t.done:
 	}
 }
@@ -91,7 +91,7 @@ func (t *Transport) answer(g greeting) error {
 
 func (t *Transport) say(to allreduce.Peer, what []byte) error {
 	l := t.links[to]
-	if err := l.conn.Publish(l.subject+".hello", what); err != nil {
+	if err := l.conn.publish(l.subject+".hello", "", what); err != nil {
 		return fmt.Errorf("%w: rank %d: %w", ErrJoin, t.cfg.rankOf(to), err)
 	}
 	return nil

@@ -2,27 +2,19 @@ package natsring
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"sync"
-
-	"github.com/nats-io/nats.go"
 
 	"ringloom/allreduce"
 )
-
-// errNoSubscriber is the cause when a neighbour's process is there and its rank is not.
-var errNoSubscriber = errors.New("nobody is subscribed for it any more")
 
 // link publishes to one neighbour. Its goroutine does the writing, so that a peer that does not read cannot hold up the group.
 type link struct {
 	transport *Transport
 	peer      allreduce.Peer
-	conn      *nats.Conn
-	socket    net.Conn // under conn; closing it frees a goroutine that hangs in a write
-	subject   string   // where the neighbour receives
-	gone      string   // where NATS answers that nobody is subscribed
+	conn      connection
+	subject   string // where the neighbour receives
+	gone      string // where NATS answers that nobody is subscribed
 	queue     chan []byte
 	quit      chan struct{} // closed to make the goroutine stop after what is queued
 	quitOnce  sync.Once
@@ -31,39 +23,30 @@ type link struct {
 }
 
 // dial connects to the server of a neighbour.
-func (t *Transport) dial(peer allreduce.Peer) (*link, error) {
-	window := t.cfg.Ring.WindowFrames()
+func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error) {
+	rank := t.cfg.rankOf(peer)
 	l := &link{
 		transport: t, peer: peer,
-		subject: t.cfg.subject(t.cfg.rankOf(peer), 1-peer),
+		subject: t.cfg.subject(rank, 1-peer),
 		gone:    t.cfg.subject(t.cfg.Ring.Rank, peer) + ".gone",
-		queue:   make(chan []byte, window+8), quit: make(chan struct{}), ended: make(chan struct{}),
+		queue:   make(chan []byte, t.cfg.Ring.WindowFrames()+8), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
-	url := t.cfg.serverOf(t.cfg.rankOf(peer))
-	conn, err := connect(url, append(t.options(l.fail), nats.SetCustomDialer(l)))
+	conn, err := t.openPeer(ctx, rank, l.fail)
 	if err != nil {
-		return nil, fmt.Errorf("rank %d: %w", t.cfg.rankOf(peer), err)
+		return nil, err
 	}
 	l.conn = conn
 	go l.run()
-	if limit := conn.MaxPayload(); limit < int64(t.cfg.Ring.FrameBytes()) {
+	if limit := conn.maxPayload(); limit < int64(t.cfg.Ring.FrameBytes()) {
 		l.close()
-		return nil, fmt.Errorf("%w: %s has max_payload %d, a frame has %d bytes; lower the chunk size or raise max_payload",
-			ErrMaxPayload, url, limit, t.cfg.Ring.FrameBytes())
+		return nil, fmt.Errorf("%w: max_payload is %d bytes, a frame has %d; lower the chunk size or raise max_payload",
+			ErrMaxPayload, limit, t.cfg.Ring.FrameBytes())
 	}
-	if _, err := conn.Subscribe(l.gone, func(*nats.Msg) { l.fail(errNoSubscriber) }); err != nil {
+	if err := conn.subscribe(l.gone, func(frame []byte) { t.pool.Put(frame); l.fail(errNoSubscriber) }); err != nil {
 		l.close()
 		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
 	return l, nil
-}
-
-// Dial implements nats.CustomDialer, to keep hold of the socket.
-func (l *link) Dial(network, address string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: l.transport.cfg.JoinTimeout}
-	c, err := dialer.Dial(network, address)
-	l.socket = c
-	return c, err
 }
 
 // send queues a frame; the ring's credits keep the queue from filling.
@@ -97,7 +80,7 @@ func (l *link) run() {
 }
 
 func (l *link) publish(frame []byte) {
-	if err := l.conn.PublishRequest(l.subject, l.gone, frame); err != nil {
+	if err := l.conn.publish(l.subject, l.gone, frame); err != nil {
 		l.fail(err)
 	}
 	l.transport.pool.Put(frame)
@@ -114,17 +97,14 @@ func (l *link) drain(ctx context.Context) {
 	select {
 	case <-l.ended:
 		// An error says that the neighbour's server is gone, which is no news at this point.
-		_ = l.conn.FlushWithContext(ctx)
+		_ = l.conn.flush(ctx)
 	case <-ctx.Done():
 	}
 }
 
-// close ends the connection at once.
+// close ends the connection at once, and with it a goroutine that hangs in publish.
 func (l *link) close() {
 	l.quitOnce.Do(func() { close(l.quit) })
-	if l.socket != nil {
-		_ = l.socket.Close()
-	}
+	l.conn.close()
 	<-l.ended
-	l.conn.Close()
 }

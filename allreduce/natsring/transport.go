@@ -2,12 +2,10 @@ package natsring
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"ringloom/allreduce"
 )
@@ -17,7 +15,7 @@ type Transport struct {
 	cfg   Config
 	pool  *allreduce.FramePool
 	inbox chan allreduce.Delivery
-	own   *nats.Conn // where everything for this rank arrives
+	own   connection // where everything for this rank arrives
 	links [2]*link   // by allreduce.Peer
 	done  chan struct{}
 	once  sync.Once
@@ -39,7 +37,7 @@ func Join(ctx context.Context, cfg Config) (*Transport, error) {
 	t := &Transport{
 		cfg: cfg, done: make(chan struct{}), broken: make(chan error, 1),
 		pool: allreduce.NewFramePool(cfg.Ring.FrameBytes(), 4*window),
-		// Room for data and credits of a whole window; what exceeds it waits in the subscription.
+		// Room for data and credits of a whole window; what exceeds it waits in the server.
 		inbox: make(chan allreduce.Delivery, 2*window),
 	}
 	if err := t.join(ctx); err != nil {
@@ -51,13 +49,13 @@ func Join(ctx context.Context, cfg Config) (*Transport, error) {
 
 func (t *Transport) join(ctx context.Context) error {
 	greeted := make(chan greeting, 8)
-	if err := t.listen(greeted); err != nil {
+	if err := t.listen(ctx, greeted); err != nil {
 		return err
 	}
 	for _, p := range peers {
-		l, err := t.dial(p)
+		l, err := t.dial(ctx, p)
 		if err != nil {
-			return err
+			return fmt.Errorf("rank %d: %w", t.cfg.rankOf(p), err)
 		}
 		t.links[p] = l
 	}
@@ -65,85 +63,60 @@ func (t *Transport) join(ctx context.Context) error {
 }
 
 // listen opens the own connection and subscribes; the subscription stands at the server when it returns.
-func (t *Transport) listen(greeted chan<- greeting) error {
-	options := t.options(func(err error) {
-		t.report(allreduce.Prev, fmt.Errorf("%w: own server: %w", allreduce.ErrTransport, err))
-	})
-	url := t.cfg.URL
-	if t.cfg.Server != nil {
-		options = append(options, nats.InProcessServer(t.cfg.Server.nats), nats.Token(t.cfg.Server.token))
-	}
-	own, err := connect(url, options)
+func (t *Transport) listen(ctx context.Context, greeted chan<- greeting) error {
+	own, err := t.openOwn()
 	if err != nil {
 		return err
 	}
 	t.own = own
 	for _, p := range peers {
 		subject := t.cfg.subject(t.cfg.Ring.Rank, p)
-		frames, err := own.Subscribe(subject, func(m *nats.Msg) {
-			t.put(allreduce.Delivery{From: p, Frame: m.Data})
-		})
+		err := own.subscribe(subject, func(frame []byte) { t.put(allreduce.Delivery{From: p, Frame: frame}) })
 		if err == nil {
-			// The ring's credits bound what waits here.
-			err = frames.SetPendingLimits(-1, -1)
-		}
-		if err == nil {
-			_, err = own.Subscribe(subject+".hello", func(m *nats.Msg) { t.hear(p, m, greeted) })
+			err = own.subscribe(subject+".hello", func(frame []byte) { t.hear(p, frame, greeted) })
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrConnect, err)
 		}
 	}
-	if err := own.FlushTimeout(t.cfg.JoinTimeout); err != nil {
+	if err := own.flush(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrConnect, err)
 	}
 	return nil
 }
 
-// options are those that all connections share. down is called once when the connection has ended for good.
-func (t *Transport) options(down func(error)) []nats.Option {
-	return []nats.Option{
-		nats.Name(fmt.Sprintf("ringloom %s view %d rank %d", t.cfg.Ring.Job, t.cfg.Ring.View, t.cfg.Ring.Rank)),
-		nats.Token(t.cfg.Token),
-		nats.NoReconnect(),
-		nats.Timeout(t.cfg.JoinTimeout),
-		nats.PingInterval(t.cfg.PingInterval),
-		nats.MaxPingsOutstanding(2),
-		nats.FlusherTimeout(2 * t.cfg.PingInterval), // bounds every write
-		nats.WriteBufferSize(1),                     // a frame goes out when it is published, not at the next flush
-		nats.SkipSubjectValidation(),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if errors.Is(err, nats.ErrSlowConsumer) {
-				down(fmt.Errorf("%w: %w", allreduce.ErrSlowConsumer, err))
-			} else {
-				down(err)
-			}
-		}),
-		nats.ClosedHandler(func(c *nats.Conn) {
-			err := c.LastError()
-			if err == nil {
-				err = nats.ErrConnectionClosed
-			}
-			down(err)
-		}),
+// openOwn connects to the own server, without a socket if it is embedded.
+func (t *Transport) openOwn() (connection, error) {
+	down := func(err error) {
+		t.report(allreduce.Prev, fmt.Errorf("%w: own connection: %w", allreduce.ErrTransport, err))
 	}
+	if t.cfg.Server == nil {
+		return openClient(t.cfg, down)
+	}
+	conn, err := t.cfg.Server.nats.InProcessConn()
+	if err != nil {
+		return nil, fmt.Errorf("%w: own server: %w", ErrConnect, err)
+	}
+	return openPipe(conn, "own server", t.cfg.Server.token, t.cfg, t.pool, down)
 }
 
-func connect(url string, options []nats.Option) (*nats.Conn, error) {
-	c, err := nats.Connect(url, options...)
-	switch {
-	case err == nil:
-		return c, nil
-	case errors.Is(err, nats.ErrAuthorization):
-		return nil, fmt.Errorf("%w by %s; give all nodes the same token", ErrUnauthorized, url)
+// openPeer connects to the server where a neighbour receives.
+func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (connection, error) {
+	if t.cfg.Server == nil {
+		return openClient(t.cfg, down)
 	}
-	return nil, fmt.Errorf("%w: %s: %w", ErrConnect, url, err)
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", t.cfg.Addrs[rank])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
+	}
+	return openPipe(conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
 }
 
 // Buffer returns an empty frame buffer.
 func (t *Transport) Buffer() []byte { return t.pool.Get() }
 
-// Release gives a buffer back. Frames that NATS delivered fit the pool only when they were full chunks.
+// Release gives a buffer back.
 func (t *Transport) Release(frame []byte) { t.pool.Put(frame) }
 
 // Inbox is where deliveries arrive.
@@ -195,6 +168,6 @@ func (t *Transport) shut() {
 		}
 	}
 	if t.own != nil {
-		t.own.Close()
+		t.own.close()
 	}
 }

@@ -1,0 +1,28 @@
+package natsring
+
+import (
+	"context"
+	"errors"
+)
+
+// connection is what the ring needs of a NATS connection. There are two: pipe, to embedded servers, and client, to an external
+// one. Neither reconnects. When one breaks, the function that it was opened with hears of it, once or more.
+type connection interface {
+	// subscribe passes what arrives on subject to handle, in order, one at a time. handle owns the frame.
+	subscribe(subject string, handle func(frame []byte)) error
+	// publish writes one message, and waits while the socket is full. If nobody is subscribed and noneTo is not empty, NATS
+	// says so there. The data is the caller's again on return.
+	publish(subject, noneTo string, data []byte) error
+	// flush returns when the server has processed everything before, or ctx ends.
+	flush(ctx context.Context) error
+	// maxPayload is the server's limit on a message, in bytes.
+	maxPayload() int64
+	// close ends the connection at once, also under a goroutine that hangs in publish. It may be called again.
+	close()
+}
+
+var (
+	errClosed       = errors.New("connection closed")
+	errStale        = errors.New("the server does not answer any more")
+	errNoSubscriber = errors.New("nobody is subscribed for it any more")
+)
