@@ -117,7 +117,7 @@ func showData(out io.Writer, source *data.Source, sheet string, perClass int) er
 		return nil
 	}
 	err = report.WriteFileAtomic(sheet, func(w io.Writer) error {
-		return data.ContactSheet(w, train, "Fashion-MNIST, training set", perClass)
+		return data.ContactSheet(w, train, "training set", perClass)
 	})
 	if err != nil {
 		return fmt.Errorf("writing the contact sheet: %w", err)

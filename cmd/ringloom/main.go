@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,8 @@ func main() {
 	}
 	var shown *alreadyShown
 	if !errors.As(err, &shown) {
-		fmt.Fprintf(os.Stderr, "ringloom: %v\n", err)
+		// One line, whatever a library put into its error.
+		fmt.Fprintf(os.Stderr, "ringloom: %s\n", strings.Join(strings.Fields(err.Error()), " "))
 	}
 	os.Exit(exitCode(err))
 }
