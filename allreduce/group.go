@@ -278,7 +278,10 @@ func (l *loop) end(err error) {
 // await waits for a Pending; see Pending.Wait.
 func (g *Group) await(ctx context.Context, p *Pending) error {
 	if g.cfg.Alone {
-		return g.awaitAlone(ctx)
+		if err := g.awaitAlone(ctx); err != nil {
+			return err
+		}
+		return g.recycle(p)
 	}
 	select {
 	case <-p.done:

@@ -45,7 +45,8 @@ type Worker struct {
 	sampler  *shard.Sampler
 	tracker  *bucketTracker
 	pending  []*allreduce.Pending
-	steps    int // done in all epochs
+	ready    func(param int) // startBuckets, bound once
+	steps    int             // done in all epochs
 }
 
 // programKey tells apart the compiled shapes: the usual batch, the uneven last one, and those of evaluation.
@@ -87,6 +88,7 @@ func NewWorker(o Options) (*Worker, error) {
 	plan := planBuckets(spans, o.BucketBytes)
 	w.tracker = newBucketTracker(plan, len(spans))
 	w.pending = make([]*allreduce.Pending, len(plan))
+	w.ready = w.startBuckets
 	return w, w.compileAll()
 }
 
@@ -239,11 +241,10 @@ func (w *Worker) forward(batch *data.Batch, globalLen int, t *Timing, watch *sto
 func (w *Worker) backward(batch *data.Batch, t *Timing, watch *stopwatch) error {
 	defer watch.lap(&t.Backward)
 	w.tracker.reset()
-	ready := w.startBuckets
 	if batch.N == 0 {
 		clear(w.grads())
 		for p := range w.params.List {
-			ready(p)
+			w.ready(p)
 		}
 		return nil
 	}
@@ -251,7 +252,7 @@ func (w *Worker) backward(batch *data.Batch, t *Timing, watch *stopwatch) error 
 	if err != nil {
 		return err
 	}
-	return program.Backward(ready)
+	return program.Backward(w.ready)
 }
 
 func (w *Worker) startBuckets(param int) {
