@@ -1,9 +1,6 @@
 package allreduce
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // machine is the ring protocol of one rank: frames in, frames out. It has no goroutine, no clock and no socket.
 //
@@ -141,113 +138,6 @@ func (m *machine) seal(frame []byte, h header) []byte {
 	h.view, h.size, h.from = m.cfg.View, uint16(m.cfg.Size), uint16(m.cfg.Rank)
 	putHeader(frame, h)
 	return frame
-}
-
-// receive takes a frame from a neighbour, and owns it. An error ends the ring.
-func (m *machine) receive(from Peer, frame []byte) error {
-	h, payload, err := parseFrame(frame)
-	if err != nil {
-		m.free(frame)
-		return m.fail(kindOf(err), from, err)
-	}
-	if h.view != m.cfg.View {
-		m.ignored++
-		m.free(frame)
-		return nil
-	}
-	if int(h.size) != m.cfg.Size || int(h.from) != m.rankOf(from) {
-		m.free(frame)
-		return m.fail(ErrProtocol, from, fmt.Errorf("a frame of rank %d of %d came where rank %d of %d was due", h.from, h.size, m.rankOf(from), m.cfg.Size))
-	}
-	switch {
-	case h.kind == frameData && from == Prev:
-		return m.receiveData(h, payload, frame)
-	case h.kind == frameCredit && from == Next:
-		err = m.receiveCredit(h)
-	case h.kind == frameBye:
-		err = m.receiveBye(from)
-	case h.kind == frameAbort:
-		e := m.fail(ErrAborted, from, errors.New(string(payload))).(*Error)
-		e.Origin = int(h.root)
-		err = e
-	default:
-		err = m.fail(ErrProtocol, from, fmt.Errorf("frame kind %d is not for this direction", h.kind))
-	}
-	m.free(frame)
-	return err
-}
-
-func (m *machine) receiveData(h header, payload, frame []byte) error {
-	if h.seq != m.arrived+1 {
-		m.free(frame)
-		what := "a frame is missing"
-		if h.seq <= m.arrived {
-			what = "a frame came again or out of order"
-		}
-		return m.fail(ErrProtocol, Prev, fmt.Errorf("frame %d came where %d was due: %s", h.seq, m.arrived+1, what))
-	}
-	m.arrived++
-	if m.arrived-m.consumed > uint64(m.cfg.WindowFrames()) {
-		m.free(frame)
-		return m.fail(ErrProtocol, Prev, fmt.Errorf("more than %d frames in flight", m.cfg.WindowFrames()))
-	}
-	if m.recving == len(m.ops) {
-		m.parked = append(m.parked, frame)
-		return nil
-	}
-	err := m.consume(h, payload)
-	m.free(frame)
-	return err
-}
-
-// unpark consumes parked frames as far as started collectives want them.
-func (m *machine) unpark() error {
-	n := 0
-	for n < len(m.parked) && m.recving < len(m.ops) {
-		frame := m.parked[n]
-		n++
-		h, payload, err := parseFrame(frame)
-		if err == nil {
-			err = m.consume(h, payload)
-		}
-		m.free(frame)
-		if err != nil {
-			m.parked = append(m.parked[:0], m.parked[n:]...)
-			return err
-		}
-	}
-	m.parked = append(m.parked[:0], m.parked[n:]...)
-	return nil
-}
-
-func (m *machine) receiveCredit(h header) error {
-	if h.seq <= m.credited || h.seq > m.sent {
-		return m.fail(ErrProtocol, Next, fmt.Errorf("credit for frame %d; %d were credited and %d sent", h.seq, m.credited, m.sent))
-	}
-	m.credited = h.seq
-	return nil
-}
-
-func (m *machine) receiveBye(from Peer) error {
-	if m.byeHeard[from] {
-		return m.fail(ErrProtocol, from, errors.New("a second goodbye"))
-	}
-	m.byeHeard[from] = true
-	if from == Prev && m.recving < len(m.ops) || from == Next && m.sending < len(m.ops) {
-		return m.fail(ErrNeighbourLost, from, errors.New("it left before the collective was done"))
-	}
-	return nil
-}
-
-// consume applies a data frame to the collective that is due.
-func (m *machine) consume(h header, payload []byte) error {
-	o := m.ops[m.recving]
-	if err := o.accept(h, payload); err != nil {
-		return m.fail(kindOfMismatch(err), Prev, err)
-	}
-	m.consumed++
-	m.settle()
-	return nil
 }
 
 // parted says whether the neighbours have exchanged goodbyes, so that the ring can be taken down.

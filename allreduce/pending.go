@@ -48,3 +48,44 @@ func (g *Group) recycle(p *Pending) error {
 	}
 	return nil
 }
+
+// await waits for a Pending; see Pending.Wait.
+func (g *Group) await(ctx context.Context, p *Pending) error {
+	if g.cfg.Alone {
+		if err := g.awaitAlone(ctx); err != nil {
+			return err
+		}
+		return g.recycle(p)
+	}
+	select {
+	case <-p.done:
+		return g.recycle(p)
+	default:
+	}
+	select {
+	case <-p.done:
+		return g.recycle(p)
+	case <-g.ended:
+		select {
+		case <-p.done:
+			return g.recycle(p)
+		default:
+			return g.err
+		}
+	case <-ctx.Done():
+		cause := context.Cause(ctx)
+		select {
+		case g.cancels <- cause:
+			<-g.ended
+		case <-g.ended:
+		}
+		return cause
+	}
+}
+
+func (g *Group) awaitAlone(ctx context.Context) error {
+	if err := g.Err(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}

@@ -16,14 +16,17 @@ func BenchmarkAllReduce(b *testing.B) {
 	}
 }
 
-// BenchmarkChunk looks for the best chunk size.
+// BenchmarkChunk looks for the best chunk and window.
 func BenchmarkChunk(b *testing.B) {
-	for _, chunk := range []int{32, 60, 64, 128, 256, 512, 1024} {
-		b.Run(fmt.Sprintf("KiB=%d", chunk), func(b *testing.B) {
-			cfg := ringConfig(2)
-			cfg.ChunkBytes = chunk << 10
-			benchmark(b, cfg, 25_000_000)
-		})
+	for _, chunk := range []int{64, 128, 256, 512} {
+		for _, frames := range []int{4, 8, 16} {
+			b.Run(fmt.Sprintf("KiB=%d/window=%d", chunk, frames), func(b *testing.B) {
+				cfg := ringConfig(2)
+				cfg.ChunkBytes = chunk << 10
+				cfg.WindowBytes = frames * cfg.ChunkBytes
+				benchmark(b, cfg, 25_000_000)
+			})
+		}
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 // pipe is a connection to an embedded server: a minimal NATS client that moves frames between the socket and the pool's buffers
-// without a copy or an allocation in between. The official client costs two copies and a fresh buffer a message, which halves
-// the ring's bandwidth (docs/decisions). It knows tokens and neither TLS nor several addresses.
+// without a copy or an allocation in between. The official client copies a message twice more and allocates it, which made a
+// ring of two spend a quarter more processor time. This one knows tokens and neither TLS nor several addresses.
 type pipe struct {
 	conn    net.Conn
 	limit   int64
@@ -44,12 +44,14 @@ type pipe struct {
 const maxProbes = 2
 
 // openPipe does the handshake over conn, which it owns. down hears when the connection has broken.
-func openPipe(conn net.Conn, server, token string, cfg Config, pool *allreduce.FramePool, down func(error)) (*pipe, error) {
+func openPipe(ctx context.Context, conn net.Conn, server, token string, cfg Config, pool *allreduce.FramePool, down func(error)) (*pipe, error) {
 	p := &pipe{
 		conn: conn, timeout: maxProbes * cfg.PingInterval, down: down, pool: pool,
 		pongDue: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	in := newParser(conn, pool)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
 	if err := p.handshake(in, token, cfg); err != nil {
 		_ = conn.Close()
 		if errors.Is(err, ErrUnauthorized) {

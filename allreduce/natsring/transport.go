@@ -2,6 +2,7 @@ package natsring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -42,6 +43,9 @@ func Join(ctx context.Context, cfg Config) (*Transport, error) {
 	}
 	if err := t.join(ctx); err != nil {
 		t.shut()
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w (%w)", cause, err)
+		}
 		return nil, err
 	}
 	return t, nil
@@ -64,7 +68,7 @@ func (t *Transport) join(ctx context.Context) error {
 
 // listen opens the own connection and subscribes; the subscription stands at the server when it returns.
 func (t *Transport) listen(ctx context.Context, greeted chan<- greeting) error {
-	own, err := t.openOwn()
+	own, err := t.openOwn(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- greeting) error {
 }
 
 // openOwn connects to the own server, without a socket if it is embedded.
-func (t *Transport) openOwn() (connection, error) {
+func (t *Transport) openOwn(ctx context.Context) (connection, error) {
 	down := func(err error) {
 		t.report(allreduce.Prev, fmt.Errorf("%w: own connection: %w", allreduce.ErrTransport, err))
 	}
@@ -97,7 +101,7 @@ func (t *Transport) openOwn() (connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: own server: %w", ErrConnect, err)
 	}
-	return openPipe(conn, "own server", t.cfg.Server.token, t.cfg, t.pool, down)
+	return openPipe(ctx, conn, "own server", t.cfg.Server.token, t.cfg, t.pool, down)
 }
 
 // openPeer connects to the server where a neighbour receives.
@@ -110,7 +114,7 @@ func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
-	return openPipe(conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
+	return openPipe(ctx, conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
 }
 
 // Buffer returns an empty frame buffer.

@@ -1,0 +1,189 @@
+package allreduce
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// loop is the goroutine that owns the machine, and the clock.
+type loop struct {
+	*Group
+	machine  *machine
+	inflight []*Pending // as machine.ops
+	spare    []byte     // a buffer that no frame was built in yet
+	heard    [2]time.Time
+	progress time.Time // the last time that anything came or was started
+	timer    *time.Timer
+	leaving  bool
+	leave    time.Time // when Close stops waiting for goodbyes
+}
+
+// run moves frames until the group fails or is closed, tells the neighbours and leaves the reason in Group.err.
+func (l *loop) run() {
+	defer close(l.ended)
+	l.progress = time.Now()
+	l.timer = time.NewTimer(l.cfg.Deadline)
+	defer l.timer.Stop()
+	closing := l.closing
+	for {
+		if err := l.flush(); err != nil {
+			l.end(err)
+			return
+		}
+		if l.machine.parted() {
+			l.err = l.machine.failAt(ErrClosed, -1, nil)
+			return
+		}
+		var err error
+		select {
+		case p := <-l.starts:
+			err = l.start(p)
+		case d := <-l.transport.Inbox():
+			err = l.deliver(d)
+		case now := <-l.timer.C:
+			err = l.tick(now)
+		case cause := <-l.cancels:
+			err = l.machine.failAt(ErrCancelled, -1, cause)
+		case <-closing:
+			closing = nil
+			err = l.close()
+		}
+		if err != nil {
+			l.end(err)
+			return
+		}
+	}
+}
+
+// flush sends what the machine has to send and completes what is finished.
+func (l *loop) flush() error {
+	for {
+		if l.spare == nil {
+			l.spare = l.transport.Buffer()
+		}
+		to, frame, ok := l.machine.next(l.spare)
+		if !ok {
+			break
+		}
+		l.spare = nil
+		l.counters.framesSent.Add(1)
+		l.counters.bytesSent.Add(uint64(len(frame)))
+		if err := l.transport.Send(to, frame); err != nil {
+			if err := l.sendFailed(to, err); err != nil {
+				return err
+			}
+		}
+	}
+	l.counters.creditStalls.Store(l.machine.stalled)
+	for l.machine.finished() != nil {
+		p := l.inflight[0]
+		l.inflight = append(l.inflight[:0], l.inflight[1:]...)
+		l.counters.collectives.Add(1)
+		p.done <- struct{}{}
+	}
+	return nil
+}
+
+func (l *loop) start(p *Pending) error {
+	if l.leaving {
+		return l.machine.failAt(ErrClosed, -1, errors.New("a collective was started after Close"))
+	}
+	if len(l.inflight) == 0 {
+		l.progress = time.Now()
+	}
+	l.inflight = append(l.inflight, p)
+	return l.machine.start(&p.op)
+}
+
+func (l *loop) deliver(d Delivery) error {
+	if d.Err != nil {
+		return l.lost(d.From, d.Err)
+	}
+	now := time.Now()
+	l.progress = now
+	l.counters.framesReceived.Add(1)
+	l.counters.bytesReceived.Add(uint64(len(d.Frame)))
+	err := l.machine.receive(d.From, d.Frame)
+	l.heard[d.From] = now
+	l.counters.ignored.Store(l.machine.ignored)
+	return err
+}
+
+// lost ends the group because a link broke, unless the neighbour had taken its leave.
+func (l *loop) lost(peer Peer, cause error) error {
+	if l.machine.byeHeard[peer] && len(l.inflight) == 0 {
+		return nil
+	}
+	return l.machine.fail(kindOf(cause), peer, cause)
+}
+
+// sendFailed ends the group because a frame could not be sent, unless what has already come says more about the reason.
+func (l *loop) sendFailed(to Peer, cause error) error {
+	for {
+		select {
+		case d := <-l.transport.Inbox():
+			if err := l.deliver(d); err != nil {
+				return err
+			}
+		default:
+			return l.lost(to, cause)
+		}
+	}
+}
+
+// tick looks whether a deadline has passed and sets the timer for the next.
+func (l *loop) tick(now time.Time) error {
+	if l.leaving {
+		return l.machine.failAt(ErrClosed, -1, nil)
+	}
+	idle := now.Sub(l.progress)
+	if len(l.inflight) > 0 && idle >= l.cfg.Deadline {
+		return l.machine.fail(ErrTimeout, l.machine.blame(), fmt.Errorf("nothing moved for %v", l.cfg.Deadline))
+	}
+	wait := l.cfg.Deadline
+	if len(l.inflight) > 0 {
+		wait -= idle
+	}
+	l.timer.Reset(wait)
+	return nil
+}
+
+// close begins the goodbyes, or ends the group at once if it is in the middle of something.
+func (l *loop) close() error {
+	if len(l.inflight) > 0 || len(l.starts) > 0 {
+		return l.machine.failAt(ErrClosed, -1, nil)
+	}
+	l.leaving, l.machine.closing = true, true
+	l.timer.Reset(l.cfg.Linger)
+	return nil
+}
+
+// end records why the group has ended and tells the neighbours.
+func (l *loop) end(err error) {
+	var e *Error
+	if errors.As(err, &e) && e.Neighbour >= 0 {
+		for _, p := range []Peer{Prev, Next} {
+			if l.machine.rankOf(p) == e.Neighbour && l.heard[p].After(e.LastHeard) {
+				e.LastHeard, e.Silence = l.heard[p], time.Since(l.heard[p])
+			}
+		}
+	}
+	l.err = err
+	if l.leaving {
+		return
+	}
+	text, origin := err.Error(), l.cfg.Rank
+	if e != nil && e.Kind == ErrAborted {
+		text, origin = e.Err.Error(), e.Origin
+	}
+	l.machine.abort(origin, text)
+	for {
+		to, frame, ok := l.machine.next(l.transport.Buffer())
+		if !ok {
+			return
+		}
+		// Best effort: the neighbour that is lost cannot be told.
+		_ = l.transport.Send(to, frame)
+	}
+}
