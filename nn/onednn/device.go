@@ -91,12 +91,15 @@ func (d *Device) Description() string {
 	return fmt.Sprintf("oneDNN %d.%d.%d, %s, %s", v.major, v.minor, v.patch, isa, threads)
 }
 
+// maxElements bounds one buffer, 4 TiB: what is above is a mistake, and its size in bytes could overflow.
+const maxElements = 1 << 40
+
 // Alloc returns n zeroed elements of C memory, aligned to 64 bytes (2 MiB from 2 MiB on). They live until Close.
 func (d *Device) Alloc(n int) (nn.Buffer, error) {
 	if d.closed {
 		return nn.Buffer{}, ErrClosed
 	}
-	if n < 0 {
+	if n < 0 || n > maxElements {
 		return nn.Buffer{}, fmt.Errorf("oneDNN device: cannot allocate %d elements", n)
 	}
 	p := C.rl_alloc(C.int64_t(n))

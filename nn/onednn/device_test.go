@@ -3,6 +3,14 @@
 package onednn
 
 import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
 	"testing"
 
 	"ringloom/nn"
@@ -17,4 +25,172 @@ func TestConformance(t *testing.T) {
 		}
 		return d
 	})
+}
+
+func TestConformanceOnTwoThreads(t *testing.T) {
+	nntest.Run(t, func(t testing.TB) nn.Device {
+		d, err := New(Options{Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	})
+}
+
+// digestEnv makes TestStepDigest print what it computed; the tests below run this test binary again with it.
+const digestEnv = "RINGLOOM_TEST_DIGEST"
+
+func TestStepDigest(t *testing.T) {
+	if os.Getenv(digestEnv) == "" {
+		t.Skip("run by TestProcessesAgree")
+	}
+	d := openLocked(t, 1)
+	h := fnv.New64a()
+	for _, spec := range lenetStep(5) {
+		k := bind(t, d, spec, d.choose(spec))
+		k.run(t)
+		for _, b := range k.dst {
+			for _, v := range b.Host {
+				fmt.Fprintf(h, "%x ", math.Float32bits(v))
+			}
+		}
+	}
+	fmt.Printf("digest %x\n", h.Sum64())
+}
+
+// again runs tests of this binary in another process and returns its output.
+func again(t *testing.T, tests string, env ...string) string {
+	cmd := exec.Command(os.Args[0], "-test.run", tests, "-test.v")
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v %s: %v\n%s", env, tests, err, out)
+	}
+	return string(out)
+}
+
+func TestProcessesAgree(t *testing.T) {
+	line := regexp.MustCompile(`digest [0-9a-f]+`)
+	first := line.FindString(again(t, "^TestStepDigest$", digestEnv+"=1"))
+	second := line.FindString(again(t, "^TestStepDigest$", digestEnv+"=1"))
+	if first == "" || first != second {
+		t.Errorf("two processes computed %q and %q", first, second)
+	}
+}
+
+// On processors without AVX-512 oneDNN does what the kernels here do elsewhere.
+func TestConformanceOnAVX2(t *testing.T) {
+	if strings.Contains(os.Getenv("ONEDNN_MAX_CPU_ISA"), "AVX2") {
+		t.Skip("this is that run")
+	}
+	out := again(t, "^(TestConformance|TestLenetAvoidsReferenceKernels|TestDescription)$", "ONEDNN_MAX_CPU_ISA=AVX2")
+	if strings.Contains(out, "AVX-512") || strings.Contains(out, "avx512") {
+		t.Errorf("AVX-512 was used:\n%s", out)
+	}
+}
+
+func TestDescription(t *testing.T) {
+	d := openLocked(t, 1)
+	if !regexp.MustCompile(`^oneDNN \d+\.\d+\.\d+, [^,]+, 1 thread$`).MatchString(d.Description()) {
+		t.Errorf("%q", d.Description())
+	}
+	t.Log(d.Description())
+	if got := openLocked(t, 2).Description(); !strings.HasSuffix(got, ", 2 threads") {
+		t.Errorf("%q", got)
+	}
+	if err := Available(); err != nil {
+		t.Error(err)
+	}
+}
+
+type unknown struct{}
+
+func (unknown) Validate() error { return nil }
+
+func (unknown) String() string { return "unknown" }
+
+func TestCompileRefuses(t *testing.T) {
+	d := openLocked(t, 1)
+	if _, err := d.Compile(unknown{}); !errors.Is(err, nn.ErrUnsupported) {
+		t.Errorf("unknown operation: %v", err)
+	}
+	if _, err := d.Compile(nn.SigmoidForward{}); !errors.Is(err, nn.ErrSpec) {
+		t.Errorf("empty sigmoid: %v", err)
+	}
+	if _, err := d.Alloc(-1); err == nil {
+		t.Error("Alloc(-1) gave no error")
+	}
+	if _, err := d.Alloc(math.MaxInt64); err == nil {
+		t.Error("Alloc of everything gave no error")
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	d := openLocked(t, 1)
+	k := bind(t, d, nn.SoftmaxCrossEntropyForward{N: 3, C: 4}, nhwc)
+	for _, label := range []float32{-1, 4, 1.5, float32(math.NaN()), 1e9} {
+		k.src[1].Host[1] = label
+		if err := k.Run(k.dst, k.src); err == nil || !strings.Contains(err.Error(), "3 samples, 4 classes: a label is not") {
+			t.Errorf("label %g: %v", label, err)
+		}
+	}
+	if err := k.Run(k.dst[:1], k.src); !errors.Is(err, ErrOperand) {
+		t.Errorf("an output too few: %v", err)
+	}
+	if err := k.Run(k.dst, []nn.Buffer{k.src[0], {Device: 1}, k.src[2]}); !errors.Is(err, ErrOperand) {
+		t.Errorf("an operand in device memory: %v", err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	d, err := open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := bind(t, d, nn.SigmoidForward{Len: 3}, nhwc)
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Run(k.dst, k.src); !errors.Is(err, ErrClosed) {
+		t.Errorf("Run: %v", err)
+	}
+	if _, err := d.Compile(nn.SigmoidForward{Len: 3}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Compile: %v", err)
+	}
+	if _, err := d.Alloc(1); !errors.Is(err, ErrClosed) {
+		t.Errorf("Alloc: %v", err)
+	}
+}
+
+func TestSigmoidExtremes(t *testing.T) {
+	d := openLocked(t, 1)
+	in := []float32{0, 1e-8, -1, 1, 20, -20, 79, -79, 81, -81, 1e30, -1e30, float32(math.Inf(1)), float32(math.Inf(-1)),
+		float32(math.NaN()), 5, -5, 3} // a full vector and a tail
+	k := bind(t, d, nn.SigmoidForward{Len: len(in)}, nhwc)
+	copy(k.src[0].Host, in)
+	k.run(t)
+	for i, x := range in {
+		want := 1 / (1 + math.Exp(-float64(x)))
+		got := float64(k.dst[0].Host[i])
+		if math.IsNaN(want) != math.IsNaN(got) || math.Abs(got-want) > 5e-7*want+2e-35 {
+			t.Errorf("sigmoid(%g) = %g, want %g", x, got, want)
+		}
+	}
+	// Every binade, densely, to the relative error that sigmoid.h promises.
+	worst := 0.0
+	k = bind(t, d, nn.SigmoidForward{Len: 1 << 16}, nhwc)
+	for i := range k.src[0].Host {
+		k.src[0].Host[i] = (float32(i) - 1<<15) / 512
+	}
+	k.run(t)
+	for i, x := range k.src[0].Host {
+		want := 1 / (1 + math.Exp(-float64(x)))
+		worst = max(worst, math.Abs(float64(k.dst[0].Host[i])-want)/want)
+	}
+	t.Logf("largest relative error %.3g", worst)
+	if worst > 5e-7 {
+		t.Errorf("largest relative error %g", worst)
+	}
 }

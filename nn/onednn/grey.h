@@ -6,6 +6,7 @@
 #include "transpose.h"
 
 #include <string.h>
+#if defined(__x86_64__)
 
 // Channels that these kernels are compiled for.
 enum { GREY_CHANNELS = 6, GREY_KERNEL_W = 5 };
@@ -16,7 +17,7 @@ typedef struct grey {
     int padded_h, padded_w; // one thread's zero-padded image; the width has slack for loads past the end
     float *padded;          // [threads, padded_h, padded_w]
     float *planes;          // [threads, channels, oh, ow rounded up]: backward only
-    float *sums;            // [threads, kh, channels, kw, 16] then [threads, channels, 16]: backward only
+    float *sums;            // [threads, kh*kw+1, channels, 16], the bias's last: backward only
     rl_transpose *transpose;
 } grey;
 
@@ -43,4 +44,5 @@ static inline void grey_init(grey *g, const rl_device *d, rl_window c, int plane
     if (g->transpose) rl_transpose_init(g->transpose, GREY_CHANNELS, planes);
 }
 
+#endif
 #endif

@@ -1,14 +1,14 @@
 //go:build onednn
 
 // The weights' gradient of the grey-image convolution (see grey_forward.c). The output's gradient is split into planes
-// of one channel; then the vector runs over 16 pixels of a row, with one accumulator per (channel, tap): a row of the
-// kernel times half of the channels, 15 at a time, over a whole image. Lanes are added up once at the end.
+// of one channel; then the vector runs over 16 pixels of a row, with one accumulator per channel and tap: 6 channels
+// times 4 taps at a time, in registers over a whole image. Lanes are added up once, at the end.
 
 #include "grey.h"
 
 #if defined(__x86_64__)
 
-enum { GROUP = 3, GROUPS = GREY_CHANNELS / GROUP };
+enum { TAPS = 4 };
 
 // Splits image n of dy into the thread's planes and adds up the bias's gradient by lanes.
 RL_AVX512 static float *split(const grey *g, const float *dy, int64_t n, int thread, float *bias)
@@ -41,39 +41,42 @@ RL_AVX512 static float *split(const grey *g, const float *dy, int64_t n, int thr
     return planes;
 }
 
-// One row of the kernel for GROUP channels: adds the image's products to sums [GROUP, kw, 16].
-RL_AVX512 static void accumulate(const grey *g, const float *x, const float *planes, float *sums)
+// Adds the image's products for count taps from tap on to their sums [count, channels, 16].
+RL_AVX512 RL_INLINE void accumulate(const grey *g, const float *x, const float *planes, float *sums, int tap,
+                                    const int count)
 {
     int width = grey_round_up(g->c.ow, 16);
-    int64_t plane = (int64_t)g->c.oh * width;
-    __m512 sum[GROUP][GREY_KERNEL_W];
+    int64_t plane = (int64_t)g->c.oh * width, at[TAPS];
+    __m512 sum[TAPS][GREY_CHANNELS];
 #pragma GCC unroll 4
-    for (int o = 0; o < GROUP; o++)
+    for (int j = 0; j < count; j++) {
+        at[j] = (int64_t)((tap + j) / GREY_KERNEL_W) * g->padded_w + (tap + j) % GREY_KERNEL_W;
 #pragma GCC unroll 8
-        for (int j = 0; j < GREY_KERNEL_W; j++) sum[o][j] = _mm512_setzero_ps();
-    for (int y = 0; y < g->c.oh; y++) {
-        const float *d = planes + (int64_t)y * width, *p = x + (int64_t)y * g->padded_w;
-        for (int i = 0; i < width; i += 16) {
-            __m512 dy[GROUP];
+        for (int o = 0; o < GREY_CHANNELS; o++) sum[j][o] = _mm512_setzero_ps();
+    }
+    for (int y = 0; y < g->c.oh; y++, x += g->padded_w) {
+        for (int i = 0; i < width; i += 16, planes += 16) {
+            __m512 dy[GREY_CHANNELS];
+#pragma GCC unroll 8
+            for (int o = 0; o < GREY_CHANNELS; o++) {
+                dy[o] = _mm512_load_ps(planes + o * plane);
+                RL_KEEP(dy[o]);
+            }
 #pragma GCC unroll 4
-            for (int o = 0; o < GROUP; o++) dy[o] = _mm512_load_ps(d + o * plane + i);
-#pragma GCC unroll 8
-            for (int j = 0; j < GREY_KERNEL_W; j++) {
-                __m512 v = _mm512_loadu_ps(p + i + j);
+            for (int j = 0; j < count; j++) {
+                __m512 v = _mm512_loadu_ps(x + at[j] + i);
                 RL_KEEP(v);
-#pragma GCC unroll 4
-                for (int o = 0; o < GROUP; o++) sum[o][j] = _mm512_fmadd_ps(dy[o], v, sum[o][j]);
+#pragma GCC unroll 8
+                for (int o = 0; o < GREY_CHANNELS; o++) sum[j][o] = _mm512_fmadd_ps(dy[o], v, sum[j][o]);
             }
         }
     }
+    // One image's sums at a time join the batch's: rounding errors stay small.
 #pragma GCC unroll 4
-    for (int o = 0; o < GROUP; o++)
+    for (int j = 0; j < count; j++)
 #pragma GCC unroll 8
-        for (int j = 0; j < GREY_KERNEL_W; j++) {
-            // One image's sum at a time joins the batch's: rounding errors stay small.
-            float *to = sums + (o * GREY_KERNEL_W + j) * 16;
-            _mm512_store_ps(to, _mm512_add_ps(sum[o][j], _mm512_load_ps(to)));
-        }
+        for (int o = 0; o < GREY_CHANNELS; o++, sums += 16)
+            _mm512_store_ps(sums, _mm512_add_ps(sum[j][o], _mm512_load_ps(sums)));
 }
 
 static int64_t sums_len(const grey *g) { return (int64_t)g->c.kh * GREY_CHANNELS * GREY_KERNEL_W * 16; }
@@ -81,16 +84,16 @@ static int64_t sums_len(const grey *g) { return (int64_t)g->c.kh * GREY_CHANNELS
 RL_AVX512 static void backward_range(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
 {
     const grey *g = (const grey *)k;
-    int64_t len = sums_len(g), plane = (int64_t)g->c.oh * grey_round_up(g->c.ow, 16);
+    int64_t len = sums_len(g);
     float *sums = g->sums + thread * (len + GREY_CHANNELS * 16), *bias = sums + len;
     memset(sums, 0, sizeof(float) * (size_t)(len + GREY_CHANNELS * 16));
     for (int64_t n = begin; n < end; n++) {
         const float *x = grey_pad(g, op->src[1], n, thread);
         const float *planes = split(g, op->src[0], n, thread, bias);
-        for (int i = 0; i < g->c.kh; i++)
-            for (int q = 0; q < GROUPS; q++)
-                accumulate(g, x + i * g->padded_w, planes + q * GROUP * plane,
-                           sums + (i * GREY_CHANNELS + q * GROUP) * GREY_KERNEL_W * 16);
+        int taps = g->c.kh * GREY_KERNEL_W, tap = 0;
+        for (; tap + TAPS <= taps; tap += TAPS)
+            accumulate(g, x, planes, sums + tap * GREY_CHANNELS * 16, tap, TAPS);
+        for (; tap < taps; tap++) accumulate(g, x, planes, sums + tap * GREY_CHANNELS * 16, tap, 1);
     }
 }
 
@@ -110,9 +113,8 @@ static int backward_run(rl_kernel *k, const rl_operands *op)
     int64_t len = sums_len(g), stride = len + GREY_CHANNELS * 16;
     float *dw = op->dst[0];
     for (int o = 0; o < GREY_CHANNELS; o++)
-        for (int i = 0; i < g->c.kh; i++)
-            for (int j = 0; j < GREY_KERNEL_W; j++)
-                *dw++ = total(g->sums + ((i * GREY_CHANNELS + o) * GREY_KERNEL_W + j) * 16, stride, k->threads);
+        for (int tap = 0; tap < g->c.kh * GREY_KERNEL_W; tap++)
+            *dw++ = total(g->sums + (tap * GREY_CHANNELS + o) * 16, stride, k->threads);
     for (int o = 0; o < GREY_CHANNELS; o++) op->dst[1][o] = total(g->sums + len + o * 16, stride, k->threads);
     return RL_OK;
 }

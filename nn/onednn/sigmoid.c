@@ -18,19 +18,37 @@ RL_AVX512 RL_INLINE __m512 reciprocal16(__m512 d)
 #define SUFFIX avx512
 #define LANES 16
 #define TARGET RL_AVX512
+// Of an operand that is a NaN, min and max return the second.
+#define CLAMP(v) (floats_avx512) _mm512_max_ps(_mm512_set1_ps(-80), _mm512_min_ps(_mm512_set1_ps(80), (__m512)(v)))
+#define SCALE(p, n, s) (floats_avx512) _mm512_scalef_ps((__m512)(p), (__m512)(n))
 #define RECIPROCAL(d) (floats_avx512) reciprocal16((__m512)(d))
 #include "sigmoid.h"
 
 #define SUFFIX avx2
 #define LANES 8
 #define TARGET __attribute__((target("avx2,fma")))
+#define CLAMP(v) (floats_avx2) _mm256_max_ps(_mm256_set1_ps(-80), _mm256_min_ps(_mm256_set1_ps(80), (__m256)(v)))
+#define SCALE(p, n, s) ((p) * (floats_avx2)(((ints_avx2)(s) << 23) + 0x3f800000))
 #define RECIPROCAL(d) (1.0f / (d))
 #include "sigmoid.h"
 #endif
 
+typedef float floats4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t ints4 __attribute__((vector_size(16)));
+
+// A NaN fails both comparisons and passes through.
+static inline floats4 clamp_any(floats4 v)
+{
+    const floats4 limit = { 80, 80, 80, 80 };
+    ints4 above = v > limit, below = v < -limit;
+    return (floats4)((above & (ints4)limit) | (below & (ints4)-limit) | (~(above | below) & (ints4)v));
+}
+
 #define SUFFIX any
 #define LANES 4
 #define TARGET
+#define CLAMP(v) clamp_any(v)
+#define SCALE(p, n, s) ((p) * (floats_any)(((ints_any)(s) << 23) + 0x3f800000))
 #define RECIPROCAL(d) (1.0f / (d))
 #include "sigmoid.h"
 

@@ -1,8 +1,11 @@
 // The sigmoid over a span, written once over vectors of any width: sigmoid.c includes this file per instruction set,
-// with these set: SUFFIX (of the functions' names), LANES, TARGET (attribute), RECIPROCAL(d) (1/d, d in [1, 2^116)).
+// with these set: SUFFIX (of the functions' names), LANES, TARGET (attribute), and
+//   CLAMP(v)       v limited to [-80, 80]; a NaN stays one
+//   SCALE(p, n, s) p * 2^n for integral n; s is n + 1.5 * 2^23, whose low bits hold n as an integer
+//   RECIPROCAL(d)  1/d for d in [1, 2^116)
 //
-// exp follows the usual scheme (Cephes expf): x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial of degree 6 in r, and n
-// added to the exponent. Within 2 units in the last place of the exact sigmoid.
+// exp(v) follows the usual scheme: v = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r, n added to the exponent. The
+// polynomial is 1 + r + r^2 q(r), q of degree 4 by Remez's algorithm for the least relative error (3e-9).
 
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b) JOIN2(a, b)
@@ -14,24 +17,21 @@ typedef int32_t INTS __attribute__((vector_size(4 * LANES)));
 
 TARGET static inline __attribute__((always_inline)) void JOIN(forward_vector, SUFFIX)(float *y, const float *x)
 {
-    FLOATS v = -*(const FLOATS *)x;
-    // Beyond 80 the result is 1 or below 2e-35; a NaN fails both comparisons and passes through.
-    const FLOATS limit = (FLOATS){} + 80.0f;
-    INTS above = v > limit, below = v < -limit;
-    v = (FLOATS)((above & (INTS)limit) | (below & (INTS)-limit) | (~(above | below) & (INTS)v));
-    // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits.
+    // Beyond 80 the result is 1 or below 2e-35.
+    FLOATS v = CLAMP(-*(const FLOATS *)x);
+    // Adding 1.5 * 2^23 rounds to the nearest integer.
     FLOATS shifted = v * 1.44269504f + 12582912.0f;
     FLOATS n = shifted - 12582912.0f;
+    // ln 2 in two parts, of which the first times n is exact.
     FLOATS r = v - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
-    FLOATS p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
-    INTS scale = ((INTS)shifted << 23) + 0x3f800000;
-    FLOATS e = p * (FLOATS)scale;
+    FLOATS p = r * 1.38145986e-3f + 8.36871688e-3f;
+    p = p * r + 4.1668388e-2f;
+    p = p * r + 1.66665206e-1f;
+    p = p * r + 4.99999934e-1f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    FLOATS e = SCALE(p, n, shifted);
     *(FLOATS *)y = RECIPROCAL(e + 1.0f);
 }
 
@@ -65,4 +65,6 @@ TARGET static void JOIN(backward, SUFFIX)(float *dx, const float *dy, const floa
 #undef SUFFIX
 #undef LANES
 #undef TARGET
+#undef CLAMP
+#undef SCALE
 #undef RECIPROCAL

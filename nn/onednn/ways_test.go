@@ -1,0 +1,136 @@
+//go:build onednn
+
+package onednn
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"ringloom/nn"
+)
+
+// ownShapes are shapes that the kernels written here take, beyond LeNet's: odd heights, several blocks of a row, other
+// kernel heights, every number of channels.
+func ownShapes() []nn.Spec {
+	var all []nn.Spec
+	for _, c := range []nn.Conv{
+		convOf(nn.Image{N: 3, H: 28, W: 28, C: 1}, 6, 5, 5, 2),
+		convOf(nn.Image{N: 2, H: 9, W: 40, C: 1}, 6, 3, 5, 1),
+		convOf(nn.Image{N: 1, H: 12, W: 69, C: 1}, 6, 5, 5, 0),
+		convOf(nn.Image{N: 5, H: 4, W: 5, C: 1}, 6, 1, 5, 0),
+		convOf(nn.Image{N: 2, H: 8, W: 36, C: 1}, 6, 7, 5, 3),
+		convOf(nn.Image{N: 3, H: 14, W: 14, C: 6}, 16, 5, 5, 0),
+		convOf(nn.Image{N: 2, H: 9, W: 24, C: 6}, 16, 3, 5, 0),
+		convOf(nn.Image{N: 2, H: 2, W: 34, C: 6}, 16, 1, 5, 0),
+	} {
+		all = append(all, nn.ConvForward{Conv: c}, nn.ConvBackwardWeights{Conv: c}, nn.ConvBackwardData{Conv: c})
+	}
+	for channels := 1; channels <= 16; channels++ {
+		for _, w := range []int{1, 5, 14} {
+			p := nn.Pool{Src: nn.Image{N: 2, H: 6, W: 2 * w, C: channels}, Dst: nn.Image{N: 2, H: 3, W: w, C: channels},
+				KernelH: 2, KernelW: 2, StrideH: 2, StrideW: 2}
+			all = append(all, nn.AvgPoolForward{Pool: p}, nn.AvgPoolBackward{Pool: p})
+		}
+	}
+	return all
+}
+
+// The conformance suite compares what Compile chooses with the reference device; here every way of computing the same
+// thing is compared with oneDNN's, on one thread and on three.
+func TestWaysAgree(t *testing.T) {
+	one := openLocked(t, 1)
+	for _, threads := range []int{1, 3} {
+		d := openLocked(t, threads)
+		for _, spec := range ownShapes() {
+			want := bind(t, one, spec, nhwc)
+			want.run(t)
+			for _, w := range ways(d, spec) {
+				got := bind(t, d, spec, w)
+				for i := range got.dst {
+					fill(got.dst[i].Host, float32(math.NaN()))
+				}
+				got.run(t)
+				for i := range got.dst {
+					if diff := difference(got.dst[i].Host, want.dst[i].Host); !(diff <= 1e-5) {
+						t.Errorf("%s %v, %d threads: dst[%d] by %v (%s) differs from %s by %g of the largest element",
+							nn.Kind(spec), spec, threads, i, w, got.impl(), want.impl(), diff)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestThreadsGiveTheSameBitsEachTime(t *testing.T) {
+	d := openLocked(t, 3)
+	for _, spec := range lenetStep(7) { // 7: no multiple of the threads
+		k := bind(t, d, spec, d.choose(spec))
+		k.run(t)
+		var first [][]float32
+		for _, b := range k.dst {
+			first = append(first, slices.Clone(b.Host))
+		}
+		for range 5 {
+			k.run(t)
+			for i, b := range k.dst {
+				if !slices.Equal(first[i], b.Host) {
+					t.Fatalf("%s %v: dst[%d] differs from run to run", nn.Kind(spec), spec, i)
+				}
+			}
+		}
+	}
+}
+
+// Kernels must not write past their operands, nor read past them: NaNs on both sides must survive and not spread.
+func TestOperandsEnds(t *testing.T) {
+	d := openLocked(t, 1)
+	const guard = 64
+	nan := float32(math.NaN())
+	for _, spec := range append(ownShapes(), lenetStep(3)...) {
+		k := bind(t, d, spec, d.choose(spec))
+		var around [][]float32
+		fence := func(b nn.Buffer) nn.Buffer {
+			all := alloc(t, d, len(b.Host)+2*guard, 0).Host
+			fill(all, nan)
+			copy(all[guard:], b.Host)
+			around = append(around, all[:guard], all[guard+len(b.Host):])
+			return nn.Buffer{Host: all[guard : guard+len(b.Host) : guard+len(b.Host)]}
+		}
+		k.run(t)
+		fenced := bound{kernel: k.kernel}
+		for _, b := range k.dst {
+			fenced.dst = append(fenced.dst, fence(b))
+		}
+		for _, b := range k.src {
+			fenced.src = append(fenced.src, fence(b))
+		}
+		fenced.run(t)
+		for i := range k.dst {
+			if !slices.Equal(k.dst[i].Host, fenced.dst[i].Host) {
+				t.Errorf("%s %v (%s): dst[%d] depends on what lies beside the operands", nn.Kind(spec), spec, k.impl(), i)
+			}
+		}
+		for _, g := range around {
+			if slices.ContainsFunc(g, func(v float32) bool { return v == v }) {
+				t.Errorf("%s %v (%s): wrote beside an operand", nn.Kind(spec), spec, k.impl())
+			}
+		}
+	}
+}
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
+// difference is the largest difference relative to the largest element of want.
+func difference(got, want []float32) float64 {
+	worst, scale := 0.0, 1e-30
+	for i := range want {
+		scale = max(scale, math.Abs(float64(want[i])))
+		worst = max(worst, math.Abs(float64(got[i])-float64(want[i]))) // max keeps a NaN
+	}
+	return worst / scale
+}
