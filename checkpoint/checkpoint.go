@@ -36,14 +36,21 @@ var (
 // maxHeaderBytes bounds what a damaged length can make the reader allocate; the format's own limit is 100 MB.
 const maxHeaderBytes = 100_000_000
 
+// blockBytes is how much data is converted at a time.
+const blockBytes = 64 << 10
+
+// metadataKey is the one name in the header that is no tensor's.
+const metadataKey = "__metadata__"
+
 // entry is a tensor's place in the file, as the format spells it.
 type entry struct {
-	DType   string   `json:"dtype"`
-	Shape   []int    `json:"shape"`
-	Offsets [2]int64 `json:"data_offsets"`
+	DType   string  `json:"dtype"`
+	Shape   []int   `json:"shape"`
+	Offsets []int64 `json:"data_offsets"`
 }
 
-// Write writes tensors in their order.
+// Write writes tensors in their order. It refuses a name that occurs twice and data that do not fill their shape: no
+// reader would take such a file.
 func Write(w io.Writer, meta Meta, tensors []Tensor) error {
 	var header bytes.Buffer
 	origin, err := json.Marshal(map[string]string{
@@ -53,15 +60,23 @@ func Write(w io.Writer, meta Meta, tensors []Tensor) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&header, `{"__metadata__":%s`, origin)
+	fmt.Fprintf(&header, `{%q:%s`, metadataKey, origin)
 	var offset int64
+	named := make(map[string]bool, len(tensors))
 	for _, t := range tensors {
+		if n, ok := elements(t.Shape); !ok || n != int64(len(t.Data)) {
+			return fmt.Errorf("%w: tensor %q of shape %v has %d elements", ErrFormat, t.Name, t.Shape, len(t.Data))
+		}
+		if named[t.Name] || t.Name == metadataKey {
+			return fmt.Errorf("%w: the name %q is taken already", ErrFormat, t.Name)
+		}
+		named[t.Name] = true
 		name, err := json.Marshal(t.Name)
 		if err != nil {
 			return err
 		}
 		end := offset + 4*int64(len(t.Data))
-		place, err := json.Marshal(entry{"F32", t.Shape, [2]int64{offset, end}})
+		place, err := json.Marshal(entry{"F32", append([]int{}, t.Shape...), []int64{offset, end}})
 		if err != nil {
 			return err
 		}
@@ -78,12 +93,31 @@ func Write(w io.Writer, meta Meta, tensors []Tensor) error {
 	if _, err := w.Write(header.Bytes()); err != nil {
 		return err
 	}
+	block := make([]byte, 0, blockBytes)
 	for _, t := range tensors {
-		if err := binary.Write(w, binary.LittleEndian, t.Data); err != nil {
-			return err
+		for part := range slices.Chunk(t.Data, blockBytes/4) {
+			block = block[:0]
+			for _, v := range part {
+				block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
+			}
+			if _, err := w.Write(block); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// elements is the number of elements of a shape; ok is false where it is negative or beyond what the reader takes.
+func elements(shape []int) (n int64, ok bool) {
+	n = 1
+	for _, d := range shape {
+		if d < 0 || (d > 0 && n > math.MaxInt32/int64(d)) {
+			return 0, false
+		}
+		n *= int64(d)
+	}
+	return n, true
 }
 
 // Read returns the tensors in the order of their data.
@@ -124,16 +158,29 @@ func Read(r io.Reader) (Meta, []Tensor, error) {
 
 // parseHeader returns the entries and their names in the order of the data.
 func parseHeader(header []byte) (Meta, map[string]entry, []string, error) {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(header, &raw); err != nil {
-		return Meta{}, nil, nil, fmt.Errorf("%w: its header is no JSON object: %v", ErrFormat, err)
-	}
 	var origin map[string]string
-	if m, ok := raw["__metadata__"]; ok {
-		if err := json.Unmarshal(m, &origin); err != nil {
-			return Meta{}, nil, nil, fmt.Errorf("%w: its metadata: %v", ErrFormat, err)
+	entries := map[string]entry{}
+	var names []string
+	err := eachMember(header, func(name string, value *json.Decoder) error {
+		if name == metadataKey {
+			return value.Decode(&origin)
 		}
-		delete(raw, "__metadata__")
+		var e entry
+		if err := value.Decode(&e); err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+		if _, twice := entries[name]; twice {
+			return fmt.Errorf("tensor %q is there twice", name)
+		}
+		if e.Shape == nil || len(e.Offsets) != 2 {
+			return fmt.Errorf("tensor %q has shape %v and data_offsets %v", name, e.Shape, e.Offsets)
+		}
+		entries[name] = e
+		names = append(names, name)
+		return nil
+	})
+	if err != nil {
+		return Meta{}, nil, nil, fmt.Errorf("%w: its header: %v", ErrFormat, err)
 	}
 	// Files of other programs have no such fields; they then read as zero.
 	meta := Meta{Model: origin["model"]}
@@ -141,23 +188,34 @@ func parseHeader(header []byte) (Meta, map[string]entry, []string, error) {
 	meta.Step, _ = strconv.Atoi(origin["step"])
 	meta.TestAccuracy, _ = strconv.ParseFloat(origin["test_accuracy"], 64)
 
-	entries := make(map[string]entry, len(raw))
-	var names []string
-	for name, r := range raw {
-		var e entry
-		if err := json.Unmarshal(r, &e); err != nil {
-			return Meta{}, nil, nil, fmt.Errorf("%w: tensor %q: %v", ErrFormat, name, err)
-		}
-		entries[name] = e
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := entries[a].Offsets[0] - entries[b].Offsets[0]; d != 0 {
-			return int(max(-1, min(1, d)))
-		}
-		return int(max(-1, min(1, entries[a].Offsets[1]-entries[b].Offsets[1])))
-	})
+	slices.SortFunc(names, func(a, b string) int { return slices.Compare(entries[a].Offsets, entries[b].Offsets) })
 	return meta, entries, names, nil
+}
+
+// eachMember calls member for every name of a JSON object, in order, with the decoder that stands before its value.
+// A plain json.Unmarshal would hide names that occur twice.
+func eachMember(object []byte, member func(name string, value *json.Decoder) error) error {
+	d := json.NewDecoder(bytes.NewReader(object))
+	d.DisallowUnknownFields()
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return errors.New("it is no JSON object")
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		if err := member(name.(string), d); err != nil { // a name in an object is a string or an error
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil { // the closing brace
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
 }
 
 // readTensor reads the data of one tensor, which must begin at offset.
@@ -165,25 +223,27 @@ func readTensor(r io.Reader, name string, e entry, offset int64) (Tensor, error)
 	if e.DType != "F32" {
 		return Tensor{}, fmt.Errorf("%w: tensor %q has dtype %q, only F32 is taken", ErrFormat, name, e.DType)
 	}
-	elements := int64(1)
-	for _, d := range e.Shape {
-		if d < 0 || (d > 0 && elements > math.MaxInt32/int64(d)) {
-			return Tensor{}, fmt.Errorf("%w: tensor %q has shape %v", ErrFormat, name, e.Shape)
-		}
-		elements *= int64(d)
+	n, ok := elements(e.Shape)
+	if !ok {
+		return Tensor{}, fmt.Errorf("%w: tensor %q has shape %v", ErrFormat, name, e.Shape)
 	}
-	if e.Offsets[0] != offset || e.Offsets[1]-offset != 4*elements {
+	if e.Offsets[0] != offset || e.Offsets[1]-offset != 4*n {
 		return Tensor{}, fmt.Errorf("%w: tensor %q of shape %v lies at bytes %v, expected [%d %d]",
-			ErrFormat, name, e.Shape, e.Offsets, offset, offset+4*elements)
+			ErrFormat, name, e.Shape, e.Offsets, offset, offset+4*n)
 	}
 	// Grow with what is there, so that a false shape cannot make a huge allocation.
-	var block bytes.Buffer
-	if n, err := io.CopyN(&block, r, 4*elements); err != nil {
-		return Tensor{}, fmt.Errorf("%w: tensor %q ends after %d of %d bytes", ErrFormat, name, n, 4*elements)
-	}
-	data := make([]float32, elements)
-	for i := range data {
-		data[i] = math.Float32frombits(binary.LittleEndian.Uint32(block.Bytes()[4*i:]))
+	block := make([]byte, min(4*n, blockBytes))
+	data := make([]float32, 0, len(block)/4)
+	for left := 4 * n; left > 0; left -= int64(len(block)) {
+		block = block[:min(left, blockBytes)]
+		if _, err := io.ReadFull(r, block); err == io.EOF || err == io.ErrUnexpectedEOF {
+			return Tensor{}, fmt.Errorf("%w: tensor %q ends before its %d bytes", ErrFormat, name, 4*n)
+		} else if err != nil {
+			return Tensor{}, fmt.Errorf("reading tensor %q: %w", name, err)
+		}
+		for i := 0; i < len(block); i += 4 {
+			data = append(data, math.Float32frombits(binary.LittleEndian.Uint32(block[i:])))
+		}
 	}
 	return Tensor{Name: name, Shape: e.Shape, Data: data}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,38 @@ func TestEveryTruncationAndExtensionIsRefused(t *testing.T) {
 	}
 }
 
+// More elements than one block, and shapes at the edges.
+func TestRoundTripOfLargeScalarAndEmptyTensors(t *testing.T) {
+	large := make([]float32, blockBytes/4*2+5)
+	for i := range large {
+		large[i] = float32(i)
+	}
+	tensors := []Tensor{{"large", []int{len(large)}, large}, {"scalar", []int{}, []float32{7}}, {"empty", []int{3, 0}, []float32{}}}
+	_, got, err := Read(bytes.NewReader(encode(t, Meta{}, tensors)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range tensors {
+		if !slices.ContainsFunc(got, func(g Tensor) bool { return reflect.DeepEqual(g, want) }) {
+			t.Errorf("%q does not come back", want.Name)
+		}
+	}
+}
+
+func TestWriteRefusesWhatNoReaderTakes(t *testing.T) {
+	for name, tensors := range map[string][]Tensor{
+		"too little data": {{"a", []int{3}, []float32{1, 2}}},
+		"negative shape":  {{"a", []int{-1}, nil}},
+		"a name twice":    {{"a", []int{1}, []float32{1}}, {"a", []int{1}, []float32{1}}},
+		"a reserved name": {{"__metadata__", []int{1}, []float32{1}}},
+	} {
+		var b bytes.Buffer
+		if err := Write(&b, Meta{}, tensors); !errors.Is(err, ErrFormat) || b.Len() != 0 {
+			t.Errorf("%s: got %v after %d bytes", name, err, b.Len())
+		}
+	}
+}
+
 func withHeader(header string, data int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, data)...)
@@ -62,9 +95,16 @@ func TestBadHeadersNameTheTensor(t *testing.T) {
 		file []byte
 		says string
 	}{
-		"huge header": {binary.LittleEndian.AppendUint64(nil, 1<<40), "claims 1099511627776 bytes"},
-		"no JSON":     {withHeader(`{"a"`, 0), "no JSON object"},
-		"dtype":       {withHeader(`{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}`, 2), `tensor "a" has dtype "BF16"`},
+		"huge header":   {binary.LittleEndian.AppendUint64(nil, 1<<40), "claims 1099511627776 bytes"},
+		"no JSON":       {withHeader(`{"a"`, 0), "its header"},
+		"dtype":         {withHeader(`{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}`, 2), `tensor "a" has dtype "BF16"`},
+		"list":          {withHeader(`[1]`, 0), "no JSON object"},
+		"twice":         {withHeader(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`, 0), `tensor "a" is there twice`},
+		"no shape":      {withHeader(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4), `tensor "a" has shape []`},
+		"three offsets": {withHeader(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4), `data_offsets [0 4 8]`},
+		"unknown field": {withHeader(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"stride":1}}`, 4), `tensor "a": json: unknown field "stride"`},
+		"two objects":   {withHeader(`{}{}`, 0), "something follows"},
+		"cut object":    {withHeader(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}`, 4), "its header"},
 		"overlap": {withHeader(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8),
 			`tensor "b" of shape [1] lies at bytes [4 8], expected [8 12]`},
 		"gap":      {withHeader(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), `tensor "a"`},
