@@ -1,13 +1,14 @@
 package data
 
 import (
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"github.com/klauspost/compress/gzip" // a third faster than the standard library's, and linked in already by NATS
 )
 
 // read returns the verified content of a file at path; a name that ends in .gz is decompressed.

@@ -215,6 +215,9 @@ func TestHashIsTheSameForFilesAndMemory(t *testing.T) {
 
 // The published set, where Debian's package or a cache has it.
 func TestThePublishedDataSet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED, Fashion-MNIST itself is not tested: -short is set, and the race detector makes unpacking it slow")
+	}
 	source, err := Find(t.Context(), Options{Offline: true})
 	if err != nil {
 		t.Skipf("SKIPPED, Fashion-MNIST itself is not tested: %v", err)
