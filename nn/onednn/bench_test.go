@@ -1,10 +1,12 @@
-//go:build onednn
+//go:build onednn && cgo
 
 package onednn
 
 import (
 	"fmt"
+	"math"
 	"testing"
+	"time"
 
 	"ringloom/nn"
 )
@@ -32,7 +34,7 @@ func BenchmarkLenetOps(b *testing.B) {
 }
 
 // BenchmarkLenetStep runs all kernels of a step one after the other, each with buffers of its own, as a training step
-// does but for the optimizer.
+// does but for the optimizer. Shared machines lose a core for moments: the best step is reported beside the mean.
 func BenchmarkLenetStep(b *testing.B) {
 	for _, batch := range []int{256, 128, 64} {
 		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
@@ -41,13 +43,17 @@ func BenchmarkLenetStep(b *testing.B) {
 			for _, spec := range lenetStep(batch) {
 				step = append(step, bind(b, d, spec, d.choose(spec)))
 			}
+			best := time.Duration(math.MaxInt64)
 			b.ReportAllocs()
 			for b.Loop() {
+				start := time.Now()
 				for _, k := range step {
 					k.run(b)
 				}
+				best = min(best, time.Since(start))
 			}
 			b.ReportMetric(float64(batch)*float64(b.N)/b.Elapsed().Seconds(), "images/s")
+			b.ReportMetric(float64(batch)/best.Seconds(), "best-images/s")
 		})
 	}
 }

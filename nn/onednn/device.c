@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 #include "kernel.h"
 
@@ -12,6 +12,7 @@
 void rl_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     memset(out, 0, 4 * sizeof out[0]);
+    (void)leaf, (void)subleaf;
 #if defined(__x86_64__)
     if (leaf <= __get_cpuid_max(0, NULL)) __cpuid_count(leaf, subleaf, out[0], out[1], out[2], out[3]);
 #endif

@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // The weights' gradient of the grey-image convolution (see grey_forward.c). The output's gradient is split into planes
 // of one channel; then the vector runs over 16 pixels of a row, with one accumulator per channel and tap: 6 channels

@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // Convolution of a grey image (one input channel) to 6 channels, stride 1: LeNet's first. oneDNN pads the channels to
 // 16. Here the vector runs over 16 pixels of a row instead: for each channel an accumulator, and per tap of the kernel

@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // Average pooling of 2x2 windows with stride 2 and few channels, in NHWC. oneDNN's NHWC kernels work on a pixel's
 // channels as a vector; with 6 channels that leaves most lanes idle. Here a row is one flat span of ow*c floats, and a

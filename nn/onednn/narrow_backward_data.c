@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // The input's gradient of the narrow convolution (see narrow_forward.c). An output pixel spreads its gradient, in each
 // row that its window covers, over kw*ic = 30 contiguous floats: two vectors. For one input row, each of 10

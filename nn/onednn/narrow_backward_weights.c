@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // The weights' gradient of the narrow convolution (see narrow_forward.c). The vector is the 16 output channels. For one
 // row of the kernel and three input channels there are 15 accumulators, which stay in registers over a whole image; a

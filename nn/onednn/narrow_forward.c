@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // Convolution of 6 channels to 16 with a window 5 wide, stride 1, no padding: LeNet's second. oneDNN pads the 6 to 16.
 // Here the vector is the 16 output channels, and two rows of 10 output pixels are in flight (20 accumulators). For one

@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // Convolutions by oneDNN. Weights are always in the layout that it chooses (dnnl_format_tag_any): with plain OIHW it
 // falls back to reference loops that are hundreds of times slower.

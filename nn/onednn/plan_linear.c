@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // Fully connected layers by oneDNN. Its inner product takes a four-dimensional source, so the flattening in PyTorch's
 // C, H, W order is no copy of ours: weights [out, c*h*w] are OIHW with a kernel as large as the image.

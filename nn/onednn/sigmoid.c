@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // Sigmoid and its gradient. Memory-bound: four to eight bytes move per handful of instructions.
 

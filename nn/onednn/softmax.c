@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 // Softmax cross-entropy with its gradient. Ten classes are a few microseconds a batch, so this is plain C on one
 // thread; the sum over samples is in double and in order.

@@ -1,4 +1,4 @@
-//go:build onednn
+//go:build onednn && cgo
 
 package onednn
 
@@ -115,6 +115,20 @@ func TestOperandsEnds(t *testing.T) {
 			if slices.ContainsFunc(g, func(v float32) bool { return v == v }) {
 				t.Errorf("%s %v (%s): wrote beside an operand", nn.Kind(spec), spec, k.impl())
 			}
+		}
+	}
+}
+
+func TestSigmoidInPlace(t *testing.T) {
+	d := openLocked(t, 1)
+	for _, spec := range []nn.Spec{nn.SigmoidForward{Len: 1000}, nn.SigmoidBackward{Len: 1000}} {
+		k := bind(t, d, spec, nhwc)
+		k.run(t)
+		if err := k.Run(k.src[:1], k.src); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(k.src[0].Host, k.dst[0].Host) {
+			t.Errorf("%s in place differs", nn.Kind(spec))
 		}
 	}
 }
