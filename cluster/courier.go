@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	resendFirst = 200 * time.Millisecond // without an acknowledgement; doubles from there
+	resendFirst = 200 * time.Millisecond
 	resendMost  = 2 * time.Second
 	dropAfter   = 5 * time.Second // for a peer that is gone
 )
@@ -18,6 +18,7 @@ type courier struct {
 	from, to string
 	post     func(frame []byte) error // one try; may block until its own time-out
 	wake     chan struct{}            // has a token when there is something new to do
+	resend   time.Duration            // after so long without an acknowledgement; doubles up to resendMost
 
 	mu      sync.Mutex
 	queue   []message // guarded by mu; not acknowledged
@@ -29,7 +30,7 @@ type courier struct {
 }
 
 func newCourier(from, to string, post func([]byte) error) *courier {
-	return &courier{from: from, to: to, post: post, wake: make(chan struct{}, 1), first: 1}
+	return &courier{from: from, to: to, post: post, wake: make(chan struct{}, 1), resend: resendFirst, first: 1}
 }
 
 func (c *courier) alert() {
@@ -106,7 +107,7 @@ func (c *courier) state() (waiting, dropped bool) {
 
 // run sends until the context ends or the peer is gone.
 func (c *courier) run(ctx context.Context) {
-	wait := resendFirst
+	wait := c.resend
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	var giveUp <-chan time.Time
@@ -114,7 +115,7 @@ func (c *courier) run(ctx context.Context) {
 	for {
 		if f := c.next(again); f != nil {
 			if c.post(f) == nil && !again {
-				wait = resendFirst
+				wait = c.resend
 			}
 		}
 		waiting, dropped := c.state()

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A courier over a stream that fails to send, loses and repeats: everything arrives once, in order.
@@ -52,6 +53,7 @@ func TestCourierOrder(t *testing.T) {
 		arrive(b)
 		return nil
 	})
+	c.resend = time.Millisecond
 	for i := range count {
 		c.push(message{Kind: msgDone, Attempt: uint64(i)})
 	}

@@ -8,7 +8,7 @@ import (
 
 const (
 	goodbyeTimeout = time.Second            // for the others to hear that this node leaves
-	leaveTimeout   = 500 * time.Millisecond // for gossip to spread it
+	leaveTimeout   = 200 * time.Millisecond // for gossip to spread it, so that nobody probes this node any more
 )
 
 // Abort says that this rank has stopped and why, and ends the view on all ranks. Every rank whose work ends with an error calls it once,
@@ -94,7 +94,7 @@ func (n *Node) Finish(ctx context.Context) error {
 }
 
 // Leave tells the others that this node goes, so that they do not take it for dead, and leaves the gossip. Leaving in mid-job ends the view for
-// all, as Abort does. It returns when the others have heard, or after about 1.5 seconds, or when the context ends.
+// all, as Abort does. It returns when the others have heard, or after about a second, or when the context ends.
 func (n *Node) Leave(ctx context.Context) error {
 	if !n.depart() {
 		return ErrClosed

@@ -6,16 +6,12 @@ import (
 	"log"
 	"net"
 	"os"
-	"reflect"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 	"go.uber.org/zap"
 )
-
-// tickInterval is how often the state machine learns the time.
-const tickInterval = 100 * time.Millisecond
 
 // Node is this process's part in the cluster.
 type Node struct {
@@ -48,12 +44,6 @@ type Node struct {
 	checking   map[string]bool
 	waiters    []waiter
 	lastStatus WaitStatus
-}
-
-// waiter is somebody who waits for the state to reach something.
-type waiter struct {
-	reached func() bool
-	done    chan struct{}
 }
 
 // Start listens, and begins to gossip and to look for the others. The context is for the start only; the node lives until Close.
@@ -175,200 +165,4 @@ func (n *Node) Close() error {
 	})
 	<-n.closed
 	return nil
-}
-
-// loop owns the state machine.
-func (n *Node) loop() {
-	ticker := time.NewTicker(tickInterval)
-	defer ticker.Stop()
-	for {
-		n.perform()
-		select {
-		case <-n.ctx.Done():
-			return
-		case <-n.mail.signal:
-			for _, f := range n.mail.take() {
-				f()
-			}
-		case now := <-ticker.C:
-			n.core.tick(now)
-		}
-	}
-}
-
-// perform does what the state machine asks for, then tells those who wait.
-func (n *Node) perform() {
-	for _, a := range n.core.take() {
-		switch a := a.(type) {
-		case send:
-			n.courier(a.to).push(a.msg)
-		case begin:
-			n.view = a.view
-			n.view.ctx, n.cancelView = context.WithCancelCause(context.Background())
-			n.log.Info("view begins", zap.Uint64("generation", a.view.Generation), zap.Int("rank", a.view.Rank), zap.Int("ranks", len(a.view.Members)))
-			close(n.formed)
-		case end:
-			n.log.Warn("view ends", zap.Error(a.cause))
-			n.cancelView(a.cause)
-		case fail:
-			n.failure = a.err
-			close(n.failed)
-			n.depart()
-		case check:
-			n.check(a.member)
-		case drop:
-			if c := n.couriers[a.member.ID]; c != nil {
-				c.drop()
-			}
-		case note:
-			if a.warn {
-				n.log.Warn(a.text)
-			} else {
-				n.log.Info(a.text)
-			}
-		}
-	}
-	n.publish()
-	n.waiters = deleteReached(n.waiters)
-}
-
-func deleteReached(ws []waiter) []waiter {
-	kept := ws[:0]
-	for _, w := range ws {
-		if w.reached() {
-			close(w.done)
-		} else {
-			kept = append(kept, w)
-		}
-	}
-	clear(ws[len(kept):])
-	return kept
-}
-
-// publish gives WaitView a token if the waiting status has changed.
-func (n *Node) publish() {
-	if n.core.phase != forming {
-		return
-	}
-	s := n.core.status(time.Now())
-	s.Left = 0
-	if !reflect.DeepEqual(s, n.lastStatus) {
-		n.lastStatus = s
-		select {
-		case n.news <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// courier to a peer, made on first use.
-func (n *Node) courier(to Member) *courier {
-	c := n.couriers[to.ID]
-	if c == nil {
-		host, port, err := net.SplitHostPort(to.Addr)
-		target := &memberlist.Node{Name: to.ID, Addr: net.ParseIP(host)}
-		if err == nil {
-			_, err = fmt.Sscan(port, &target.Port)
-		}
-		c = newCourier(n.core.self.ID, to.ID, func(frame []byte) error {
-			if err != nil {
-				return err
-			}
-			return n.ml.SendReliable(target, frame)
-		})
-		n.couriers[to.ID] = c
-		n.spawn(func() {
-			c.run(n.ctx)
-			n.mail.post(func() { delete(n.couriers, to.ID) })
-		})
-	}
-	return c
-}
-
-// receive takes a message from memberlist's goroutines.
-func (n *Node) receive(b []byte) {
-	f, err := decodeFrame(b)
-	if err != nil {
-		n.log.Warn("ignore a message", zap.Error(err))
-		return
-	}
-	n.mail.post(func() {
-		if f.To != n.core.self.ID {
-			return // for another process that had this address
-		}
-		if c := n.couriers[f.From]; c != nil && f.Ack > 0 {
-			c.acked(f.Ack)
-		}
-		p, gone := n.core.peers[f.From], n.core.gone[f.From]
-		if f.Msg == nil || p == nil && !gone {
-			return // gossip may tell of the sender later, and the message will come again
-		}
-		deliver, ack := n.inbox.offer(f.From, f.Seq)
-		if c := n.couriers[f.From]; ack && (p != nil || c != nil) {
-			if c == nil {
-				c = n.courier(p.Member)
-			}
-			c.acknowledge(f.Seq)
-		}
-		if deliver && p != nil {
-			n.core.receive(time.Now(), f.From, *f.Msg)
-		}
-	})
-}
-
-// check finds out whether a member's process is gone.
-func (n *Node) check(m Member) {
-	if n.checking[m.ID] {
-		return
-	}
-	n.checking[m.ID] = true
-	n.spawn(func() {
-		dead := confirmDead(n.ctx, m.Addr)
-		n.mail.post(func() {
-			delete(n.checking, m.ID)
-			if dead && n.core.peers[m.ID] != nil {
-				n.core.down(m.ID, Refused)
-			}
-		})
-	})
-}
-
-// drained says whether the live peers have got all messages.
-func (n *Node) drained() bool {
-	for id, c := range n.couriers {
-		if n.core.peers[id] != nil && !c.drained() {
-			return false
-		}
-	}
-	return true
-}
-
-// ask runs f on the loop and waits for it; ErrClosed if it will not run.
-func (n *Node) ask(f func()) error {
-	done := make(chan struct{})
-	if !n.mail.post(func() { f(); close(done) }) {
-		return ErrClosed
-	}
-	select {
-	case <-done:
-		return nil
-	case <-n.ctx.Done():
-		return ErrClosed
-	}
-}
-
-// await waits until the state has reached something, as a function that the loop calls says.
-func (n *Node) await(ctx context.Context, reached func() bool) error {
-	w := waiter{reached, make(chan struct{})}
-	if !n.mail.post(func() { n.waiters = append(n.waiters, w) }) {
-		return ErrClosed
-	}
-	select {
-	case <-w.done:
-		return nil
-	case <-n.ctx.Done():
-		return ErrClosed
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

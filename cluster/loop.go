@@ -1,0 +1,132 @@
+package cluster
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// tickInterval is how often the state machine learns the time.
+const tickInterval = 100 * time.Millisecond
+
+// waiter is somebody who waits for the state to reach something.
+type waiter struct {
+	reached func() bool
+	done    chan struct{}
+}
+
+// loop owns the state machine.
+func (n *Node) loop() {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		n.perform()
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.mail.signal:
+			for _, f := range n.mail.take() {
+				f()
+			}
+		case now := <-ticker.C:
+			n.core.tick(now)
+		}
+	}
+}
+
+// perform does what the state machine asks for, then tells those who wait.
+func (n *Node) perform() {
+	for _, a := range n.core.take() {
+		switch a := a.(type) {
+		case send:
+			n.courier(a.to).push(a.msg)
+		case begin:
+			n.view = a.view
+			n.view.ctx, n.cancelView = context.WithCancelCause(context.Background())
+			n.log.Info("view begins", zap.Uint64("generation", a.view.Generation), zap.Int("rank", a.view.Rank), zap.Int("ranks", len(a.view.Members)))
+			close(n.formed)
+		case end:
+			n.log.Warn("view ends", zap.Error(a.cause))
+			n.cancelView(a.cause)
+		case fail:
+			n.failure = a.err
+			close(n.failed)
+			n.depart()
+		case check:
+			n.check(a.member)
+		case drop:
+			if c := n.couriers[a.member.ID]; c != nil {
+				c.drop()
+			}
+		case note:
+			if a.warn {
+				n.log.Warn(a.text)
+			} else {
+				n.log.Info(a.text)
+			}
+		}
+	}
+	n.publish()
+	n.waiters = deleteReached(n.waiters)
+}
+
+func deleteReached(ws []waiter) []waiter {
+	kept := ws[:0]
+	for _, w := range ws {
+		if w.reached() {
+			close(w.done)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(ws[len(kept):])
+	return kept
+}
+
+// publish gives WaitView a token if the waiting status has changed.
+func (n *Node) publish() {
+	if n.core.phase != forming {
+		return
+	}
+	s := n.core.status(time.Now())
+	s.Left = 0
+	if !reflect.DeepEqual(s, n.lastStatus) {
+		n.lastStatus = s
+		select {
+		case n.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// ask runs f on the loop and waits for it; ErrClosed if it will not run.
+func (n *Node) ask(f func()) error {
+	done := make(chan struct{})
+	if !n.mail.post(func() { f(); close(done) }) {
+		return ErrClosed
+	}
+	select {
+	case <-done:
+		return nil
+	case <-n.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// await waits until the state has reached something, as a function that the loop calls says.
+func (n *Node) await(ctx context.Context, reached func() bool) error {
+	w := waiter{reached, make(chan struct{})}
+	if !n.mail.post(func() { n.waiters = append(n.waiters, w) }) {
+		return ErrClosed
+	}
+	select {
+	case <-w.done:
+		return nil
+	case <-n.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
