@@ -56,6 +56,10 @@ test-long: setup ## run the long tests: thousands of fault seeds, fuzzing, conve
 bench: setup ## benchmark the kernels, the ring and the training step on this machine
 	$(GO) test -tags onednn -run '^$$' -bench . -benchmem ./nn/... ./allreduce/... ./data/... ./train/...
 
+.PHONY: compare
+compare: build ## train LeNet beside PyTorch DDP, in turn, and print both speeds (needs python3-torch)
+	bench/compare.sh
+
 .PHONY: clean
 clean: ## remove what make build made
 	rm -rf bin
