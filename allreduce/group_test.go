@@ -58,14 +58,6 @@ func sameBits(a, b []float32) bool {
 	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
 }
 
-func clone(v [][]float32) [][]float32 {
-	c := make([][]float32, len(v))
-	for i := range v {
-		c[i] = slices.Clone(v[i])
-	}
-	return c
-}
-
 func noErrors(t *testing.T, errs []error) {
 	t.Helper()
 	for r, err := range errs {
