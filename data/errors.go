@@ -26,21 +26,23 @@ type Place struct {
 	Missing []string // the files that are not there
 }
 
+// Error is one line: what looked where, and what would help.
 func (e *NotFoundError) Error() string {
-	var b strings.Builder
-	b.WriteString("Fashion-MNIST was not found; looked in")
-	for _, p := range e.Places {
-		fmt.Fprintf(&b, "\n  %s", p)
+	places := make([]string, len(e.Places))
+	for i, p := range e.Places {
+		places[i] = p.String()
 	}
-	fmt.Fprintf(&b, "\n%s", e.Hint)
-	return b.String()
+	return fmt.Sprintf("Fashion-MNIST was not found: %s; %s", strings.Join(places, "; "), e.Hint)
 }
 
 func (p Place) String() string {
-	if p.Dir == "" {
-		return p.Origin + ": not set"
+	switch {
+	case p.Dir == "":
+		return p.Origin + " is not set"
+	case len(p.Missing) == len(Files{}.all()):
+		return fmt.Sprintf("%s %s has none of its files", p.Origin, p.Dir)
 	}
-	return fmt.Sprintf("%s %s: lacks %s", p.Origin, p.Dir, strings.Join(p.Missing, ", "))
+	return fmt.Sprintf("%s %s lacks %s", p.Origin, p.Dir, strings.Join(p.Missing, ", "))
 }
 
 // HashError is content that is not the published one.

@@ -41,7 +41,7 @@ func (o Options) fetch(ctx context.Context) (*Source, error) {
 	}
 	source, place, err := o.look("downloaded", o.CacheDir)
 	if err == nil && source == nil {
-		err = &NotFoundError{Places: []Place{place}, Hint: "It was there a moment ago: does something else empty the cache?"}
+		err = &NotFoundError{Places: []Place{place}, Hint: "it was there a moment ago: does something else empty the cache?"}
 	}
 	return source, err
 }

@@ -93,7 +93,7 @@ func Find(ctx context.Context, options Options) (*Source, error) {
 		}
 		return nil, &NotFoundError{
 			Places: []Place{place},
-			Hint:   fmt.Sprintf("Put the files there, compressed or not, or leave out %s to use the usual places or a download.", named.Origin),
+			Hint:   fmt.Sprintf("put the files there, compressed or not, or leave out %s to use the usual places or a download", named.Origin),
 		}
 	}
 	var looked []Place
@@ -107,7 +107,7 @@ func Find(ctx context.Context, options Options) (*Source, error) {
 	if o.Offline || o.CacheDir == "" {
 		return nil, &NotFoundError{
 			Places: looked,
-			Hint:   "Install Debian's dataset-fashion-mnist, name a folder with --data, or allow the download.",
+			Hint:   "install Debian's dataset-fashion-mnist, name a folder with --data, or allow the download",
 		}
 	}
 	return o.fetch(ctx)

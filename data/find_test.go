@@ -115,7 +115,7 @@ func TestANamedFolderIsNeverReplaced(t *testing.T) {
 		if !errors.As(err, &missing) || len(missing.Places) != 1 || missing.Places[0].Dir != dir || missing.Places[0].Origin != name {
 			t.Fatalf("%s: got %v", name, err)
 		}
-		if want := name + " " + dir + ": lacks train-labels[.gz], test-images[.gz], test-labels[.gz]"; !strings.Contains(err.Error(), want) {
+		if want := name + " " + dir + " lacks train-labels[.gz], test-images[.gz], test-labels[.gz]"; !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\nlacks %q", name, err, want)
 		}
 	}
@@ -124,7 +124,7 @@ func TestANamedFolderIsNeverReplaced(t *testing.T) {
 func TestNotFoundNamesEveryPlace(t *testing.T) {
 	o := places(t)
 	_, err := Find(t.Context(), o)
-	for _, want := range []string{"user cache " + o.CacheDir, "Debian package " + o.DebianDir, "--data", "train-images[.gz]"} {
+	for _, want := range []string{"user cache " + o.CacheDir + " has none", "Debian package " + o.DebianDir + " has none", "--data"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %q", err, want)
 		}
