@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ringloom/allreduce"
 	"ringloom/cluster"
 	"ringloom/models"
 	"ringloom/train"
@@ -175,7 +176,7 @@ func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
 		{Name: "bucket bytes", Value: strconv.Itoa(f.BucketBytes)},
 		{Name: "check every", Value: strconv.Itoa(f.CheckEvery)},
 		{Name: "data", Value: dataHash},
-		{Name: "wire format", Value: "float32"},
+		{Name: "wire format", Value: fmt.Sprintf("float32, version %d", allreduce.WireVersion)},
 		{Name: "NATS", Value: natsKind(f.natsURL)},
 	}
 }
