@@ -30,10 +30,10 @@ type core struct {
 	peers map[string]*peer // alive, by identifier
 	gone  map[string]bool  // said bye: never come back, whatever gossip still says
 
-	attempt  uint64    // number of this node's last proposal
-	proposed *proposal // this node's own, while it gathers acceptances
-	held     *proposal // another's, not yet acceptable
-	accepted *proposal // another's, promised
+	attempt  uint64               // number of this node's last proposal
+	proposed *proposal            // this node's own, while it gathers acceptances
+	held     map[string]*proposal // others', not yet accepted, by leader
+	accepted *proposal            // another's, promised
 
 	view       *View // as long as phase is running or ended
 	evidence   []evidence
@@ -100,7 +100,7 @@ func (note) isAction()  {}
 func newCore(now time.Time, self Member, job string, digest Digest, size int, timeout time.Duration) *core {
 	c := &core{
 		self: self, job: job, digest: digest, size: size, started: now, deadline: now.Add(timeout),
-		peers: map[string]*peer{}, gone: map[string]bool{}, done: map[string]bool{}, heardSince: map[string]time.Time{}, unreachable: map[string]error{},
+		peers: map[string]*peer{}, gone: map[string]bool{}, held: map[string]*proposal{}, done: map[string]bool{}, heardSince: map[string]time.Time{}, unreachable: map[string]error{},
 	}
 	c.settle()
 	return c

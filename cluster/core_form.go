@@ -111,37 +111,41 @@ func (c *core) commitIfAccepted() {
 	c.beginView(p)
 }
 
-// accept promises the held proposal, once gossip knows all of its members and this node has no other promise. A node whose own
-// proposal is out takes that back first: whoever is asked by an older node has seen that it is not the oldest.
+// accept promises the proposal of the oldest leader, among those of whose members gossip has told, unless this node has another promise.
+// A node whose own proposal is out takes that back first: whoever is asked by an older node has seen that it is not the oldest.
 func (c *core) accept() {
-	h := c.held
-	if h == nil || c.accepted != nil {
+	if c.accepted != nil {
 		return
 	}
-	if indexOf(h.members, c.self.ID) < 0 {
-		c.held = nil
+	for _, p := range c.byAge() {
+		h := c.held[p.ID]
+		if h == nil || !c.acceptable(h) {
+			continue
+		}
+		if c.proposed != nil {
+			c.withdraw()
+		}
+		delete(c.held, p.ID)
+		c.accepted = h
+		c.sendTo(p.Member, message{Kind: msgAccept, Attempt: h.attempt})
 		return
 	}
+}
+
+// acceptable: this node is in the proposal, knows all others in it, agrees with them, and is not older than the leader.
+func (c *core) acceptable(h *proposal) bool {
 	for _, m := range h.members {
-		if p := c.peers[m.ID]; m.ID != c.self.ID && (p == nil || p.Hash != c.self.Hash) {
-			return
+		p := c.peers[m.ID]
+		if m.ID != c.self.ID && (p == nil || p.Hash != c.self.Hash) {
+			return false
 		}
 	}
-	if c.proposed != nil {
-		if c.oldest() {
-			return
-		}
-		c.withdraw()
-	}
-	c.held, c.accepted = nil, h
-	c.sendTo(c.peers[h.leader].Member, message{Kind: msgAccept, Attempt: h.attempt})
+	return indexOf(h.members, c.self.ID) >= 0 && c.peers[h.leader].older(c.self)
 }
 
 // releaseFrom forgets what a leader that is gone had proposed.
 func (c *core) releaseFrom(leader string) {
-	if c.held != nil && c.held.leader == leader {
-		c.held = nil
-	}
+	delete(c.held, leader)
 	if c.accepted != nil && c.accepted.leader == leader {
 		c.accepted = nil
 	}
@@ -149,7 +153,8 @@ func (c *core) releaseFrom(leader string) {
 
 func (c *core) receiveForming(p *peer, msg message) {
 	if c.phase == running && msg.Kind == msgPropose {
-		if !p.refused {
+		// A fellow member's is from before the view, and withdrawn: it has just not come in order with the leader's commit.
+		if !p.refused && indexOf(c.view.Members, p.ID) < 0 {
 			c.refuse(p)
 		}
 		return
@@ -163,7 +168,7 @@ func (c *core) receiveForming(p *peer, msg message) {
 	}
 	switch msg.Kind {
 	case msgPropose:
-		c.held = &proposal{leader: p.ID, generation: msg.Generation, attempt: msg.Attempt, members: msg.Members}
+		c.held[p.ID] = &proposal{leader: p.ID, generation: msg.Generation, attempt: msg.Attempt, members: msg.Members}
 	case msgWithdraw:
 		c.releaseFrom(p.ID)
 	case msgAccept:
@@ -196,7 +201,8 @@ func (c *core) receiveRefused(p *peer, msg message) {
 }
 
 func (c *core) beginView(p *proposal) {
-	c.held, c.accepted, c.proposed = nil, nil, nil
+	clear(c.held)
+	c.accepted, c.proposed = nil, nil
 	c.phase = running
 	c.view = &View{Generation: p.generation, Members: p.members, Rank: indexOf(p.members, c.self.ID), Leader: 0}
 	c.out = append(c.out, begin{*c.view})
