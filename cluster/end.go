@@ -12,7 +12,7 @@ const (
 )
 
 // Abort says that this rank has stopped and why, and ends the view on all ranks. Every rank whose work ends with an error calls it once,
-// with the error that it saw: that is how the root cause is told from its consequences, see [RootCause] and [Kind]. A rank that was asked to
+// with the error that it saw: that is how the root cause is told from its consequences, see [Node.RootCause] and [Kind]. A rank that was asked to
 // stop gives an error that wraps ErrInterrupted. Before there is a view, WaitView fails with the reason. It does not block; Leave
 // makes sure that the others have heard.
 func (n *Node) Abort(reason error) {
