@@ -25,7 +25,7 @@ import (
 const (
 	envBirth      = "RINGLOOM_BIRTH"       // nanoseconds since 1970; increases with the rank
 	envAnnounceFD = "RINGLOOM_ANNOUNCE_FD" // the first child writes its gossip address there
-	envBar        = "RINGLOOM_BAR"         // draw the progress bar although stderr is no terminal
+	envTerminal   = "RINGLOOM_TERMINAL"    // the launcher prints on a terminal: log for people, draw the bar
 )
 
 // How long the other ranks have to end by themselves after a failure, and then after SIGTERM.
@@ -97,6 +97,9 @@ func (l *launcher) run(ctx context.Context) error {
 		return fmt.Errorf("finding this program to start it again: %w", err)
 	}
 	env := append(os.Environ(), l.secrets()...)
+	if f, ok := l.log.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		env = append(env, envTerminal+"=1")
+	}
 	birth := time.Now().UnixNano()
 
 	ended := make(chan *child, l.n)
@@ -149,9 +152,6 @@ func (l *launcher) prepareFirst(c *child) (<-chan string, error) {
 	}
 	c.cmd.ExtraFiles = []*os.File{w}
 	c.cmd.Env = append(c.cmd.Env, envAnnounceFD+"=3")
-	if f, ok := l.log.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		c.cmd.Env = append(c.cmd.Env, envBar+"=1")
-	}
 	address := make(chan string, 1)
 	go func() {
 		defer close(address)

@@ -43,7 +43,7 @@ type node struct {
 // runNode opens everything that can fail by itself first, so that a mistake on one node ends that node before the
 // others wait for it.
 func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
-	human := f.log == "human" || f.log == "auto" && (term.IsTerminal(int(os.Stderr.Fd())) || os.Getenv(envBar) != "")
+	human := f.log == "human" || f.log == "auto" && (term.IsTerminal(int(os.Stderr.Fd())) || os.Getenv(envTerminal) != "")
 	n := &node{trainFlags: f, out: out, human: human, logger: report.NewLogger(os.Stderr, human, f.debug, nil)}
 
 	var note string
