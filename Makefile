@@ -19,7 +19,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## install what is missing of: $(PACKAGES)
+setup: ## install what is missing of oneDNN and the data set (needs root or sudo)
 	@missing=(); for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing+=($$p); done; \
 	if (($${#missing[@]})); then \
 		echo "installing $${missing[*]}"; \
@@ -48,9 +48,16 @@ test: setup ## run the tests: format, vet, oneDNN, race detector, and all withou
 	$(GO) test -race -short $(RACE)
 	CGO_ENABLED=0 $(GO) test -short ./...
 
+FUZZTIME ?= 1m
+
 .PHONY: test-long
-test-long: setup ## run the long tests: thousands of fault seeds, fuzzing, convergence
-	RINGLOOM_LONG=1 $(GO) test -tags onednn -count=1 -timeout 60m ./...
+test-long: setup ## run the long tests: everything repeated, and every fuzz target for FUZZTIME (1m)
+	$(GO) test -tags onednn -count=5 -timeout 60m ./...
+	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$file); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+		done; \
+	done
 
 .PHONY: bench
 bench: setup ## benchmark the kernels, the ring and the training step on this machine

@@ -189,45 +189,38 @@ func TestNonFiniteLossStopsTheRankBeforeTheUpdate(t *testing.T) {
 	}
 }
 
-func TestCancelEndsTheRunWithItsCause(t *testing.T) {
+// loneWorker is a worker that trains alone, with what it needs around it.
+func loneWorker(t *testing.T, onStep func(Step)) *Worker {
+	t.Helper()
 	ring := allreduce.DefaultConfig()
 	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, 1, true
 	g, err := allreduce.New(ring, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.Close()
 	device := purego.New()
-	defer device.Close()
-	ctx, cancel := context.WithCancelCause(t.Context())
-	reason := errors.New("the view ended")
+	t.Cleanup(func() { g.Close(); device.Close() })
 	w, err := NewWorker(Options{
-		Config: testConfig(), Device: device, Ring: g, World: 1, Train: stripes(90, 1), Test: stripes(33, 2),
-		OnStep: func(Step) { cancel(reason) },
+		Config: testConfig(), Device: device, Ring: g, World: 1, Train: stripes(90, 1), Test: stripes(33, 2), OnStep: onStep,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return w
+}
+
+func TestCancelEndsTheRunWithItsCause(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("the view ended")
+	w := loneWorker(t, func(Step) { cancel(reason) })
 	if err := w.Run(ctx); !errors.Is(err, reason) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A step in steady state allocates nothing but what the ring and the timers of the collectives need; alone, nothing.
+// A step in steady state allocates nothing; allreduce has the same test for its collectives.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, 1, true
-	g, err := allreduce.New(ring, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Close()
-	device := purego.New()
-	defer device.Close()
-	w, err := NewWorker(Options{Config: testConfig(), Device: device, Ring: g, World: 1, Train: stripes(90, 1), Test: stripes(33, 2)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := loneWorker(t, nil)
 	batch := &data.Batch{Pixels: make([]float32, 16*data.Side*data.Side), Labels: make([]float32, 16), N: 16}
 	var timing Timing
 	watch := startWatch()
