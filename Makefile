@@ -64,7 +64,7 @@ bench: setup ## benchmark the kernels, the ring and the training step on this ma
 	$(GO) test -tags onednn -run '^$$' -bench . -benchmem ./nn/... ./allreduce/... ./data/... ./train/...
 
 .PHONY: compare
-compare: build ## train LeNet beside PyTorch DDP, in turn, and print both speeds (needs python3-torch)
+compare: build ## train LeNet beside PyTorch DDP, in turn, and print both speeds (needs python3-torch, libopenblas0-pthread)
 	bench/compare.sh
 
 .PHONY: clean

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # LeNet, batch 256 a process, one thread each: ringloom beside PyTorch DDP (gloo), in turn, so that a machine whose
-# speed drifts is fair to both. Needs python3-torch (Debian's package) and `make build`.
+# speed drifts is fair to both. Needs Debian's python3-torch and
+# libopenblas0-pthread (its reference BLAS would be no fair peer) and `make build`.
 #   bench/compare.sh [rounds] [processes]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # /usr/bin/python3 is the one that Debian's python3-torch belongs to.
 python=${PYTHON:-/usr/bin/python3}
+if ! readlink -f /usr/lib/*/libblas.so.3 | grep -q openblas; then
+	echo "libblas is not OpenBLAS: apt-get install libopenblas0-pthread, or PyTorch runs on a slow reference BLAS" >&2
+	exit 1
+fi
 echo "machine: $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1); $(bin/ringloom version | head -1)"
 echo "images/s over the second epoch, $n processes with one thread each, batch 256 a process"
 for ((i = 1; i <= rounds; i++)); do

@@ -12,6 +12,10 @@ import json
 import os
 import time
 
+# One thread everywhere, as torchrun sets it: PyTorch's own backward thread and OpenBLAS would start more.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
