@@ -185,7 +185,8 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 		}
 		watch.lap(&e.Data)
 
-		stats, err := w.forward(batch, w.sampler.GlobalLen(epoch, step), &e.Timing, &watch)
+		globalLen := w.sampler.GlobalLen(epoch, step)
+		stats, err := w.forward(batch, globalLen, &e.Timing, &watch)
 		if err != nil {
 			return nil, err
 		}
@@ -204,10 +205,10 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 		e.Samples += batch.N
 		e.Correct += stats.Correct
 		e.StepLoss[step] = stats.Loss
-		e.LossSum += stats.Loss * float64(w.sampler.GlobalLen(epoch, step))
+		lossSum := stats.Loss * float64(globalLen)
+		e.LossSum += lossSum
 		if w.OnStep != nil {
-			mean := stats.Loss * float64(w.sampler.GlobalLen(epoch, step)) / float64(batch.N)
-			w.OnStep(Step{Epoch: epoch, Step: step + 1, Steps: steps, Loss: mean, Samples: e.Samples})
+			w.OnStep(Step{Epoch: epoch, Step: step + 1, Steps: steps, Loss: lossSum / float64(batch.N), Samples: e.Samples})
 		}
 		loader.Release(batch)
 		if w.CheckEvery > 0 && w.steps%w.CheckEvery == 0 {

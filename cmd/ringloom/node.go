@@ -233,12 +233,7 @@ func (n *node) rootCause(ctx context.Context, own error) error {
 	n.members.Abort(own)
 	root := n.members.RootCause(context.WithoutCancel(ctx))
 	var aborted *cluster.Aborted
-	switch {
-	case ctx.Err() != nil:
-		return own
-	case root == nil:
-		return own
-	case errors.As(root, &aborted) && aborted.Rank == n.view.Rank:
+	if ctx.Err() != nil || root == nil || errors.As(root, &aborted) && aborted.Rank == n.view.Rank {
 		return own
 	}
 	return peerError{fmt.Errorf("training ended at rank %d: %w", n.view.Rank, root)}
