@@ -43,7 +43,7 @@ func (b *Builder) fail(layer string, err error) *Tensor {
 	if b.err == nil {
 		b.err = fmt.Errorf("layer %d (%s): %w", b.module, layer, err)
 	}
-	return &Tensor{Shape: Image{1, 1, 1, 1}}
+	return &Tensor{Shape: Image{N: 1, H: 1, W: 1, C: 1}}
 }
 
 // window is the geometry that Options set.
@@ -87,7 +87,7 @@ func (b *Builder) Conv2D(x *Tensor, channels, kernel int, options ...Option) *Te
 	fanIn := c.Src.C * c.KernelH * c.KernelW
 	w := b.param("Conv2d", "weight", fanIn, channels, c.Src.C, c.KernelH, c.KernelW)
 	bias := b.param("Conv2d", "bias", fanIn, channels)
-	o := &convOp{newOp(ConvForward{c}, nhwc(c.Dst), x.node, w, bias), c, x.trained}
+	o := &convOp{newOp(ConvForward{Conv: c}, nhwc(c.Dst), x.node, w, bias), c, x.trained}
 	return b.add("Conv2d", o, c.Dst, true)
 }
 
@@ -105,8 +105,8 @@ func (b *Builder) Linear(x *Tensor, out int) *Tensor {
 	}
 	w := b.param("Linear", "weight", l.In(), out, l.In())
 	bias := b.param("Linear", "bias", l.In(), out)
-	o := &linearOp{newOp(LinearForward{l}, tensor.Shape{l.Src.N, out}, x.node, w, bias), l, x.trained}
-	return b.add("Linear", o, Image{l.Src.N, 1, 1, out}, true)
+	o := &linearOp{newOp(LinearForward{Linear: l}, tensor.Shape{l.Src.N, out}, x.node, w, bias), l, x.trained}
+	return b.add("Linear", o, l.dst(), true)
 }
 
 // AvgPool averages over size by size windows, which do not overlap unless Stride says so. Padding counts as zeros.

@@ -35,7 +35,8 @@ type Device interface {
 }
 
 // Kernel is a compiled operation. The operands' order and shapes are those that its Spec documents. Run writes every
-// element of dst, allocates nothing and never keeps an operand after it returns.
+// element of dst (where the Spec says that dst accumulates, it adds to what is there), allocates nothing and never
+// keeps an operand after it returns. Operands do not overlap, but dst[0] may be src[0] where InPlace says so.
 type Kernel interface {
 	Run(dst, src []Buffer) error
 }
@@ -43,78 +44,11 @@ type Kernel interface {
 // ErrUnsupported is wrapped by Compile's error when a device lacks an operation.
 var ErrUnsupported = errors.New("operation not supported by this device")
 
-// Spec describes one operation at fixed shapes. The set is closed: the types of this file.
+// Spec describes one operation at fixed shapes. The set is closed: the types of the files spec_*.go. Specs are
+// comparable: equal specs make equal kernels.
 type Spec interface {
 	// Validate returns an error that wraps ErrSpec where the shapes do not fit together.
 	Validate() error
 	// String is the geometry in a few words, such as "8x28x28x1 -> 8x28x28x6, kernel 5x5, stride 1x1, padding 2x2".
 	String() string
 }
-
-// Image is the shape of a batch of activations, stored NHWC (channels innermost). A matrix [N, C] is an Image of
-// height and width one.
-type Image struct{ N, H, W, C int }
-
-// Len is the number of elements.
-func (i Image) Len() int { return i.N * i.H * i.W * i.C }
-
-// Conv is the geometry of a two-dimensional cross-correlation (what the field calls convolution). Weights are OIHW,
-// [Dst.C, Src.C, KernelH, KernelW]; the bias is [Dst.C]. Dst.H = (Src.H + 2 PadH - KernelH)/StrideH + 1.
-type Conv struct {
-	Src, Dst         Image
-	KernelH, KernelW int
-	StrideH, StrideW int
-	PadH, PadW       int
-}
-
-// ConvForward: dst = {y Dst}, src = {x Src, w OIHW, b [Dst.C]}.
-type ConvForward struct{ Conv }
-
-// ConvBackwardData: dst = {dx Src}, src = {dy Dst, w OIHW}.
-type ConvBackwardData struct{ Conv }
-
-// ConvBackwardWeights: dst = {dw OIHW, db [Dst.C]}, src = {dy Dst, x Src}.
-type ConvBackwardWeights struct{ Conv }
-
-// Linear is y = x w^T + b. x is an Image whose H, W, C are flattened in the order C, H, W (as PyTorch flattens NCHW)
-// to index the columns of w [Out, Src.C*Src.H*Src.W]; the bias is [Out]; y is [Src.N, Out].
-type Linear struct {
-	Src Image
-	Out int
-}
-
-// LinearForward: dst = {y [N, Out]}, src = {x Src, w, b}.
-type LinearForward struct{ Linear }
-
-// LinearBackwardData: dst = {dx Src}, src = {dy [N, Out], w}.
-type LinearBackwardData struct{ Linear }
-
-// LinearBackwardWeights: dst = {dw, db}, src = {dy [N, Out], x Src}.
-type LinearBackwardWeights struct{ Linear }
-
-// Pool is the geometry of a pooling window.
-type Pool struct {
-	Src, Dst         Image
-	KernelH, KernelW int
-	StrideH, StrideW int
-	PadH, PadW       int
-}
-
-// AvgPoolForward: dst = {y Dst}, src = {x Src}. Padding is counted (as PyTorch's default count_include_pad).
-type AvgPoolForward struct{ Pool }
-
-// AvgPoolBackward: dst = {dx Src}, src = {dy Dst}.
-type AvgPoolBackward struct{ Pool }
-
-// SigmoidForward: dst = {y [Len]}, src = {x [Len]}; y = 1/(1+exp(-x)).
-type SigmoidForward struct{ Len int }
-
-// SigmoidBackward: dst = {dx [Len]}, src = {dy [Len], y [Len]}; dx = dy*y*(1-y).
-type SigmoidBackward struct{ Len int }
-
-// SoftmaxCrossEntropyForward is the loss over a batch of N samples and C classes.
-// dst = {stats [2], dlogits [N, C]}, src = {logits [N, C], labels [N] (class numbers as floats), scale [1]}.
-// stats[0] = scale * sum over samples of -log softmax(logits)[label]; stats[1] = number of samples whose largest
-// logit (the first of equals) is the label's. dlogits = scale * (softmax(logits) - onehot(label)): it is kept for
-// the backward pass. scale is 1/N for a mean over the batch, 1/(global batch) where several ranks share one.
-type SoftmaxCrossEntropyForward struct{ N, C int }

@@ -22,7 +22,7 @@ type convOp struct {
 func (o *convOp) DiffWRT(int) []bool { return []bool{o.needsDX, true, true} }
 
 func (o *convOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return parametricGradients(inputs, dy, o.needsDX, ConvBackwardWeights{o.conv}, ConvBackwardData{o.conv})
+	return parametricGradients(inputs, dy, o.needsDX, ConvBackwardWeights{o.conv}, ConvBackwardData{Conv: o.conv})
 }
 
 type linearOp struct {
@@ -34,7 +34,7 @@ type linearOp struct {
 func (o *linearOp) DiffWRT(int) []bool { return []bool{o.needsDX, true, true} }
 
 func (o *linearOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return parametricGradients(inputs, dy, o.needsDX, LinearBackwardWeights{o.linear}, LinearBackwardData{o.linear})
+	return parametricGradients(inputs, dy, o.needsDX, LinearBackwardWeights{o.linear}, LinearBackwardData{Linear: o.linear})
 }
 
 // parametricGradients are dx (nil unless needed), dw and db of a layer with inputs x, w, b.
@@ -62,7 +62,7 @@ type avgPoolOp struct {
 func (o *avgPoolOp) DiffWRT(int) []bool { return []bool{true} }
 
 func (o *avgPoolOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	dxOp := newOp(AvgPoolBackward{o.pool}, inputs[0].Shape().Clone(), dy)
+	dxOp := newOp(AvgPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy)
 	dx, err := apply(&dxOp)
 	return gorgonia.Nodes{dx}, err
 }

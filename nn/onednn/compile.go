@@ -106,7 +106,16 @@ func layout(w way) C.int {
 }
 
 func convWindow(c nn.Conv) C.rl_window {
-	return window(c.Src, c.Dst, c.KernelH, c.KernelW, c.StrideH, c.StrideW, c.PadH, c.PadW)
+	w := window(c.Src, c.Dst, c.KernelH, c.KernelW, c.StrideH, c.StrideW, c.PadH, c.PadW)
+	w.no_bias = flag(c.NoBias)
+	return w
+}
+
+func flag(set bool) C.int {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 func poolWindow(p nn.Pool) C.rl_window {
@@ -118,6 +127,7 @@ func window(src, dst nn.Image, kh, kw, sh, sw, ph, pw int) C.rl_window {
 		n: C.int(src.N), ih: C.int(src.H), iw: C.int(src.W), ic: C.int(src.C),
 		oh: C.int(dst.H), ow: C.int(dst.W), oc: C.int(dst.C),
 		kh: C.int(kh), kw: C.int(kw), sh: C.int(sh), sw: C.int(sw), ph: C.int(ph), pw: C.int(pw),
+		pitch: C.int(dst.PixelPitch()),
 	}
 }
 

@@ -27,11 +27,10 @@ float *rl_alloc(int64_t n) { return rl_scratch(n * (int64_t)sizeof(float)); }
 
 void rl_free(float *p) { free(p); }
 
-int rl_run(rl_kernel *k, float *d0, float *d1, float *s0, float *s1, float *s2)
+int rl_run(rl_kernel *k, rl_operands op)
 {
     // The team size belongs to the calling thread, which need not be the one that made the device.
     if (omp_get_max_threads() != k->threads) omp_set_num_threads(k->threads);
-    rl_operands op = { { d0, d1 }, { s0, s1, s2 } };
     return k->run(k, &op);
 }
 

@@ -30,7 +30,14 @@ func (k *kernel) Run(dst, src []nn.Buffer) error {
 	if err := k.check("src", src, k.src); err != nil {
 		return err
 	}
-	status := C.rl_run(k.c, pointer(dst, 0), pointer(dst, 1), pointer(src, 0), pointer(src, 1), pointer(src, 2))
+	var op C.rl_operands
+	for i := range dst {
+		op.dst[i] = pointer(dst[i])
+	}
+	for i := range src {
+		op.src[i] = pointer(src[i])
+	}
+	status := C.rl_run(k.c, op)
 	if status != C.RL_OK {
 		return fmt.Errorf("oneDNN device: run %s %v: %w", nn.Kind(k.spec), k.spec, Status(status))
 	}
@@ -51,12 +58,7 @@ func (k *kernel) check(what string, operands []nn.Buffer, lens []int) error {
 	return nil
 }
 
-func pointer(operands []nn.Buffer, i int) *C.float {
-	if i >= len(operands) {
-		return nil
-	}
-	return (*C.float)(unsafe.Pointer(unsafe.SliceData(operands[i].Host)))
-}
+func pointer(b nn.Buffer) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(b.Host))) }
 
 // impl names what runs: oneDNN's kernel, such as "jit:avx512_core", or this package's.
 func (k *kernel) impl() string { return C.GoString(&k.c.impl[0]) }

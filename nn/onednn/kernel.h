@@ -17,8 +17,8 @@ typedef struct rl_device {
 
 // The operands of one run, in the order of nn.Kernel.Run: outputs, then inputs.
 typedef struct rl_operands {
-    float *dst[2];
-    const float *src[3];
+    float *dst[3];
+    const float *src[6];
 } rl_operands;
 
 typedef struct rl_kernel rl_kernel;
@@ -29,9 +29,11 @@ struct rl_kernel {
     char impl[64]; // what runs, for people: "jit:avx512_core", "grey"
 };
 
-// Geometry, as nn.Conv and nn.Pool have it (activations NHWC).
+// Geometry, as nn.Conv and nn.Pool have it (activations NHWC). pitch is the distance between the output's pixels in
+// elements (at least oc); the flags are those of the specs and 0 where a spec has none.
 typedef struct rl_window {
-    int n, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, ph, pw;
+    int n, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, ph, pw, pitch;
+    int no_bias, relu, accumulate, mask;
 } rl_window;
 
 typedef struct rl_linear {
@@ -49,7 +51,7 @@ int rl_cap_amx(void);
 float *rl_alloc(int64_t n);
 void rl_free(float *p);
 
-int rl_run(rl_kernel *k, float *d0, float *d1, float *s0, float *s1, float *s2);
+int rl_run(rl_kernel *k, rl_operands op);
 void rl_destroy(rl_kernel *k);
 
 // Each creates a kernel, or returns a status and leaves *out alone.

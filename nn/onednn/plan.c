@@ -9,10 +9,10 @@
 static int plan_run(rl_kernel *k, const rl_operands *op)
 {
     rl_plan *p = (rl_plan *)k;
-    const void *pointer[RL_OPERANDS] = { op->dst[0], op->dst[1], op->src[0], op->src[1], op->src[2] };
     for (int i = 0; i < RL_OPERANDS; i++) {
         if (!p->operand[i]) continue;
-        dnnl_status_t status = dnnl_memory_set_data_handle(p->operand[i], (void *)pointer[i]);
+        const void *pointer = i < RL_SRC0 ? op->dst[i] : op->src[i - RL_SRC0];
+        dnnl_status_t status = dnnl_memory_set_data_handle(p->operand[i], (void *)pointer);
         if (status != dnnl_success) return status;
     }
     for (int i = 0; i < p->nsteps; i++) {

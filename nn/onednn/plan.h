@@ -8,9 +8,9 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-enum { RL_OPERANDS = 5, RL_STEPS = 6, RL_ARGS = 6, RL_MEMORIES = 16 };
+enum { RL_OPERANDS = 9, RL_STEPS = 6, RL_ARGS = 6, RL_MEMORIES = 16 };
 // Operand numbers: outputs, then inputs.
-enum { RL_DST0, RL_DST1, RL_SRC0, RL_SRC1, RL_SRC2 };
+enum { RL_DST0, RL_DST1, RL_DST2, RL_SRC0, RL_SRC1, RL_SRC2, RL_SRC3, RL_SRC4, RL_SRC5 };
 
 typedef struct rl_step {
     dnnl_primitive_t primitive;
