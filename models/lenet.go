@@ -16,5 +16,5 @@ func lenet(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
 	x = b.AvgPool(b.Sigmoid(b.Conv2D(x, 16, 5)), 2)
 	x = b.Sigmoid(b.Linear(x, 120))
 	x = b.Sigmoid(b.Linear(x, 84))
-	return b.Linear(x, 10)
+	return b.Linear(x, classes)
 }

@@ -10,6 +10,9 @@ import (
 	"ringloom/nn"
 )
 
+// classes is the number of kinds of clothing in Fashion-MNIST.
+const classes = 10
+
 // Spec is a model.
 type Spec struct {
 	// Name is what --model takes.

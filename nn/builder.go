@@ -2,6 +2,8 @@ package nn
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -15,168 +17,177 @@ type Tensor struct {
 	// Shape is NHWC; a matrix [N, C] has height and width one.
 	Shape Image
 	node  *gorgonia.Node
+	layer int // index of the layer that makes it, or -1 for the network's input
 	// trained is set where a parameter lies upstream, so that somebody needs the gradient.
 	trained bool
+	// flat is set for a matrix, or for images that Flatten has made one: a Linear layer counts no nn.Flatten then.
+	flat bool
 }
 
 // Builder adds layers to a graph and records their parameters in the order in which PyTorch would: by module, weight
 // before bias.
 //
-// Names are those of the state dict of a torch.nn.Sequential of the same layers: the layer's index, then "weight" or
-// "bias". Every call counts as one module, and so does the nn.Flatten that a Linear layer implies where it takes
-// images: lenet's third parametric layer is "7", after two times convolution, sigmoid and pooling and the flattening.
+// Names are those of PyTorch's state dict. A layer is a module of the innermost Sequential that is open, and is called
+// by its index there: "0.weight". Every layer counts, those without parameters too, and so does the nn.Flatten that a
+// Linear layer implies where it takes images: lenet's third parametric layer is "7", after two times convolution,
+// sigmoid and pooling and the flattening. Inside a module that is a class of its own rather than a Sequential, Named
+// gives the attribute's name.
 //
 // The first error sticks: later calls return a placeholder, and whoever runs the BuildFunc reports it.
 type Builder struct {
-	graph  *gorgonia.ExprGraph
-	params []Param
-	nodes  []*gorgonia.Node // of params
-	specs  []Spec           // of the layers, in order
-	module int
+	graph    *gorgonia.ExprGraph
+	training bool // batch norm and dropout depend on it
+	dropout  bool // false leaves dropout out even in training
+
+	params     []Param
+	nodes      []*gorgonia.Node // of params
+	state      []Param
+	stateNodes []*gorgonia.Node
+	key        *gorgonia.Node // of the dropout layers; nil where there is none
+	layers     []Layer
+	dropouts   uint32 // layers so far
+
+	scopes []scope
+	name   string // of the next module, where Named gave one
 	err    error
+}
+
+// scope is a module whose children are being added.
+type scope struct {
+	prefix string
+	next   int // index of the next child
+}
+
+// Layer is one module of a network, or one function that PyTorch would write without a module (Concat, Add).
+type Layer struct {
+	// Module is the name in PyTorch's state dict, without ".weight"; Class is the name of PyTorch's class, such as
+	// "Conv2d" or "AdaptiveAvgPool2d", or "Concat" and "Add".
+	Module, Class string
+	// Inputs are indices of the layers that it reads; -1 is the network's input.
+	Inputs []int
+	// Output is the shape of its result.
+	Output Image
+	// Spec is the operation; nil for Flatten, for Dropout outside of training, and for Concat.
+	Spec Spec
+	// Params and State are indices into Info's lists of the same names.
+	Params, State []int
+}
+
+func newBuilder(g *gorgonia.ExprGraph, training, dropout bool) *Builder {
+	return &Builder{graph: g, training: training, dropout: dropout, scopes: []scope{{}}}
 }
 
 // Err is the first error, or nil.
 func (b *Builder) Err() error { return b.err }
 
-func (b *Builder) fail(layer string, err error) *Tensor {
+func (b *Builder) fail(class string, err error) *Tensor {
 	if b.err == nil {
-		b.err = fmt.Errorf("layer %d (%s): %w", b.module, layer, err)
+		b.err = fmt.Errorf("layer %s (%s): %w", b.peek(), class, err)
 	}
 	return &Tensor{Shape: Image{N: 1, H: 1, W: 1, C: 1}}
 }
 
-// window is the geometry that Options set.
-type window struct{ kernelH, kernelW, strideH, strideW, padH, padW int }
+// Named calls the next layer or Sequential by name instead of by its index. It returns b, to be called at once:
+// b.Named("p1_1").Conv2D(x, 64, 1).
+func (b *Builder) Named(name string) *Builder {
+	b.name = name
+	return b
+}
 
-// Option changes the sliding window of a Conv2D or AvgPool layer.
-type Option func(*window)
+// Sequential is a module with children: what layers adds belongs to it.
+func (b *Builder) Sequential(x *Tensor, layers func(x *Tensor) *Tensor) *Tensor {
+	b.scopes = append(b.scopes, scope{prefix: b.module() + "."})
+	x = layers(x)
+	b.scopes = b.scopes[:len(b.scopes)-1]
+	return x
+}
 
-// Stride moves the window by n; the default is 1 for Conv2D and the window's size for AvgPool.
-func Stride(n int) Option { return StrideHW(n, n) }
-
-// StrideHW is Stride with a step for each axis.
-func StrideHW(h, w int) Option { return func(g *window) { g.strideH, g.strideW = h, w } }
-
-// Pad adds n zeros on each of the four sides; the default is none.
-func Pad(n int) Option { return PadHW(n, n) }
-
-// PadHW is Pad with h above and below and w left and right.
-func PadHW(h, w int) Option { return func(g *window) { g.padH, g.padW = h, w } }
-
-// KernelHW makes the window h high and w wide.
-func KernelHW(h, w int) Option { return func(g *window) { g.kernelH, g.kernelW = h, w } }
-
-// Conv2D is a convolution with bias: channels output channels, a kernel by kernel window.
-func (b *Builder) Conv2D(x *Tensor, channels, kernel int, options ...Option) *Tensor {
-	g := window{kernelH: kernel, kernelW: kernel, strideH: 1, strideW: 1}
-	for _, o := range options {
-		o(&g)
+// peek is the full name of the next module.
+func (b *Builder) peek() string {
+	s := b.scopes[len(b.scopes)-1]
+	if b.name != "" {
+		return s.prefix + b.name
 	}
-	c := Conv{
-		Src:     x.Shape,
-		KernelH: g.kernelH, KernelW: g.kernelW, StrideH: g.strideH, StrideW: g.strideW, PadH: g.padH, PadW: g.padW,
+	return s.prefix + strconv.Itoa(s.next)
+}
+
+// module is the full name of the next module, and counts it.
+func (b *Builder) module() string {
+	name := b.peek()
+	if b.name != "" {
+		b.name = ""
+	} else {
+		b.scopes[len(b.scopes)-1].next++
 	}
-	c.Dst = g.output(x.Shape, channels)
+	return name
+}
+
+// layer describes what add adds. Its first parameters and states are those that param and addState made for it.
+type layer struct {
+	class   string
+	spec    Spec
+	inputs  []*Tensor
+	shape   Image
+	trained bool
+	params  int // how many of the newest parameters are its own
+	state   int
+}
+
+// add counts a layer and returns its result, the value of node.
+func (b *Builder) add(l layer, node *gorgonia.Node) *Tensor {
+	info := Layer{Module: b.module(), Class: l.class, Output: l.shape, Spec: l.spec}
+	for _, in := range l.inputs {
+		info.Inputs = append(info.Inputs, in.layer)
+	}
+	for i := len(b.params) - l.params; i < len(b.params); i++ {
+		info.Params = append(info.Params, i)
+	}
+	for i := len(b.state) - l.state; i < len(b.state); i++ {
+		info.State = append(info.State, i)
+	}
+	b.layers = append(b.layers, info)
+	return &Tensor{Shape: l.shape, node: node, layer: len(b.layers) - 1, trained: l.trained}
+}
+
+// apply puts a layer's operation into the graph and adds the layer.
+func (b *Builder) apply(l layer, o graphOp) *Tensor {
 	if b.err != nil {
-		return b.fail("Conv2d", b.err)
+		return b.fail(l.class, b.err)
 	}
-	if err := c.Validate(); err != nil {
-		return b.fail("Conv2d", err)
-	}
-	fanIn := c.Src.C * c.KernelH * c.KernelW
-	w := b.param("Conv2d", "weight", fanIn, channels, c.Src.C, c.KernelH, c.KernelW)
-	bias := b.param("Conv2d", "bias", fanIn, channels)
-	o := &convOp{newOp(ConvForward{Conv: c}, nhwc(c.Dst), x.node, w, bias), c, x.trained}
-	return b.add("Conv2d", o, c.Dst, true)
-}
-
-// Linear is a fully connected layer with bias. It flattens images in the order channel, row, column.
-func (b *Builder) Linear(x *Tensor, out int) *Tensor {
-	l := Linear{Src: x.Shape, Out: out}
-	if b.err != nil {
-		return b.fail("Linear", b.err)
-	}
-	if x.isImage() {
-		b.module++ // the nn.Flatten
-	}
-	if err := l.Validate(); err != nil {
-		return b.fail("Linear", err)
-	}
-	w := b.param("Linear", "weight", l.In(), out, l.In())
-	bias := b.param("Linear", "bias", l.In(), out)
-	o := &linearOp{newOp(LinearForward{Linear: l}, tensor.Shape{l.Src.N, out}, x.node, w, bias), l, x.trained}
-	return b.add("Linear", o, l.dst(), true)
-}
-
-// AvgPool averages over size by size windows, which do not overlap unless Stride says so. Padding counts as zeros.
-func (b *Builder) AvgPool(x *Tensor, size int, options ...Option) *Tensor {
-	g := window{kernelH: size, kernelW: size}
-	for _, o := range options {
-		o(&g)
-	}
-	if g.strideH == 0 && g.strideW == 0 {
-		g.strideH, g.strideW = g.kernelH, g.kernelW
-	}
-	p := Pool{
-		Src: x.Shape, Dst: g.output(x.Shape, x.Shape.C),
-		KernelH: g.kernelH, KernelW: g.kernelW, StrideH: g.strideH, StrideW: g.strideW, PadH: g.padH, PadW: g.padW,
-	}
-	if b.err != nil {
-		return b.fail("AvgPool2d", b.err)
-	}
-	if err := p.Validate(); err != nil {
-		return b.fail("AvgPool2d", err)
-	}
-	if !x.isImage() {
-		return b.fail("AvgPool2d", fmt.Errorf("%w: it takes images, not a matrix", ErrSpec))
-	}
-	o := &avgPoolOp{newOp(AvgPoolForward{p}, nhwc(p.Dst), x.node), p}
-	return b.add("AvgPool2d", o, p.Dst, x.trained)
-}
-
-// Sigmoid is 1/(1+exp(-x)) of each element.
-func (b *Builder) Sigmoid(x *Tensor) *Tensor {
-	if b.err != nil {
-		return b.fail("Sigmoid", b.err)
-	}
-	o := &sigmoidOp{newOp(SigmoidForward{x.Shape.Len()}, x.node.Shape().Clone(), x.node)}
-	return b.add("Sigmoid", o, x.Shape, x.trained)
-}
-
-// output is the shape that a window makes of src.
-func (g window) output(src Image, channels int) Image {
-	return Image{
-		N: src.N, C: channels,
-		H: WindowOut(src.H, g.kernelH, g.strideH, g.padH), W: WindowOut(src.W, g.kernelW, g.strideW, g.padW),
-	}
-}
-
-// add puts a layer's operation into the graph and counts the module.
-func (b *Builder) add(layer string, o kernelNode, shape Image, trained bool) *Tensor {
 	n, err := apply(o)
 	if err != nil {
-		return b.fail(layer, err)
+		return b.fail(l.class, err)
 	}
-	b.specs = append(b.specs, o.base().spec)
-	b.module++
-	return &Tensor{Shape: shape, node: n, trained: trained}
+	return b.add(l, n)
 }
 
-// param records the next parameter and gives it an input node.
-func (b *Builder) param(layer, kind string, fanIn int, shape ...int) *gorgonia.Node {
-	p := Param{Name: fmt.Sprintf("%d.%s", b.module, kind), Layer: layer, Kind: kind, Shape: shape, FanIn: fanIn, Len: 1}
+// param records the next parameter, of the layer about to be added, and gives it an input node.
+func (b *Builder) param(class, kind string, fanIn int, shape ...int) *gorgonia.Node {
+	return b.tensor(&b.params, &b.nodes, class, kind, fanIn, shape)
+}
+
+// addState is param for a tensor that is not trained.
+func (b *Builder) addState(class, kind string, shape ...int) *gorgonia.Node {
+	return b.tensor(&b.state, &b.stateNodes, class, kind, 0, shape)
+}
+
+func (b *Builder) tensor(list *[]Param, nodes *[]*gorgonia.Node, class, kind string, fanIn int, shape []int) *gorgonia.Node {
+	p := Param{Name: b.peek() + "." + kind, Layer: class, Kind: kind, Shape: shape, FanIn: fanIn, Len: 1}
 	for _, d := range shape {
 		p.Len *= d
 	}
-	if last := len(b.params) - 1; last >= 0 {
-		p.Offset = b.params[last].Offset + b.params[last].Len
+	if last := len(*list) - 1; last >= 0 {
+		p.Offset = (*list)[last].Offset + (*list)[last].Len
+	}
+	if slices.ContainsFunc(*list, func(q Param) bool { return q.Name == p.Name }) && b.err == nil {
+		b.err = fmt.Errorf("two parameters are called %s: use Named or Sequential", p.Name)
 	}
 	n := gorgonia.NewTensor(b.graph, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(p.Name))
-	b.params, b.nodes = append(b.params, p), append(b.nodes, n)
+	*list, *nodes = append(*list, p), append(*nodes, n)
 	return n
 }
 
-func (x *Tensor) isImage() bool { return x.node == nil || x.node.Shape().Dims() == 4 }
+// node of a tensor under construction is never nil after an error-free call.
+func (x *Tensor) isImage() bool { return !x.flat }
 
 func nhwc(i Image) tensor.Shape { return tensor.Shape{i.N, i.H, i.W, i.C} }

@@ -2,6 +2,19 @@ package nn
 
 import "gorgonia.org/gorgonia"
 
+// CompileGraph gives the graph's operations kernels of their own, for Gorgonia's tape machine.
+func (p *Program) CompileGraph(d Device) error {
+	for _, n := range p.net.graph.AllNodes() {
+		if k, ok := n.Op().(kernelNode); ok {
+			var err error
+			if k.base().kernel, err = d.Compile(k.base().spec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Graph exposes what the oracle test needs to run the same graph on Gorgonia's tape machine.
 func (p *Program) Graph() (g *gorgonia.ExprGraph, input, labels, scale, loss, logits *gorgonia.Node, params, grads gorgonia.Nodes) {
 	n := p.net

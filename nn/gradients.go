@@ -19,7 +19,7 @@ type convOp struct {
 	needsDX bool
 }
 
-func (o *convOp) DiffWRT(int) []bool { return []bool{o.needsDX, true, true} }
+func (o *convOp) DiffWRT(n int) []bool { return firstIf(n, o.needsDX) }
 
 func (o *convOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return parametricGradients(inputs, dy, o.needsDX, ConvBackwardWeights{o.conv}, ConvBackwardData{Conv: o.conv})
@@ -31,27 +31,60 @@ type linearOp struct {
 	needsDX bool
 }
 
-func (o *linearOp) DiffWRT(int) []bool { return []bool{o.needsDX, true, true} }
+func (o *linearOp) DiffWRT(n int) []bool { return firstIf(n, o.needsDX) }
 
 func (o *linearOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return parametricGradients(inputs, dy, o.needsDX, LinearBackwardWeights{o.linear}, LinearBackwardData{Linear: o.linear})
 }
 
-// parametricGradients are dx (nil unless needed), dw and db of a layer with inputs x, w, b.
+// firstIf is n times true, but for the first.
+func firstIf(n int, first bool) []bool {
+	wrt := make([]bool, n)
+	for i := range wrt {
+		wrt[i] = i > 0 || first
+	}
+	return wrt
+}
+
+// parametricGradients are dx (nil unless needed), dw and, where there is a bias, db of a layer with inputs x, w, b.
 func parametricGradients(inputs gorgonia.Nodes, dy *gorgonia.Node, needsDX bool, weights, data Spec) (gorgonia.Nodes, error) {
-	x, w, b := inputs[0], inputs[1], inputs[2]
-	dwOp := newOp(weights, w.Shape().Clone(), dy, x)
-	dw, err := apply(&dwOp)
+	x, w := inputs[0], inputs[1]
+	dw, err := applySpec(weights, w.Shape().Clone(), dy, x)
 	if err != nil {
 		return nil, err
 	}
-	db, err := output(dw, 1, b.Shape().Clone())
-	if err != nil || !needsDX {
-		return gorgonia.Nodes{nil, dw, db}, err
+	grads := gorgonia.Nodes{nil, dw}
+	if len(inputs) > 2 {
+		db, err := output(dw, 1, inputs[2].Shape().Clone())
+		if err != nil {
+			return nil, err
+		}
+		grads = append(grads, db)
 	}
-	dxOp := newOp(data, x.Shape().Clone(), dy, w)
-	dx, err := apply(&dxOp)
-	return gorgonia.Nodes{dx, dw, db}, err
+	if needsDX {
+		grads[0], err = applySpec(data, x.Shape().Clone(), dy, w)
+	}
+	return grads, err
+}
+
+// applySpec adds a node that runs spec.
+func applySpec(spec Spec, shape tensor.Shape, inputs ...*gorgonia.Node) (*gorgonia.Node, error) {
+	o := newOp(spec, shape, inputs...)
+	return apply(&o)
+}
+
+// only is the gradients of an operation whose first input alone has one.
+func only(dx *gorgonia.Node, inputs gorgonia.Nodes, err error) (gorgonia.Nodes, error) {
+	grads := make(gorgonia.Nodes, len(inputs))
+	grads[0] = dx
+	return grads, err
+}
+
+// firstOnly is what DiffWRT says for those.
+func firstOnly(n int) []bool {
+	wrt := make([]bool, n)
+	wrt[0] = true
+	return wrt
 }
 
 type avgPoolOp struct {
@@ -59,29 +92,122 @@ type avgPoolOp struct {
 	pool Pool
 }
 
-func (o *avgPoolOp) DiffWRT(int) []bool { return []bool{true} }
+func (o *avgPoolOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
 func (o *avgPoolOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	dxOp := newOp(AvgPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy)
-	dx, err := apply(&dxOp)
-	return gorgonia.Nodes{dx}, err
+	dx, err := applySpec(AvgPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy)
+	return only(dx, inputs, err)
+}
+
+type maxPoolOp struct {
+	op
+	pool Pool
+}
+
+func (o *maxPoolOp) DiffWRT(n int) []bool { return firstOnly(n) }
+
+func (o *maxPoolOp) SymDiff(inputs gorgonia.Nodes, y, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	where, err := output(y, 1, tensor.Shape{o.pool.WhereLen()})
+	if err != nil {
+		return nil, err
+	}
+	dx, err := applySpec(MaxPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy, where)
+	return only(dx, inputs, err)
 }
 
 type sigmoidOp struct{ op }
 
-func (o *sigmoidOp) DiffWRT(int) []bool { return []bool{true} }
+func (o *sigmoidOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
 func (o *sigmoidOp) SymDiff(inputs gorgonia.Nodes, y, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	dxOp := newOp(SigmoidBackward{y.Shape().TotalSize()}, inputs[0].Shape().Clone(), dy, y)
-	dx, err := apply(&dxOp)
-	return gorgonia.Nodes{dx}, err
+	dx, err := applySpec(SigmoidBackward{y.Shape().TotalSize()}, inputs[0].Shape().Clone(), dy, y)
+	return only(dx, inputs, err)
+}
+
+type reluOp struct{ op }
+
+func (o *reluOp) DiffWRT(n int) []bool { return firstOnly(n) }
+
+func (o *reluOp) SymDiff(inputs gorgonia.Nodes, y, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	dx, err := applySpec(ReLUBackward{y.Shape().TotalSize()}, inputs[0].Shape().Clone(), dy, y)
+	return only(dx, inputs, err)
+}
+
+type dropoutOp struct{ op }
+
+func (o *dropoutOp) DiffWRT(n int) []bool { return firstOnly(n) }
+
+func (o *dropoutOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	dx, err := applySpec(o.spec, inputs[0].Shape().Clone(), dy, inputs[1])
+	return only(dx, inputs, err)
+}
+
+type addOp struct {
+	op
+	trained [2]bool
+}
+
+func (o *addOp) DiffWRT(int) []bool { return o.trained[:] }
+
+func (o *addOp) SymDiff(_ gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	grads := gorgonia.Nodes{nil, nil}
+	for i := range grads {
+		if o.trained[i] {
+			grads[i] = dy
+		}
+	}
+	return grads, nil
+}
+
+// batchNormOp takes x, gamma, beta and moments. Its rule is the derivative through the moments as well, so these have
+// none of their own.
+type batchNormOp struct {
+	op
+	needsDX bool
+	state   int // index of the running mean, which the running variance follows
+}
+
+func (o *batchNormOp) DiffWRT(int) []bool { return []bool{o.needsDX, true, true, false} }
+
+func (o *batchNormOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	x, gamma, moments := inputs[0], inputs[1], inputs[3]
+	image := o.spec.(BatchNormForward).Image
+	dgamma, err := applySpec(BatchNormBackwardSums{image}, gamma.Shape().Clone(), dy, x, moments)
+	if err != nil {
+		return nil, err
+	}
+	dbeta, err := output(dgamma, 1, gamma.Shape().Clone())
+	if err != nil {
+		return nil, err
+	}
+	grads := gorgonia.Nodes{nil, dgamma, dbeta, nil}
+	if !o.needsDX {
+		return grads, nil
+	}
+	means, err := output(dgamma, 2, moments.Shape().Clone())
+	if err != nil {
+		return nil, err
+	}
+	grads[0], err = applySpec(BatchNormBackward{Image: image}, x.Shape().Clone(), dy, x, gamma, moments, means)
+	return grads, err
+}
+
+// batchNormInferenceOp takes x, gamma, beta, running mean and running variance; its kernel wants the last two, which
+// are neighbours in memory, as one operand. It is never differentiated.
+type batchNormInferenceOp struct{ op }
+
+// Do joins the running moments for the kernel.
+func (o *batchNormInferenceOp) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
+	mean, variance := values[3].Data().([]float32), values[4].Data().([]float32)
+	both := tensor.New(tensor.WithBacking(append(append([]float32(nil), mean...), variance...)))
+	return o.op.Do(values[0], values[1], values[2], both)
 }
 
 // lossOp is the root of a training graph: its inputs are logits, labels and scale, and its value is the loss. Its
 // kernel leaves the gradient of the logits as a second output.
 type lossOp struct{ op }
 
-func (o *lossOp) DiffWRT(int) []bool { return []bool{true, false, false} }
+func (o *lossOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
 var errLossIsRoot = errors.New("the loss must be what the graph is differentiated from: its gradient is that for a factor of one")
 
@@ -90,7 +216,7 @@ func (o *lossOp) SymDiff(inputs gorgonia.Nodes, loss, dLoss *gorgonia.Node) (gor
 		return nil, errLossIsRoot
 	}
 	dlogits, err := output(loss, 1, inputs[0].Shape().Clone(), dLoss)
-	return gorgonia.Nodes{dlogits, nil, nil}, err
+	return only(dlogits, inputs, err)
 }
 
 // Do returns the loss as the scalar that the node's type promises.

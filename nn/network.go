@@ -21,16 +21,16 @@ type network struct {
 // ErrModel is wrapped by errors about a BuildFunc that does not make a usable model.
 var ErrModel = errors.New("invalid model")
 
-// newNetwork runs build over a batch of one-channel images of the given side.
-func newNetwork(build BuildFunc, batch, side int) (*network, error) {
-	shape := Image{N: batch, H: side, W: side, C: 1}
+// newNetwork runs the configuration's Build over a batch of one-channel images.
+func newNetwork(c ProgramConfig) (*network, error) {
+	shape := Image{N: c.Batch, H: c.Side, W: c.Side, C: 1}
 	if err := shape.validate("batch"); err != nil {
 		return nil, err
 	}
 	g := gorgonia.NewGraph()
-	net := &network{Builder: &Builder{graph: g}}
+	net := &network{Builder: newBuilder(g, c.Training, !c.NoDropout)}
 	net.input = inputNode(g, "input", nhwc(shape)...)
-	out := build(net.Builder, &Tensor{Shape: shape, node: net.input})
+	out := c.Build(net.Builder, &Tensor{Shape: shape, node: net.input, layer: -1})
 	if net.err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrModel, net.err)
 	}
@@ -41,10 +41,14 @@ func newNetwork(build BuildFunc, batch, side int) (*network, error) {
 		return nil, fmt.Errorf("%w: it must end in a matrix of logits, not in images %v", ErrModel, out.Shape)
 	}
 	net.logits, net.classes = out.node, out.Shape.C
-	net.labels = inputNode(g, "labels", batch)
+	net.labels = inputNode(g, "labels", c.Batch)
 	net.scale = inputNode(g, "scale", 1)
-	o := &lossOp{newOp(SoftmaxCrossEntropyForward{N: batch, C: net.classes}, scalarShape, net.logits, net.labels, net.scale)}
-	var err error
+	spec := SoftmaxCrossEntropyForward{N: c.Batch, C: net.classes, Smoothing: c.Smoothing}
+	err := spec.Validate()
+	if err != nil {
+		return nil, err
+	}
+	o := &lossOp{newOp(spec, scalarShape, net.logits, net.labels, net.scale)}
 	net.loss, err = apply(o)
 	return net, err
 }
@@ -59,31 +63,4 @@ func (n *network) differentiate() (err error) {
 		return fmt.Errorf("differentiating the model: %w", err)
 	}
 	return nil
-}
-
-// Info is what a model is, without memory or device.
-type Info struct {
-	Params  []Param
-	Classes int
-	// ForwardFLOPs is the arithmetic of one image's forward pass, as FLOPs counts it.
-	ForwardFLOPs int64
-}
-
-// ParamLen is the number of scalars in all parameters.
-func (i Info) ParamLen() int {
-	last := i.Params[len(i.Params)-1]
-	return last.Offset + last.Len
-}
-
-// Inspect builds a model for images of the given side only to look at it.
-func Inspect(side int, build BuildFunc) (Info, error) {
-	net, err := newNetwork(build, 1, side)
-	if err != nil {
-		return Info{}, err
-	}
-	info := Info{Params: net.params, Classes: net.classes}
-	for _, s := range net.specs {
-		info.ForwardFLOPs += FLOPs(s)
-	}
-	return info, nil
 }

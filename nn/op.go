@@ -12,22 +12,22 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// op is what every operation of this package is inside a Gorgonia graph: a Spec, the shapes of its operands, and the
-// kernel once a device has compiled it. It implements gorgonia.Op; the forward operations embed it and add
-// gorgonia.SDOp. The first operand of the spec's dst is the node's value; follow-up nodes (outputOp) give the others.
+// op is what every operation of this package is inside a Gorgonia graph: a Spec and the shapes of its operands. It
+// implements gorgonia.Op; the forward operations embed it and add gorgonia.SDOp. The first operand of the spec's dst is
+// the node's value; follow-up nodes (outputOp) give the others.
 type op struct {
 	id     uint64
 	spec   Spec
 	inputs gorgonia.Nodes
 	output tensor.Shape
 
-	// kernel is nil until Program's Compile; Do needs it.
+	// kernel is nil unless a test gives it one; Do needs it.
 	kernel Kernel
 	// results holds all outputs of the last Do, for the follow-up nodes.
 	results []gorgonia.Value
 }
 
-// kernelNode is an operation with a spec to compile, as Program's Compile meets it in a graph.
+// kernelNode is an operation with a spec to compile, as lowering meets it in a graph.
 type kernelNode interface {
 	graphOp
 	base() *op
@@ -87,7 +87,7 @@ func (o *op) WriteHash(h hash.Hash) { fmt.Fprintf(h, "ringloom %d", o.id) }
 func (o *op) Hashcode() uint32      { return hashcode(o) }
 func (o *op) String() string        { return Kind(o.spec) + "(" + o.spec.String() + ")" }
 
-var errHostOnly = errors.New("gorgonia's machines need a device that computes in host memory and a compiled graph")
+var errHostOnly = errors.New("gorgonia's machines need kernels of a device that computes in host memory")
 
 // Do runs the kernel on Gorgonia's own values, with fresh memory for the results. Only Gorgonia's machines call it;
 // Program runs the kernels on planned memory.

@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// Param is one tensor of parameters.
+// Param is one tensor of parameters, or of state.
 type Param struct {
 	// Name is unique, as in PyTorch's state dict: see Builder.
 	Name string
-	// Layer is PyTorch's name of the layer's class, "Conv2d" or "Linear", and Kind is "weight" or "bias".
+	// Layer is PyTorch's name of the layer's class, "Conv2d", "Linear" or "BatchNorm2d", and Kind is "weight" or "bias",
+	// for a state "running_mean" or "running_var".
 	Layer, Kind string
 	// Shape is [out, in, height, width] for a convolution's weights, [out, in] for a linear layer's, [out] for a bias.
 	Shape []int
-	// FanIn is the number of inputs that one output of the layer sums; it scales the initial values.
+	// FanIn is the number of inputs that one output of the layer sums; it scales the initial values. 0 for batch norm.
 	FanIn int
 	// Offset and Len are the place in Params.Values and Params.Grads, in elements.
 	Offset, Len int
@@ -24,6 +25,10 @@ type Param struct {
 type Params struct {
 	List          []Param
 	Values, Grads Buffer
+	// State are the tensors that training updates without a gradient: of each batch norm layer the running mean, then
+	// the running variance. StateValues holds them as Values holds the parameters; it is empty without any.
+	State       []Param
+	StateValues Buffer
 }
 
 // NewParams allocates the parameters of a model on a device, all zero. The image side matters, for it sets the size of
@@ -33,27 +38,57 @@ func NewParams(device Device, side int, build BuildFunc) (*Params, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Params{List: info.Params}
+	p := &Params{List: info.Params, State: info.State}
 	if p.Values, err = device.Alloc(info.ParamLen()); err != nil {
 		return nil, fmt.Errorf("allocating %d parameters: %w", info.ParamLen(), err)
 	}
 	if p.Grads, err = device.Alloc(info.ParamLen()); err != nil {
 		return nil, fmt.Errorf("allocating %d gradients: %w", info.ParamLen(), err)
 	}
+	if n := listLen(p.State); n > 0 {
+		if p.StateValues, err = device.Alloc(n); err != nil {
+			return nil, fmt.Errorf("allocating %d elements of state: %w", n, err)
+		}
+		p.resetState()
+	}
 	return p, nil
 }
 
-// Len is the number of scalars in all parameters.
-func (p *Params) Len() int {
-	last := p.List[len(p.List)-1]
+// resetState sets running means to 0 and running variances to 1.
+func (p *Params) resetState() {
+	for i, s := range p.State {
+		v := p.StateValue(i).Host
+		for j := range v {
+			v[j] = 0
+			if s.Kind == "running_var" {
+				v[j] = 1
+			}
+		}
+	}
+}
+
+// listLen is the number of scalars in all tensors of a list.
+func listLen(list []Param) int {
+	if len(list) == 0 {
+		return 0
+	}
+	last := list[len(list)-1]
 	return last.Offset + last.Len
 }
+
+// Len is the number of scalars in all parameters.
+func (p *Params) Len() int { return listLen(p.List) }
 
 // Value is the memory of parameter i.
 func (p *Params) Value(i int) Buffer { return p.Values.Slice(p.List[i].Offset, p.List[i].Len) }
 
 // Grad is the memory of parameter i's gradient.
 func (p *Params) Grad(i int) Buffer { return p.Grads.Slice(p.List[i].Offset, p.List[i].Len) }
+
+// StateValue is the memory of state i.
+func (p *Params) StateValue(i int) Buffer {
+	return p.StateValues.Slice(p.State[i].Offset, p.State[i].Len)
+}
 
 // match says how another model's parameters differ, or nil.
 func (p *Params) match(other []Param) error {

@@ -5,6 +5,59 @@ import (
 	"slices"
 )
 
+// memory is a stretch of the arena that one value has, or several in turn where operations work in place.
+type memory struct{ lifetime }
+
+// plan decides which results share memory and where each lies. It returns all stretches, by first use, their offsets
+// in the arena, and its length in elements.
+func (l *listing) plan() (all []*memory, offsets []int, total int) {
+	// The caller reads the logits and the loss after the step.
+	end := len(l.instrs) - 1
+	lastUse := map[*value]int{root(l.logits): end, root(l.loss): end}
+	use := func(v *value, at int) { lastUse[root(v)] = max(lastUse[root(v)], at) }
+	for at, i := range l.instrs {
+		for _, v := range i.src {
+			use(v, at)
+		}
+		for _, v := range i.dst {
+			use(v, at)
+		}
+	}
+	for at, i := range l.instrs {
+		for k, v := range i.dst {
+			v = root(v)
+			if v.mem != nil || v.home.kind != inArena {
+				continue
+			}
+			if k == 0 && InPlace(i.spec) && !Updates(i.spec, 0) {
+				// A source that nobody reads any more gives its memory.
+				src := i.src[0]
+				if src.of == nil && src.mem != nil && lastUse[src] == at && src.length == v.length && !slices.Contains(i.src[1:], src) {
+					v.mem = src.mem
+					v.mem.last = max(v.mem.last, lastUse[v])
+					continue
+				}
+			}
+			v.mem = &memory{lifetime{length: v.length, first: at, last: lastUse[v]}}
+			all = append(all, v.mem)
+		}
+	}
+	lives := make([]lifetime, len(all))
+	for i, m := range all {
+		lives[i] = m.lifetime
+	}
+	offsets, total = planArena(lives)
+	return all, offsets, total
+}
+
+// root is the value that v is a part of, or v itself.
+func root(v *value) *value {
+	if v.of != nil {
+		return v.of
+	}
+	return v
+}
+
 // lifetime is a buffer to be placed in an arena: it is written in step first and last read in step last. Both ends
 // count, so a step's result never lies where one of its operands does.
 type lifetime struct{ length, first, last int }

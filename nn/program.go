@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -15,9 +16,11 @@ type Program struct {
 	net               *network
 	forward, backward []step
 
-	pixels, labels, scale Buffer
-	logits, stats         Buffer
-	activations           int // elements of the arena
+	pixels, labels, scale, key Buffer
+	logits, stats              Buffer
+	activations                int // elements of the arena
+
+	sync func([]float32) error
 
 	forwardFLOPs, backwardFLOPs int64
 	profile                     []KindTime
@@ -29,9 +32,12 @@ type Program struct {
 // step is one operation bound to its memory.
 type step struct {
 	kernel   Kernel
+	spec     Spec
 	dst, src []Buffer
 	kind     int   // index in Program.profile
 	ready    []int // parameters whose gradients it finishes
+	sync     int   // index in dst of what ranks average, or -1
+	moments  bool  // that is a mean and a variance
 }
 
 // Stats is the outcome of a forward pass.
@@ -71,6 +77,12 @@ func (p *Program) Load(pixels, labels []float32) {
 // first; where ranks share a global batch and sum their gradients, it is 1/(global batch) on each.
 func (p *Program) SetLossScale(s float32) { p.scale.Host[0] = s }
 
+// SetDropoutKey chooses which elements the dropout layers drop, from the next Forward on. The same key gives the same
+// elements on every device.
+func (p *Program) SetDropoutKey(key uint64) {
+	p.key.Host[0], p.key.Host[1] = math.Float32frombits(uint32(key)), math.Float32frombits(uint32(key>>32))
+}
+
 // Forward computes the logits and the loss of the batch in Input.
 func (p *Program) Forward() (Stats, error) {
 	for i, l := range p.labels.Host {
@@ -106,6 +118,11 @@ func (p *Program) run(steps []step, ready func(int)) error {
 		if err := s.kernel.Run(s.dst, s.src); err != nil {
 			return err
 		}
+		if s.sync >= 0 {
+			if err := p.average(s); err != nil {
+				return err
+			}
+		}
 		end := time.Now()
 		k := &p.profile[s.kind]
 		k.Count++
@@ -122,6 +139,26 @@ func (p *Program) run(steps []step, ready func(int)) error {
 	return nil
 }
 
+// average makes the moments that a step has left those of all ranks. A variance is not the mean of the ranks' own: the
+// mean square is averaged in its place.
+func (p *Program) average(s *step) error {
+	v := s.dst[s.sync].Host
+	if !s.moments {
+		return p.sync(v)
+	}
+	mean, variance := v[:len(v)/2], v[len(v)/2:]
+	for c, m := range mean {
+		variance[c] += m * m
+	}
+	if err := p.sync(v); err != nil {
+		return err
+	}
+	for c, m := range mean {
+		variance[c] = max(0, variance[c]-m*m)
+	}
+	return nil
+}
+
 // Logits are those of the last Forward, [Batch, Classes]; they are overwritten by the next.
 func (p *Program) Logits() []float32 { return p.logits.Host }
 
@@ -129,7 +166,7 @@ func (p *Program) Logits() []float32 { return p.logits.Host }
 func (p *Program) FLOPs() (forward, backward int64) { return p.forwardFLOPs, p.backwardFLOPs }
 
 // ActivationBytes is the memory that all intermediate results share.
-func (p *Program) ActivationBytes() int64 { return 4 * int64(p.activations) }
+func (p *Program) ActivationBytes() int64 { return elementBytes * int64(p.activations) }
 
 // KindTime is the time that operations of one kind have taken.
 type KindTime struct {
