@@ -96,7 +96,7 @@ func (g googlenet) block(b *nn.Builder, x *nn.Tensor, c inception) *nn.Tensor {
 	return b.ReLU(b.Add(y, x))
 }
 
-// names of the second and third branch's convolutions, in order.
+// branchNames are those of the second and third branch's convolutions, in order.
 func branchNames(second bool) [5]string {
 	if second {
 		return [5]string{"p2_1", "p2_2", "p2_3"}
@@ -106,28 +106,27 @@ func branchNames(second bool) [5]string {
 
 // plain is the original's: 3x3 in the second branch and 5x5 in the third.
 func plain(b *nn.Builder, x *nn.Tensor, second bool, c [2]int) *nn.Tensor {
-	name := branchNames(second)
 	size := 5
 	if second {
 		size = 3
 	}
-	x = b.ReLU(b.Named(name[0]).Conv2D(x, c[0], 1))
-	return b.ReLU(b.Named(name[1]).Conv2D(x, c[1], size, nn.Pad(size/2)))
+	return twoConvolutions(b, x, second, c, size)
 }
 
 // factorised has two 3x3 in place of the 5x5.
 func factorised(b *nn.Builder, x *nn.Tensor, second bool, c [2]int) *nn.Tensor {
-	x = plain3(b, x, branchNames(second), c)
+	x = twoConvolutions(b, x, second, c, 3)
 	if second {
 		return x
 	}
 	return b.ReLU(b.Named("p3_3").Conv2D(x, c[1], 3, nn.Pad(1)))
 }
 
-// plain3 is a 1x1 and a 3x3.
-func plain3(b *nn.Builder, x *nn.Tensor, name [5]string, c [2]int) *nn.Tensor {
+// twoConvolutions are one of 1x1 and one of size x size.
+func twoConvolutions(b *nn.Builder, x *nn.Tensor, second bool, c [2]int, size int) *nn.Tensor {
+	name := branchNames(second)
 	x = b.ReLU(b.Named(name[0]).Conv2D(x, c[0], 1))
-	return b.ReLU(b.Named(name[1]).Conv2D(x, c[1], 3, nn.Pad(1)))
+	return b.ReLU(b.Named(name[1]).Conv2D(x, c[1], size, nn.Pad(size/2)))
 }
 
 // asymmetric has pairs of 1x3 and 3x1 in place of the 3x3: one in the second branch, two in the third.

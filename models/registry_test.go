@@ -25,6 +25,8 @@ func TestSummary(t *testing.T) {
 	for _, want := range []models.Info{
 		// Multiply-adds: 28*28*6*25 + 10*10*16*150 + 400*120 + 120*84 + 84*10.
 		{Name: "lenet", InputSide: 28, Params: 61706, ForwardFLOPs: 2 * 416520},
+		// The parameters of the others are those that their golden files count.
+		{Name: "alexnet", InputSide: 224, Params: 46764746, ForwardFLOPs: 2 * 938146176},
 	} {
 		got, err := models.Summary(want.Name)
 		if err != nil {

@@ -168,7 +168,7 @@ func (b *binder) add(i *instr, kernel Kernel) {
 	for _, v := range i.dst {
 		s.dst = append(s.dst, b.buffer(v))
 		if v.home.kind == inGrads {
-			s.ready = append(s.ready, v.home.index)
+			s.ready = slices.Insert(s.ready, 0, v.home.index) // the later parameter first
 		}
 	}
 	for _, v := range i.src {

@@ -31,3 +31,16 @@ func (p *Program) StepNames() (forward, backward []string) {
 	}
 	return forward, backward
 }
+
+// Kinds counts the operations of a fused training step.
+func Kinds(build BuildFunc, side int) (map[string]int, error) {
+	_, l, err := ProgramConfig{Batch: 2, Side: side, Build: build, Training: true}.listing()
+	if err != nil {
+		return nil, err
+	}
+	kinds := map[string]int{}
+	for _, i := range l.instrs {
+		kinds[Kind(i.spec)]++
+	}
+	return kinds, nil
+}

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"ringloom/nn/nntest"
+	"ringloom/nn/purego"
 )
 
 // Gorgonia's tape machine runs the graph with memory of its own for every value and in an order of its own. Planned,
@@ -16,6 +17,9 @@ import (
 func TestProgramEqualsTheTapeMachine(t *testing.T) {
 	for _, training := range []bool{true, false} {
 		p, params := program(t, 5, training)
+		if err := p.CompileGraph(purego.New()); err != nil {
+			t.Fatal(err)
+		}
 		nntest.FillGolden(params, 3)
 		fill(p)
 		g, input, labels, scale, lossNode, logits, nodes, grads := p.Graph()
