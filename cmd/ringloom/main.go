@@ -49,6 +49,7 @@ all-reduce over NATS sums the gradients. Start here:
   ringloom launch -n 2                 train LeNet with two processes on this machine
   ringloom launch -n 4 -- --epochs 3   four processes, three epochs
   ringloom train --help                one node of a cluster
+  ringloom bench step --model all      how fast this machine trains, and where the time goes
   ringloom data                        where the data set is, and whether it is whole
 
 Exit codes:
@@ -60,7 +61,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(trainCommand(), launchCommand(), modelsCommand(), dataCommand(), versionCommand())
+	root.AddCommand(trainCommand(), launchCommand(), modelsCommand(), benchCommand(), dataCommand(), versionCommand())
 	return root
 }
 

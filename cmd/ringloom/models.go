@@ -2,32 +2,105 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"ringloom/models"
+	"ringloom/nn"
 )
 
 func modelsCommand() *cobra.Command {
-	return &cobra.Command{
+	var describe string
+	var batch int
+	cmd := &cobra.Command{
 		Use:   "models",
-		Short: "List the networks: input, parameters, arithmetic per image",
-		Long: `List the networks that --model takes. Input is one grey image of that side. FLOPs are those of the
-forward pass of one image, a multiplication and the addition that follows it counting as two.`,
+		Short: "List the networks: input, parameters, arithmetic, memory; or one's layers",
+		Long: `List the networks that --model takes. Input is one grey image of that side. MFLOPs are per image, of a forward
+pass and of a whole training step: a multiplication and the addition that follows it count as two, and only
+convolutions and linear layers count. Activations are the memory that all intermediate results of a training step
+share at --batch images.
+
+With --describe, print the layers of one network instead, each with its parameters, the arithmetic of its forward
+pass and the shape of its output for one image, in PyTorch's order (images, channels, height, width).`,
+		Example: `  ringloom models --batch 128
+  ringloom models --describe alexnet`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "name\tinput\tparameters\tMFLOPs/image\tabout")
-			for _, name := range models.Names() {
-				info, err := models.Summary(name)
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(w, "%s\t1x%dx%d\t%d\t%.2f\t%s\n", info.Name, info.InputSide, info.InputSide,
-					info.Params, float64(info.ForwardFLOPs)/1e6, info.About)
+			if batch < 1 {
+				return usageError{fmt.Errorf("--batch %d: at least one image is needed", batch)}
 			}
-			return w.Flush()
+			if describe == "" {
+				return listModels(cmd.OutOrStdout(), batch)
+			}
+			model, err := models.Lookup(describe)
+			if err != nil {
+				return usageError{fmt.Errorf("--describe: %w", err)}
+			}
+			return describeModel(cmd.OutOrStdout(), model, batch)
 		},
 	}
+	cmd.Flags().StringVar(&describe, "describe", "", "print the layers of this network")
+	cmd.Flags().IntVar(&batch, "batch", 64, "images of the training step whose activations are counted")
+	return cmd
+}
+
+func listModels(out io.Writer, batch int) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "input\tparameters\tforward MFLOPs\ttraining MFLOPs\tactivations MiB\t  name\n")
+	for _, name := range models.Names() {
+		model, err := models.Lookup(name)
+		if err != nil {
+			return err
+		}
+		info, bytes, err := inspectModel(model, batch)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "1 x %d x %d\t%d\t%.2f\t%.2f\t%.1f\t  %s: %s\n", model.InputSide, model.InputSide, info.ParamLen(),
+			float64(info.ForwardFLOPs)/1e6, float64(trainingFLOPs(info.Layers))/1e6, float64(bytes)/(1<<20), name, model.About)
+	}
+	return w.Flush()
+}
+
+// inspectModel also returns the bytes that the activations of a training step take.
+func inspectModel(model models.Spec, batch int) (nn.Info, int64, error) {
+	info, err := nn.Inspect(model.InputSide, model.Build)
+	if err != nil {
+		return nn.Info{}, 0, fmt.Errorf("model %s: %w", model.Name, err)
+	}
+	bytes, err := nn.PlanActivations(model.Build, model.InputSide, batch, true)
+	if err != nil {
+		return nn.Info{}, 0, fmt.Errorf("model %s at batch %d: %w", model.Name, batch, err)
+	}
+	return info, bytes, nil
+}
+
+// trainingFLOPs is the arithmetic of one image's forward and backward pass. A layer's gradients with respect to its
+// weights and to its input each cost as much as its forward pass; the latter is left out where no parameter lies upstream.
+func trainingFLOPs(layers []nn.Layer) int64 {
+	total := int64(0)
+	trained := make([]bool, len(layers)) // a parameter lies in the layer or upstream
+	for i, l := range layers {
+		upstream := false
+		for _, in := range l.Inputs {
+			upstream = upstream || in >= 0 && trained[in]
+		}
+		trained[i] = upstream || len(l.Params) > 0
+		passes := int64(2)
+		if upstream {
+			passes++
+		}
+		total += passes * layerFLOPs(l)
+	}
+	return total
+}
+
+// layerFLOPs is the arithmetic of a layer's forward pass.
+func layerFLOPs(l nn.Layer) int64 {
+	if l.Spec == nil {
+		return 0
+	}
+	return nn.FLOPs(l.Spec)
 }

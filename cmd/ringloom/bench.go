@@ -1,0 +1,15 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func benchCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure this machine",
+		Long:  "Measure how fast this machine trains, and say where the time goes.",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(benchStepCommand())
+	return cmd
+}

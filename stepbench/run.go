@@ -1,0 +1,140 @@
+package stepbench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"ringloom/nn"
+)
+
+// Run measures a step. It needs the thread locked on which the device was opened.
+func Run(ctx context.Context, c Config) (*Result, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s, err := newStepper(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s at batch %d: %w", c.Model.Name, c.Batch, err)
+	}
+	r := s.result()
+	peak, err := c.measurePeak(0)
+	if err != nil {
+		return nil, err
+	}
+	for range c.WarmUp {
+		if err := s.step(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	var seconds []float64
+	for begin := time.Now(); len(seconds) < c.MinSteps || time.Since(begin) < c.Duration; {
+		s.profile.reset()
+		stepBegin := time.Now()
+		if err := s.step(ctx, r); err != nil {
+			return nil, err
+		}
+		took := time.Since(stepBegin).Seconds()
+		if len(seconds) == 0 || took < s.best {
+			s.best, r.Ops = took, s.profile.ops(r.Ops[:0])
+		}
+		seconds = append(seconds, took)
+	}
+	if peak, err = c.measurePeak(peak); err != nil {
+		return nil, err
+	}
+	r.setTimes(seconds)
+	r.Kinds = byKind(r.Ops)
+	if peak > 0 {
+		r.setPeak(peak)
+	}
+	r.PeakRSSBytes = peakRSS()
+	return r, nil
+}
+
+// measurePeak is the larger of what was measured before and what is measured now; 0 where it is not known.
+func (c Config) measurePeak(before float64) (float64, error) {
+	if c.Peak == nil {
+		return 0, nil
+	}
+	now, err := c.Peak()
+	if err != nil {
+		return 0, fmt.Errorf("measuring the peak: %w", err)
+	}
+	return max(before, now), nil
+}
+
+// stepper is a model that is being trained.
+type stepper struct {
+	Config
+	profile *profiler
+	params  *nn.Params
+	program *nn.Program
+	update  *adam
+	inputs  []batch
+	steps   int
+	best    float64 // seconds
+}
+
+func newStepper(ctx context.Context, c Config) (s *stepper, err error) {
+	s = &stepper{Config: c, profile: &profiler{Device: c.Device}}
+	if s.inputs, err = c.batches(ctx); err != nil {
+		return nil, err
+	}
+	if s.params, err = c.Model.NewParams(s.profile); err != nil {
+		return nil, err
+	}
+	s.params.Init(c.Seed)
+	s.program, err = nn.Compile(nn.ProgramConfig{
+		Device: s.profile, Params: s.params, Batch: c.Batch, Side: c.Model.InputSide, Build: c.Model.Build, Training: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.update, err = newAdam(s.profile, s.params)
+	return s, err
+}
+
+// step trains one batch.
+func (s *stepper) step(ctx context.Context, r *Result) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	in := s.inputs[s.steps%len(s.inputs)]
+	s.program.SetDropoutKey(s.Seed + uint64(s.steps))
+	s.program.Load(in.pixels, in.labels)
+	stats, err := s.program.Forward()
+	if err == nil {
+		err = s.program.Backward(nil)
+	}
+	if err == nil {
+		err = s.update.run()
+	}
+	if err != nil {
+		return fmt.Errorf("%s, step %d: %w", s.Model.Name, s.steps+1, err)
+	}
+	if math.IsNaN(stats.Loss) || math.IsInf(stats.Loss, 0) {
+		return fmt.Errorf("%s: the loss of step %d is %v: what is measured is not training", s.Model.Name, s.steps+1, stats.Loss)
+	}
+	if s.steps == 0 {
+		r.FirstLoss = stats.Loss
+	}
+	r.LastLoss = stats.Loss
+	s.steps++
+	return nil
+}
+
+// result is what is known before the first step.
+func (s *stepper) result() *Result {
+	forward, backward := s.program.FLOPs()
+	r := &Result{
+		Model: s.Model.Name, Batch: s.Batch, Device: s.Device.Name(), DeviceInfo: s.Device.Description(), Threads: s.Threads,
+		Precision: "float32", Data: DataReal, Parameters: s.params.Len(),
+		StepFLOPs: forward + backward, ActivationBytes: s.program.ActivationBytes(),
+	}
+	if s.Images == nil {
+		r.Data = DataRandom
+	}
+	return r
+}
