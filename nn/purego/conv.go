@@ -2,175 +2,189 @@ package purego
 
 import "ringloom/nn"
 
-// patches describes how one image's windows are gathered ("im2col"). There are places = Dst.H*Dst.W windows of
-// taps = Src.C*KernelH*KernelW elements, ordered as one output channel's weights are: channel, row, column. They are
-// kept by tap, then place, so that the loops that matter run over the places, which are many. Images are turned from
-// H, W, C to planes C, H, W first, so that neighbouring places are neighbours in memory.
-type patches struct {
-	nn.Conv
-	places, taps int
-	pixels       int // of an input plane
+// tileOf is how many of a number of places a task takes: a multiple of 4, as addProducts likes, small enough for
+// every worker to get several tasks and for their windows to stay in the second-level cache.
+func tileOf(places, workers int) int {
+	const smallest, largest = 8, 64
+	return min(max((places/(4*workers)+3)&^3, smallest), largest)
 }
 
-func patchesOf(c nn.Conv) patches {
-	return patches{Conv: c, places: c.Dst.H * c.Dst.W, taps: c.Src.C * c.KernelH * c.KernelW, pixels: c.Src.H * c.Src.W}
+// convProducts multiplies the windows of an image with rows of weights: y[place, i] += window[place]·weights[i].
+// begin and end are called for each result's range of places, before and after.
+type convProducts struct {
+	windows
+	device  *Device
+	trivial bool
+	tile    int
+	weights func(dst, w []float32) // rearranges the weights as the rows to multiply with
+	results nn.Image               // its C are the rows of weights
+	begin   func(from, to int)
+	end     func(from, to int)
+
+	y, x    []float32
+	byTap   []float32   // the rearranged weights
+	gathers [][]float32 // of each worker
 }
 
-// image is the part of a batch's tensor that belongs to sample n.
-func image(batch []float32, shape nn.Image, n int) []float32 {
-	size := shape.H * shape.W * shape.C
-	return batch[n*size : (n+1)*size]
-}
-
-// span returns the output columns [from, to) whose window's tap kw lies inside the input.
-func (p patches) span(kw int) (from, to int) {
-	for from < p.Dst.W && from*p.StrideW+kw < p.PadW {
-		from++
+// compile returns the function that runs it on y, x and w.
+func (p *convProducts) compile(c nn.Conv) func(y, x, w []float32) {
+	d := p.device
+	p.trivial = p.windows.trivial(c)
+	p.tile = tileOf(p.count(), d.crew.size())
+	p.gathers = make([][]float32, d.crew.size())
+	d.scratch.reserve(c.WeightLen() + len(p.gathers)*p.tile*p.taps())
+	tasks, work := (p.count()+p.tile-1)/p.tile, p.work
+	return func(y, x, w []float32) {
+		memory := d.scratch.cut()
+		p.byTap = memory.next(c.WeightLen())
+		for i := range p.gathers {
+			p.gathers[i] = memory.next(p.tile * p.taps())
+		}
+		p.weights(p.byTap, w)
+		p.y, p.x = y, x
+		d.crew.do(tasks, work)
+		p.y, p.x = nil, nil
 	}
-	to = p.Dst.W
-	for to > from && (to-1)*p.StrideW+kw-p.PadW >= p.Src.W {
-		to--
+}
+
+func (p *convProducts) work(worker, task int) {
+	from := task * p.tile
+	to := min(from+p.tile, p.count())
+	taps := p.taps()
+	a := rows{p.gathers[worker], taps}
+	if p.trivial {
+		a.data = p.x[from*taps : to*taps]
+	} else {
+		p.rows(a.data, p.x, from, to)
 	}
-	return from, to
+	p.begin(from, to)
+	pitch := p.results.PixelPitch()
+	addProducts(p.y[from*pitch:], pitch, 1, a, rows{p.byTap, taps}, to-from, p.results.C)
+	p.end(from, to)
 }
 
-// row returns where output row oh meets tap (c, kh, kw) in an image's planes: the input element of output column from,
-// or ok false where the row hangs over the edge.
-func (p patches) row(oh, c, kh, kw, from int) (in int, ok bool) {
-	ih := oh*p.StrideH + kh - p.PadH
-	return (c*p.Src.H+ih)*p.Src.W + from*p.StrideW + kw - p.PadW, ih >= 0 && ih < p.Src.H
+// y[place, out] = b[out] + x's window[place]·w[out]
+func convForward(d *Device, s nn.ConvForward, o *operands) func() {
+	pitch, window := s.Dst.PixelPitch(), s.KernelH*s.KernelW
+	p := &convProducts{device: d, windows: forwardWindows(s.Conv), results: s.Dst}
+	p.weights = func(dst, w []float32) { // from out, channel, tap to out, tap, channel
+		size := s.Src.C * window
+		for out := range s.Dst.C {
+			transpose(dst[out*size:], s.Src.C, w[out*size:(out+1)*size], s.Src.C, window)
+		}
+	}
+	p.begin = func(from, to int) {
+		for place := from; place < to; place++ {
+			y := p.y[place*pitch:][:s.Dst.C]
+			if s.NoBias {
+				clear(y)
+			} else {
+				copy(y, o.src[2])
+			}
+		}
+	}
+	p.end = func(from, to int) {
+		if s.ReLU {
+			for place := from; place < to; place++ {
+				relu(p.y[place*pitch:][:s.Dst.C])
+			}
+		}
+	}
+	run := p.compile(s.Conv)
+	return func() { run(o.dst[0], o.src[0], o.src[1]) }
 }
 
-// gather writes element (place, tap) of the planes x to dst[tap*places + place], zero where the window hangs over the
-// edge.
-func (p patches) gather(dst, x []float32) {
-	for c := range p.Src.C {
-		for kh := range p.KernelH {
-			for kw := range p.KernelW {
-				from, to := p.span(kw)
-				for oh := range p.Dst.H {
-					line := dst[:p.Dst.W]
-					dst = dst[p.Dst.W:]
-					in, ok := p.row(oh, c, kh, kw, from)
-					if !ok {
-						clear(line)
-						continue
-					}
-					clear(line[:from])
-					clear(line[to:])
-					if p.StrideW == 1 {
-						copy(line[from:to], x[in:])
-						continue
-					}
-					for i := range line[from:to] {
-						line[from+i] = x[in]
-						in += p.StrideW
-					}
+// dx[pixel, channel] = dy's window[pixel]·w[channel]
+func convBackwardData(d *Device, s nn.ConvBackwardData, o *operands) func() {
+	window, channels := s.KernelH*s.KernelW, s.Src.C
+	p := &convProducts{device: d, windows: backwardWindows(s.Conv), results: s.Src}
+	p.weights = func(dst, w []float32) { // from out, channel, tap to channel, tap, out
+		transpose(dst, s.Dst.C, w, s.Dst.C, channels*window)
+	}
+	p.begin = func(from, to int) {
+		if !s.Accumulate {
+			clear(p.y[from*channels : to*channels])
+		}
+	}
+	p.end = func(from, to int) {
+		if s.Mask {
+			mask(p.y[from*channels:to*channels], o.mask()[from*channels:to*channels])
+		}
+	}
+	run := p.compile(s.Conv)
+	return func() { run(o.dst[0], o.src[0], o.src[1]) }
+}
+
+// panelElements bounds the windows that convBackwardWeights holds at a time (8 MiB), and panelPlaces their number, and
+// so the length of its partial sums. Neither depends on the number of workers, for they decide the order of the sums.
+const panelElements, panelPlaces = 1 << 21, 1024
+
+// dw[out, tap] = sum over places of dy[place, out]*window[place, tap]; db[out] = sum over places of dy[place, out].
+// Both are turned first, so that places are neighbours in memory.
+func convBackwardWeights(d *Device, s nn.ConvBackwardWeights, o *operands) func() {
+	win := forwardWindows(s.Conv)
+	taps, places, pitch, window := win.taps(), win.count(), s.Dst.PixelPitch(), s.KernelH*s.KernelW
+	panel := max(min(panelElements/taps, panelPlaces, places), 1)
+	const tile, tapTile = 32, 8
+	workers := d.crew.size()
+	d.scratch.reserve(panel*(taps+s.Dst.C) + workers*tile*taps)
+
+	var first, last int // the panel's places
+	var windowsByTap, dyByOut []float32
+	gathers := make([][]float32, workers)
+	turn := func(worker, task int) {
+		from := first + task*tile
+		to := min(from+tile, last)
+		win.rows(gathers[worker], o.src[1], from, to)
+		for place := from; place < to; place++ {
+			row := gathers[worker][(place-from)*taps:]
+			for t := range window { // tap, channel becomes channel, tap as in the weights
+				for c, v := range row[t*s.Src.C : (t+1)*s.Src.C] {
+					windowsByTap[(c*window+t)*panel+place-first] = v
 				}
 			}
+			for out, v := range o.src[0][place*pitch:][:s.Dst.C] {
+				dyByOut[out*panel+place-first] = v
+			}
 		}
 	}
-}
-
-// scatter adds src[tap*places + place] to the element of the planes dx that the window's tap lies on: gather's
-// transpose.
-func (p patches) scatter(dx, src []float32) {
-	clear(dx)
-	for c := range p.Src.C {
-		for kh := range p.KernelH {
-			for kw := range p.KernelW {
-				from, to := p.span(kw)
-				for oh := range p.Dst.H {
-					line := src[:p.Dst.W]
-					src = src[p.Dst.W:]
-					in, ok := p.row(oh, c, kh, kw, from)
-					if !ok {
-						continue
-					}
-					for _, v := range line[from:to] {
-						dx[in] += v
-						in += p.StrideW
-					}
-				}
+	multiply := func(_, task int) {
+		from := task * tapTile
+		a := rows{windowsByTap[from*panel:], panel}
+		addProducts(o.dst[0][from:], 1, taps, a, rows{dyByOut, panel}, min(tapTile, taps-from), s.Dst.C)
+	}
+	sums := make([]float64, s.Dst.C)
+	return func() {
+		memory := d.scratch.cut()
+		windowsByTap, dyByOut = memory.next(panel*taps), memory.next(panel*s.Dst.C)
+		for i := range gathers {
+			gathers[i] = memory.next(tile * taps)
+		}
+		clear(o.dst[0])
+		for first = 0; first < places; first = last {
+			last = min(first+panel, places)
+			if last-first < panel { // the places that are missing from the last panel count as zeros
+				clear(windowsByTap)
+				clear(dyByOut)
+			}
+			d.crew.do((last-first+tile-1)/tile, turn)
+			d.crew.do((taps+tapTile-1)/tapTile, multiply)
+		}
+		if !s.NoBias {
+			columnSums(sums, o.src[0], pitch)
+			for out, v := range sums {
+				o.dst[1][out] = float32(v)
 			}
 		}
 	}
 }
 
-// y[out, place] = b[out] + sum over taps of w[out, tap]*window[tap, place], then turned to NHWC.
-func convForward(c nn.Conv) func(dst, src [][]float32) {
-	p := patchesOf(c)
-	planes, windows := make([]float32, p.pixels*c.Src.C), make([]float32, p.places*p.taps)
-	byOut := make([]float32, p.places*c.Dst.C)
-	return func(dst, src [][]float32) {
-		x, w, b := src[0], src[1], src[2]
-		for n := range c.Src.N {
-			transpose(planes, image(x, c.Src, n), p.pixels, c.Src.C)
-			p.gather(windows, planes)
-			y := rows{byOut, p.places}
-			for out := range c.Dst.C {
-				fill(y.row(out), b[out])
-				addCombination(y.row(out), w[out*p.taps:(out+1)*p.taps], rows{windows, p.places})
-			}
-			transpose(image(dst[0], c.Dst, n), byOut, c.Dst.C, p.places)
+// columnSums sums the columns of a matrix whose rows are pitch apart.
+func columnSums(sums []float64, m []float32, pitch int) {
+	clear(sums)
+	for at := 0; at < len(m); at += pitch {
+		for i, v := range m[at : at+len(sums)] {
+			sums[i] += float64(v)
 		}
 	}
-}
-
-// dwindow[tap, place] = sum over out of w[out, tap]*dy[out, place], then each window's elements are added up where
-// they overlap.
-func convBackwardData(c nn.Conv) func(dst, src [][]float32) {
-	p := patchesOf(c)
-	planes, windows := make([]float32, p.pixels*c.Src.C), make([]float32, p.places*p.taps)
-	dyByOut := make([]float32, p.places*c.Dst.C)
-	wByTap := make([]float32, c.WeightLen())
-	return func(dst, src [][]float32) {
-		dy, w := src[0], src[1]
-		transpose(wByTap, w, c.Dst.C, p.taps)
-		for n := range c.Src.N {
-			transpose(dyByOut, image(dy, c.Dst, n), p.places, c.Dst.C)
-			clear(windows)
-			for tap := range p.taps {
-				dwindow := windows[tap*p.places : (tap+1)*p.places]
-				addCombination(dwindow, wByTap[tap*c.Dst.C:(tap+1)*c.Dst.C], rows{dyByOut, p.places})
-			}
-			p.scatter(planes, windows)
-			transpose(image(dst[0], c.Src, n), planes, c.Src.C, p.pixels)
-		}
-	}
-}
-
-// dw[out, tap] = sum over samples and places of dy[out, place]*window[tap, place]; db[out] = sum of dy[out, place]
-func convBackwardWeights(c nn.Conv) func(dst, src [][]float32) {
-	p := patchesOf(c)
-	planes, windows := make([]float32, p.pixels*c.Src.C), make([]float32, p.places*p.taps)
-	dyByOut := make([]float32, p.places*c.Dst.C)
-	return func(dst, src [][]float32) {
-		dw, db, dy, x := dst[0], dst[1], src[0], src[1]
-		clear(dw)
-		clear(db)
-		for n := range c.Src.N {
-			transpose(planes, image(x, c.Src, n), p.pixels, c.Src.C)
-			p.gather(windows, planes)
-			transpose(dyByOut, image(dy, c.Dst, n), p.places, c.Dst.C)
-			byTap, byOut := rows{windows, p.places}, rows{dyByOut, p.places}
-			addProducts(dw, 1, p.taps, byTap, byOut, p.taps, c.Dst.C)
-			for out := range c.Dst.C {
-				db[out] += sum(byOut.row(out))
-			}
-		}
-	}
-}
-
-func fill(dst []float32, v float32) {
-	for i := range dst {
-		dst[i] = v
-	}
-}
-
-func sum(v []float32) (s float32) {
-	for _, x := range v {
-		s += x
-	}
-	return s
 }

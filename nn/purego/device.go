@@ -8,18 +8,22 @@ import (
 	"ringloom/nn"
 )
 
-// Device computes in the process's own memory. Its zero value is ready to use.
-type Device struct{ closed bool }
+// Device computes in the process's own memory. Make it with New.
+type Device struct {
+	crew    *crew
+	scratch scratch
+	closed  bool
+}
 
-// New returns the reference device.
-func New() *Device { return &Device{} }
+// New returns the reference device. It computes on as many processors as GOMAXPROCS allows now.
+func New() *Device { return &Device{crew: newCrew()} }
 
 // Name is "purego".
 func (*Device) Name() string { return "purego" }
 
-// Description names the Go version and the architecture.
-func (*Device) Description() string {
-	return fmt.Sprintf("plain Go reference (%s, %s), 1 thread", runtime.Version(), runtime.GOARCH)
+// Description names the Go version, the architecture and the number of threads.
+func (d *Device) Description() string {
+	return fmt.Sprintf("plain Go reference (%s, %s), threads: %d", runtime.Version(), runtime.GOARCH, d.crew.size())
 }
 
 // Alloc returns n zeroed elements that start on a 64-byte boundary.
@@ -39,15 +43,24 @@ func (d *Device) Alloc(n int) (nn.Buffer, error) {
 	return nn.Buffer{Host: m[skip : skip+n : skip+n]}, nil
 }
 
-// Close forbids further use. The garbage collector takes the memory.
+// Close ends the device's goroutines and forbids further use. The garbage collector takes the memory.
 func (d *Device) Close() error {
-	d.closed = true
+	if !d.closed {
+		d.closed = true
+		d.crew.close()
+	}
 	return nil
 }
 
 var errClosed = fmt.Errorf("the purego device is closed")
 
-// Compile prepares the scratch memory of one operation.
+// operands are those of the run at hand, as plain slices.
+type operands struct{ dst, src [][]float32 }
+
+// mask is the operand that Gather.Mask appends.
+func (o *operands) mask() []float32 { return o.src[len(o.src)-1] }
+
+// Compile prepares one operation and the scratch memory that it needs.
 func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 	if d.closed {
 		return nil, errClosed
@@ -55,55 +68,94 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, fmt.Errorf("purego: %w", err)
 	}
-	var run func(dst, src [][]float32)
-	switch s := spec.(type) {
-	case nn.ConvForward:
-		run = convForward(s.Conv)
-	case nn.ConvBackwardData:
-		run = convBackwardData(s.Conv)
-	case nn.ConvBackwardWeights:
-		run = convBackwardWeights(s.Conv)
-	case nn.LinearForward:
-		run = linearForward(s.Linear)
-	case nn.LinearBackwardData:
-		run = linearBackwardData(s.Linear)
-	case nn.LinearBackwardWeights:
-		run = linearBackwardWeights(s.Linear)
-	case nn.AvgPoolForward:
-		run = avgPoolForward(s.Pool)
-	case nn.AvgPoolBackward:
-		run = avgPoolBackward(s.Pool)
-	case nn.SigmoidForward:
-		run = sigmoidForward
-	case nn.SigmoidBackward:
-		run = sigmoidBackward
-	case nn.SoftmaxCrossEntropyForward:
-		run = softmaxCrossEntropy(s)
-	default:
-		return nil, fmt.Errorf("purego: %T: %w", spec, nn.ErrUnsupported)
-	}
-	k := &kernel{spec: spec, run: run}
+	k := &kernel{device: d, spec: spec}
 	k.dstLens, k.srcLens = nn.Operands(spec)
 	k.dst, k.src = make([][]float32, len(k.dstLens)), make([][]float32, len(k.srcLens))
+	if k.run = d.operation(spec, &k.operands); k.run == nil {
+		return nil, fmt.Errorf("purego: %T: %w", spec, nn.ErrUnsupported)
+	}
 	return k, nil
+}
+
+// operation returns the function that computes spec on what o holds when it is called, or nil.
+func (d *Device) operation(spec nn.Spec, o *operands) func() {
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		return convForward(d, s, o)
+	case nn.ConvBackwardData:
+		return convBackwardData(d, s, o)
+	case nn.ConvBackwardWeights:
+		return convBackwardWeights(d, s, o)
+	case nn.LinearForward:
+		return linearForward(d, s, o)
+	case nn.LinearBackwardData:
+		return linearBackwardData(d, s, o)
+	case nn.LinearBackwardWeights:
+		return linearBackwardWeights(d, s, o)
+	case nn.AvgPoolForward:
+		return avgPoolForward(s, o)
+	case nn.AvgPoolBackward:
+		return avgPoolBackward(s, o)
+	case nn.MaxPoolForward:
+		return maxPoolForward(s, o)
+	case nn.MaxPoolBackward:
+		return maxPoolBackward(s, o)
+	case nn.SigmoidForward:
+		return sigmoidForward(o)
+	case nn.SigmoidBackward:
+		return sigmoidBackward(o)
+	case nn.ReLUForward:
+		return reluForward(o)
+	case nn.ReLUBackward:
+		return reluBackward(o)
+	case nn.Add:
+		return add(s, o)
+	case nn.Dropout:
+		return dropout(s, o)
+	case nn.ChannelCopy:
+		return channelCopy(s, o)
+	case nn.BatchNormMoments:
+		return batchNormMoments(s, o)
+	case nn.BatchNormForward:
+		return batchNormForward(s, o)
+	case nn.BatchNormInference:
+		return batchNormInference(s, o)
+	case nn.BatchNormBackwardSums:
+		return batchNormBackwardSums(s, o)
+	case nn.BatchNormBackward:
+		return batchNormBackward(s, o)
+	case nn.SoftmaxCrossEntropyForward:
+		return softmaxCrossEntropy(s, o)
+	case nn.AdamUpdate:
+		return adamUpdate(d, s, o)
+	case nn.SGDUpdate:
+		return sgdUpdate(d, s, o)
+	case nn.SumOfSquares:
+		return sumOfSquares(o)
+	}
+	return nil
 }
 
 // kernel checks the operands and hands them to the operation as plain slices.
 type kernel struct {
+	operands
+	device           *Device
 	spec             nn.Spec
-	run              func(dst, src [][]float32)
+	run              func()
 	dstLens, srcLens []int
-	dst, src         [][]float32
 }
 
 func (k *kernel) Run(dst, src []nn.Buffer) error {
+	if k.device.closed {
+		return errClosed
+	}
 	if err := k.bind("dst", k.dst, dst, k.dstLens); err != nil {
 		return err
 	}
 	if err := k.bind("src", k.src, src, k.srcLens); err != nil {
 		return err
 	}
-	k.run(k.dst, k.src)
+	k.run()
 	clear(k.dst)
 	clear(k.src)
 	return nil

@@ -7,10 +7,11 @@ import (
 )
 
 // softmaxCrossEntropy sums in float64: the loss is what people compare between runs.
-func softmaxCrossEntropy(s nn.SoftmaxCrossEntropyForward) func(dst, src [][]float32) {
+func softmaxCrossEntropy(s nn.SoftmaxCrossEntropyForward, o *operands) func() {
 	p := make([]float64, s.C)
-	return func(dst, src [][]float32) {
-		stats, dlogits, logits, labels, scale := dst[0], dst[1], src[0], src[1], float64(src[2][0])
+	other := float64(s.Smoothing) / float64(s.C) // target of a class that is not the label
+	return func() {
+		stats, dlogits, logits, labels, scale := o.dst[0], o.dst[1], o.src[0], o.src[1], float64(o.src[2][0])
 		loss, correct := 0.0, 0
 		for n := range s.N {
 			row, label := logits[n*s.C:(n+1)*s.C], int(labels[n])
@@ -28,13 +29,13 @@ func softmaxCrossEntropy(s nn.SoftmaxCrossEntropyForward) func(dst, src [][]floa
 				p[c] = math.Exp(float64(v) - float64(row[best]))
 				total += p[c]
 			}
-			loss += math.Log(total) - float64(row[label]) + float64(row[best])
-			for c := range p {
-				d := p[c] / total
+			for c, v := range row {
+				target := other
 				if c == label {
-					d--
+					target += 1 - float64(s.Smoothing)
 				}
-				dlogits[n*s.C+c] = float32(scale * d)
+				loss += target * (math.Log(total) - float64(v) + float64(row[best]))
+				dlogits[n*s.C+c] = float32(scale * (p[c]/total - target))
 			}
 		}
 		stats[0], stats[1] = float32(scale*loss), float32(correct)

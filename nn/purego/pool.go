@@ -8,9 +8,9 @@ func windowAt(out, stride, pad, kernel, size int) (from, to int) {
 	return max(from, 0), min(from+kernel, size)
 }
 
-// forWindows calls f for every sample and output place with the offset of its channels in y, and for every input
-// element in its window with the offset of its channels in x.
-func forWindows(p nn.Pool, place func(y int), element func(y, x int)) {
+// forWindows calls place for every sample and output place with the offset of its channels in y, and then element for
+// every input element in its window with the offset of its channels in x and its tap, KernelW*row + column.
+func forWindows(p nn.Pool, place func(y int), element func(y, x, tap int)) {
 	c := p.Src.C
 	for n := range p.Src.N {
 		for oh := range p.Dst.H {
@@ -21,7 +21,8 @@ func forWindows(p nn.Pool, place func(y int), element func(y, x int)) {
 				place(y)
 				for h := h0; h < h1; h++ {
 					for w := w0; w < w1; w++ {
-						element(y, ((n*p.Src.H+h)*p.Src.W+w)*c)
+						tap := (h-oh*p.StrideH+p.PadH)*p.KernelW + w - ow*p.StrideW + p.PadW
+						element(y, ((n*p.Src.H+h)*p.Src.W+w)*c, tap)
 					}
 				}
 			}
@@ -30,32 +31,25 @@ func forWindows(p nn.Pool, place func(y int), element func(y, x int)) {
 }
 
 // y = sum over the window / (KernelH*KernelW): padding counts as zeros.
-func avgPoolForward(p nn.Pool) func(dst, src [][]float32) {
-	c, share := p.Src.C, 1/float32(p.KernelH*p.KernelW)
-	return func(dst, src [][]float32) {
-		y, x := dst[0], src[0]
-		forWindows(p,
-			func(at int) { clear(y[at : at+c]) },
-			func(at, from int) { addScaled(y[at:at+c], x[from:from+c], share) })
-	}
+func avgPoolForward(s nn.AvgPoolForward, o *operands) func() {
+	c, share := s.Src.C, 1/float32(s.KernelH*s.KernelW)
+	place := func(at int) { clear(o.dst[0][at : at+c]) }
+	element := func(at, from, _ int) { addScaled(o.dst[0][at:at+c], o.src[0][from:from+c], share) }
+	return func() { forWindows(s.Pool, place, element) }
 }
 
 // dx = sum over the windows that hold x of dy / (KernelH*KernelW)
-func avgPoolBackward(p nn.Pool) func(dst, src [][]float32) {
-	c, share := p.Src.C, 1/float32(p.KernelH*p.KernelW)
-	return func(dst, src [][]float32) {
-		dx, dy := dst[0], src[0]
-		clear(dx)
-		forWindows(p,
-			func(int) {},
-			func(from, at int) { addScaled(dx[at:at+c], dy[from:from+c], share) })
-	}
-}
-
-// addScaled adds scale*x to dst.
-func addScaled(dst, x []float32, scale float32) {
-	x = x[:len(dst)]
-	for i := range dst {
-		dst[i] += scale * x[i]
+func avgPoolBackward(s nn.AvgPoolBackward, o *operands) func() {
+	c, share := s.Src.C, 1/float32(s.KernelH*s.KernelW)
+	place := func(int) {}
+	element := func(from, at, _ int) { addScaled(o.dst[0][at:at+c], o.src[0][from:from+c], share) }
+	return func() {
+		if !s.Accumulate {
+			clear(o.dst[0])
+		}
+		forWindows(s.Pool, place, element)
+		if s.Mask {
+			mask(o.dst[0], o.mask())
+		}
 	}
 }

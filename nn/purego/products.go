@@ -8,25 +8,32 @@ type rows struct {
 
 func (r rows) row(i int) []float32 { return r.data[i*r.width : (i+1)*r.width] }
 
+// productBlock is how many columns addProducts sums at a time: four rows of them stay in the first-level cache, and
+// partial sums of no more than these keep the rounding small.
+const productBlock = 1024
+
 // addProducts adds to an m by n matrix the dot products of the rows of a and of b, which are equally wide:
 // dst[i*rowStep + j*colStep] += sum over k of a[i][k]*b[j][k].
 // Four rows of a meet one of b at a time: more sums than that do not stay in the registers.
 func addProducts(dst []float32, rowStep, colStep int, a, b rows, m, n int) {
-	i := 0
-	for ; i+4 <= m; i += 4 {
-		a0, a1, a2, a3 := a.row(i), a.row(i+1), a.row(i+2), a.row(i+3)
-		for j := range n {
-			s0, s1, s2, s3 := dot4(b.row(j), a0, a1, a2, a3)
-			at := i*rowStep + j*colStep
-			dst[at] += s0
-			dst[at+rowStep] += s1
-			dst[at+2*rowStep] += s2
-			dst[at+3*rowStep] += s3
+	for from := 0; from < a.width; from += productBlock {
+		to := min(from+productBlock, a.width)
+		i := 0
+		for ; i+4 <= m; i += 4 {
+			a0, a1, a2, a3 := a.row(i)[from:to], a.row(i + 1)[from:to], a.row(i + 2)[from:to], a.row(i + 3)[from:to]
+			for j := range n {
+				s0, s1, s2, s3 := dot4(b.row(j)[from:to], a0, a1, a2, a3)
+				at := i*rowStep + j*colStep
+				dst[at] += s0
+				dst[at+rowStep] += s1
+				dst[at+2*rowStep] += s2
+				dst[at+3*rowStep] += s3
+			}
 		}
-	}
-	for ; i < m; i++ {
-		for j := range n {
-			dst[i*rowStep+j*colStep] += dot(b.row(j), a.row(i))
+		for ; i < m; i++ {
+			for j := range n {
+				dst[i*rowStep+j*colStep] += dot(b.row(j)[from:to], a.row(i)[from:to])
+			}
 		}
 	}
 }
@@ -52,27 +59,42 @@ func dot(x, a []float32) (s float32) {
 	return s
 }
 
-// addCombination adds the rows of a, each times its coefficient: dst += sum over j of c[j]*a[j].
-func addCombination(dst, c []float32, a rows) {
+// addCombination adds columns from to to of the rows of a, each times its coefficient:
+// dst[k] += sum over j of c[j*step]*a[j][from+k].
+func addCombination(dst, c []float32, step int, a rows, count, from, to int) {
 	j := 0
-	for ; j+4 <= len(c); j += 4 {
-		c0, c1, c2, c3 := c[j], c[j+1], c[j+2], c[j+3]
+	for ; j+4 <= count; j += 4 {
+		c0, c1, c2, c3 := c[j*step], c[(j+1)*step], c[(j+2)*step], c[(j+3)*step]
 		n := len(dst)
-		a0, a1, a2, a3 := a.row(j)[:n], a.row(j + 1)[:n], a.row(j + 2)[:n], a.row(j + 3)[:n]
+		a0, a1 := a.row(j)[from:to][:n], a.row(j + 1)[from:to][:n]
+		a2, a3 := a.row(j + 2)[from:to][:n], a.row(j + 3)[from:to][:n]
 		for k := range dst {
 			dst[k] += c0*a0[k] + c1*a1[k] + c2*a2[k] + c3*a3[k]
 		}
 	}
-	for ; j < len(c); j++ {
-		addScaled(dst, a.row(j), c[j])
+	for ; j < count; j++ {
+		addScaled(dst, a.row(j)[from:to], c[j*step])
 	}
 }
 
-// transpose writes the m by n matrix src, n by m, to dst.
-func transpose(dst, src []float32, m, n int) {
-	for i := range m {
-		for j, v := range src[i*n : (i+1)*n] {
-			dst[j*m+i] = v
+// addScaled adds scale*x to dst.
+func addScaled(dst, x []float32, scale float32) {
+	x = x[:len(dst)]
+	for i := range dst {
+		dst[i] += scale * x[i]
+	}
+}
+
+// transpose writes the m by n matrix src, n by m, to dst, whose rows are step apart.
+func transpose(dst []float32, step int, src []float32, m, n int) {
+	const side = 16 // of squares that stay in the first-level cache
+	for i0 := 0; i0 < m; i0 += side {
+		for j0 := 0; j0 < n; j0 += side {
+			for i := i0; i < min(i0+side, m); i++ {
+				for j, v := range src[i*n+j0 : i*n+min(j0+side, n)] {
+					dst[(j0+j)*step+i] = v
+				}
+			}
 		}
 	}
 }

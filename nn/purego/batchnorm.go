@@ -1,0 +1,122 @@
+package purego
+
+import (
+	"math"
+
+	"ringloom/nn"
+)
+
+// Batch norm is computed in float64: means cancel.
+
+// inverseDeviation is 1/sqrt(variance+eps).
+func inverseDeviation(variance float32) float64 {
+	return 1 / math.Sqrt(float64(variance)+nn.BatchNormEpsilon)
+}
+
+func batchNormMoments(s nn.BatchNormMoments, o *operands) func() {
+	count := float64(s.N * s.H * s.W)
+	mean, variance := make([]float64, s.C), make([]float64, s.C)
+	return func() {
+		moments, x := o.dst[0], o.src[0]
+		columnSums(mean, x, s.C)
+		for c := range mean {
+			mean[c] /= count
+		}
+		clear(variance)
+		for at := 0; at < len(x); at += s.C {
+			for c, v := range x[at : at+s.C] {
+				d := float64(v) - mean[c]
+				variance[c] += d * d
+			}
+		}
+		for c := range mean {
+			moments[c], moments[s.C+c] = float32(mean[c]), float32(variance[c]/count)
+		}
+	}
+}
+
+func batchNormForward(s nn.BatchNormForward, o *operands) func() {
+	normalize := normalizer(s.Image, s.ReLU, o)
+	unbiased := 1.0
+	if s.Count > 1 {
+		unbiased = float64(s.Count) / float64(s.Count-1)
+	}
+	return func() {
+		normalize()
+		running, moments := o.dst[1], o.src[3]
+		for i, m := range moments {
+			batch := float64(m)
+			if i >= s.C {
+				batch *= unbiased
+			}
+			running[i] += float32(nn.BatchNormMomentum * (batch - float64(running[i])))
+		}
+	}
+}
+
+func batchNormInference(s nn.BatchNormInference, o *operands) func() {
+	return normalizer(s.Image, s.ReLU, o)
+}
+
+// y = gamma (x-mean)/sqrt(variance+eps) + beta, with src = {x, gamma, beta, moments}
+func normalizer(shape nn.Image, withReLU bool, o *operands) func() {
+	factor := make([]float64, shape.C)
+	return func() {
+		y, x, gamma, beta, moments := o.dst[0], o.src[0], o.src[1], o.src[2], o.src[3]
+		for c := range factor {
+			factor[c] = float64(gamma[c]) * inverseDeviation(moments[shape.C+c])
+		}
+		for at := 0; at < len(x); at += shape.C {
+			for c, v := range x[at : at+shape.C] {
+				y[at+c] = float32(factor[c]*(float64(v)-float64(moments[c])) + float64(beta[c]))
+			}
+		}
+		if withReLU {
+			relu(y)
+		}
+	}
+}
+
+func batchNormBackwardSums(s nn.BatchNormBackwardSums, o *operands) func() {
+	count := float64(s.N * s.H * s.W)
+	dgamma, dbeta := make([]float64, s.C), make([]float64, s.C)
+	return func() {
+		dy, x, moments := o.src[0], o.src[1], o.src[2]
+		columnSums(dbeta, dy, s.C)
+		clear(dgamma)
+		for at := 0; at < len(x); at += s.C {
+			for c, v := range x[at : at+s.C] {
+				dgamma[c] += float64(dy[at+c]) * (float64(v) - float64(moments[c]))
+			}
+		}
+		means := o.dst[2]
+		for c := range dgamma {
+			dgamma[c] *= inverseDeviation(moments[s.C+c])
+			o.dst[0][c], o.dst[1][c] = float32(dgamma[c]), float32(dbeta[c])
+			means[c], means[s.C+c] = float32(dbeta[c]/count), float32(dgamma[c]/count)
+		}
+	}
+}
+
+func batchNormBackward(s nn.BatchNormBackward, o *operands) func() {
+	inverse := make([]float64, s.C)
+	return func() {
+		dx, dy, x, gamma, moments, means := o.dst[0], o.src[0], o.src[1], o.src[2], o.src[3], o.src[4]
+		for c := range inverse {
+			inverse[c] = inverseDeviation(moments[s.C+c])
+		}
+		for at := 0; at < len(x); at += s.C {
+			for c, v := range x[at : at+s.C] {
+				u := (float64(v) - float64(moments[c])) * inverse[c]
+				d := float64(gamma[c]) * inverse[c] * (float64(dy[at+c]) - float64(means[c]) - u*float64(means[s.C+c]))
+				if s.Accumulate {
+					d += float64(dx[at+c])
+				}
+				dx[at+c] = float32(d)
+			}
+		}
+		if s.Mask {
+			mask(dx, o.mask())
+		}
+	}
+}

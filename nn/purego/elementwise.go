@@ -1,0 +1,97 @@
+package purego
+
+import (
+	"math"
+
+	"ringloom/nn"
+)
+
+// y = 1/(1+exp(-x))
+func sigmoidForward(o *operands) func() {
+	return func() {
+		y, x := o.dst[0], o.src[0]
+		for i, v := range x {
+			y[i] = float32(1 / (1 + math.Exp(-float64(v))))
+		}
+	}
+}
+
+// dx = dy*y*(1-y)
+func sigmoidBackward(o *operands) func() {
+	return func() {
+		dx, dy, y := o.dst[0], o.src[0], o.src[1]
+		for i, v := range y {
+			dx[i] = dy[i] * v * (1 - v)
+		}
+	}
+}
+
+// relu is max(0, x) in place. What is not a number stays so.
+func relu(x []float32) {
+	for i, v := range x {
+		if v <= 0 {
+			x[i] = 0
+		}
+	}
+}
+
+// mask clears x where by is not positive.
+func mask(x, by []float32) {
+	for i, v := range by {
+		if !(v > 0) {
+			x[i] = 0
+		}
+	}
+}
+
+func reluForward(o *operands) func() {
+	return func() {
+		copy(o.dst[0], o.src[0])
+		relu(o.dst[0])
+	}
+}
+
+func reluBackward(o *operands) func() {
+	return func() {
+		copy(o.dst[0], o.src[0])
+		mask(o.dst[0], o.src[1])
+	}
+}
+
+func add(s nn.Add, o *operands) func() {
+	return func() {
+		y, b := o.dst[0], o.src[1]
+		for i, v := range o.src[0] {
+			y[i] = v + b[i]
+		}
+		if s.ReLU {
+			relu(y)
+		}
+	}
+}
+
+func dropout(s nn.Dropout, o *operands) func() {
+	scale := 1 / (1 - s.Rate)
+	return func() {
+		y, bits := o.dst[0], o.src[1]
+		key := [2]uint32{math.Float32bits(bits[0]), math.Float32bits(bits[1])}
+		for i, v := range o.src[0] {
+			y[i] = 0
+			if nn.DropoutKeeps(s.Rate, s.Layer, key, i) {
+				y[i] = scale * v
+			}
+		}
+		if s.Mask {
+			mask(y, o.mask())
+		}
+	}
+}
+
+func channelCopy(s nn.ChannelCopy, o *operands) func() {
+	from, to := s.Src.PixelPitch(), s.Dst.PixelPitch()
+	return func() {
+		for pixel := range s.Src.N * s.Src.H * s.Src.W {
+			copy(o.dst[0][pixel*to:][:s.Dst.C], o.src[0][pixel*from:])
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package purego
+
+import (
+	"math"
+
+	"ringloom/nn"
+)
+
+// update cuts n elements into tasks.
+func update(d *Device, n int, elements func(from, to int)) func() {
+	const task = 1 << 16
+	work := func(_, i int) { elements(i*task, min((i+1)*task, n)) }
+	return func() { d.crew.do((n+task-1)/task, work) }
+}
+
+func adamUpdate(d *Device, s nn.AdamUpdate, o *operands) func() {
+	return update(d, s.Len, func(from, to int) {
+		value, mean, square := o.dst[0], o.dst[1], o.dst[2]
+		grad, h := o.src[0], o.src[1]
+		beta1, beta2 := h[nn.HyperMomentum], h[nn.HyperBeta2]
+		for i := from; i < to; i++ {
+			g := grad[i]*h[nn.HyperGradScale] + value[i]*h[nn.HyperL2]
+			mean[i] = beta1*mean[i] + (1-beta1)*g
+			square[i] = beta2*square[i] + (1-beta2)*g*g
+			root := float32(math.Sqrt(float64(square[i])))
+			value[i] = value[i]*h[nn.HyperDecay] - h[nn.HyperRate]*mean[i]/(root*h[nn.HyperRoot]+h[nn.HyperEpsilon])
+		}
+	})
+}
+
+func sgdUpdate(d *Device, s nn.SGDUpdate, o *operands) func() {
+	return update(d, s.Len, func(from, to int) {
+		value, velocity := o.dst[0], o.dst[1]
+		grad, h := o.src[0], o.src[1]
+		momentum := h[nn.HyperMomentum]
+		for i := from; i < to; i++ {
+			g := grad[i]*h[nn.HyperGradScale] + value[i]*h[nn.HyperL2]
+			velocity[i] = momentum*velocity[i] + g
+			move := velocity[i]
+			if s.Nesterov {
+				move = g + momentum*velocity[i]
+			}
+			value[i] = value[i]*h[nn.HyperDecay] - h[nn.HyperRate]*move
+		}
+	})
+}
+
+func sumOfSquares(o *operands) func() {
+	return func() {
+		sum := 0.0
+		for _, v := range o.src[0] {
+			sum += float64(v) * float64(v)
+		}
+		o.dst[0][0] = float32(sum)
+	}
+}

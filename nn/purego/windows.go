@@ -1,0 +1,82 @@
+package purego
+
+import "ringloom/nn"
+
+// windows gathers what a sliding window sees into rows ("im2col"), one row a place: row, column, channel of the
+// window. Places are counted over all images of a batch: sample, row, column.
+type windows struct {
+	image, places    nn.Image // what is looked at, and the grid of places
+	kernelH, kernelW int
+	gather           func(dst []float32, x []float32, n, h, w int)
+}
+
+func (w windows) count() int { return w.places.N * w.places.H * w.places.W }
+
+func (w windows) taps() int { return w.kernelH * w.kernelW * w.image.C }
+
+// forwardWindows are those of a convolution's input, one for each pixel of its output.
+func forwardWindows(c nn.Conv) windows {
+	w := windows{image: c.Src, places: c.Dst, kernelH: c.KernelH, kernelW: c.KernelW}
+	w.gather = func(dst, x []float32, n, oh, ow int) {
+		line := c.KernelW * c.Src.C
+		left := ow*c.StrideW - c.PadW
+		from := min(max(-left, 0), c.KernelW) // of the window's columns, those inside
+		to := max(min(c.Src.W-left, c.KernelW), from)
+		for kh := range c.KernelH {
+			row := dst[kh*line : (kh+1)*line]
+			h := oh*c.StrideH + kh - c.PadH
+			if h < 0 || h >= c.Src.H || from == to {
+				clear(row)
+				continue
+			}
+			at := ((n*c.Src.H+h)*c.Src.W + left + from) * c.Src.C
+			clear(row[:from*c.Src.C])
+			copy(row[from*c.Src.C:to*c.Src.C], x[at:])
+			clear(row[to*c.Src.C:])
+		}
+	}
+	return w
+}
+
+// backwardWindows are those of a convolution's output gradient, one for each pixel of its input: tap (kh, kw) is the
+// place whose window has the pixel at (kh, kw), or zero where there is none.
+func backwardWindows(c nn.Conv) windows {
+	w := windows{image: c.Dst, places: c.Src, kernelH: c.KernelH, kernelW: c.KernelW}
+	pitch, channels := c.Dst.PixelPitch(), c.Dst.C
+	w.gather = func(dst, dy []float32, n, ih, iw int) {
+		for kh := range c.KernelH {
+			oh, okH := placeOf(ih, kh, c.StrideH, c.PadH, c.Dst.H)
+			for kw := range c.KernelW {
+				tap := dst[:channels]
+				dst = dst[channels:]
+				ow, okW := placeOf(iw, kw, c.StrideW, c.PadW, c.Dst.W)
+				if !okH || !okW {
+					clear(tap)
+					continue
+				}
+				copy(tap, dy[((n*c.Dst.H+oh)*c.Dst.W+ow)*pitch:])
+			}
+		}
+	}
+	return w
+}
+
+// placeOf is where a window must stand along an axis to have input position in at tap k.
+func placeOf(in, k, stride, pad, places int) (place int, ok bool) {
+	place = in + pad - k
+	return place / stride, place >= 0 && place%stride == 0 && place/stride < places
+}
+
+// trivial reports whether the rows are the pixels themselves, as they lie in memory.
+func (w windows) trivial(c nn.Conv) bool {
+	return c.KernelH*c.KernelW == 1 && c.StrideH*c.StrideW == 1 && c.PadH+c.PadW == 0 && w.image.PixelPitch() == w.image.C
+}
+
+// rows gathers the rows of places from up to to.
+func (w windows) rows(dst, x []float32, from, to int) {
+	taps := w.taps()
+	for place := from; place < to; place++ {
+		line, column := place/w.places.W, place%w.places.W
+		w.gather(dst[(place-from)*taps:(place-from+1)*taps], x, line/w.places.H, line%w.places.H, column)
+	}
+}
