@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -251,8 +252,16 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{[]string{"train", "--expect", "2", "--device", "tpu"}, "auto, cpu, cuda, purego"},
 		{[]string{"train", "--expect", "2", "--device", "cuda"}, "without CUDA"},
 		{[]string{"data", "--per-class", "0"}, "--per-class"},
+		{[]string{"models", "--batch", "0"}, "--batch 0"},
+		{[]string{"models", "--describe", "resnet"}, "choose one of"},
+		{[]string{"bench", "step", "--model", "resnet"}, "choose one of"},
+		{[]string{"bench", "step", "--batch", "-1"}, "--batch -1"},
+		{[]string{"bench", "step", "--batch", "60001"}, "60000 images"},
+		{[]string{"bench", "step", "--threads", "-1"}, "--threads -1"},
+		{[]string{"bench", "step", "--steps", "-1"}, "--steps -1"},
+		{[]string{"bench", "step", "--device", "tpu"}, "auto, cpu, cuda, purego"},
 	} {
-		if strings.Contains(strings.Join(c.args, " "), "--key-file") {
+		if slices.Contains(c.args, "--key-file") || slices.Contains(c.args, "60001") {
 			needData(t)
 		}
 		code, output, last := run(t, c.args...)

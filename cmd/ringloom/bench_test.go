@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ringloom/stepbench"
+)
+
+// The names and units of the JSON form are part of the command's interface: the help must name every one.
+func TestBenchStepDocumentsItsFields(t *testing.T) {
+	long := benchStepCommand().Long
+	for _, form := range []reflect.Type{reflect.TypeFor[stepbench.Result](), reflect.TypeFor[stepbench.Op]()} {
+		for i := range form.NumField() {
+			name, _, _ := strings.Cut(form.Field(i).Tag.Get("json"), ",")
+			if name == "" || !strings.Contains(long, name) {
+				t.Errorf("the help does not mention %s (%q)", form.Field(i).Name, name)
+			}
+		}
+	}
+}
+
+func TestBenchStep(t *testing.T) {
+	needData(t)
+	args := []string{"bench", "step", "--device", "purego", "--threads", "1", "--batch", "4", "--steps", "2"}
+	code, output, _ := run(t, append(args, "--json")...)
+	var r stepbench.Result
+	if err := json.Unmarshal([]byte(output), &r); code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v:\n%s", code, err, output)
+	}
+	if r.Model != "lenet" || r.Batch != 4 || r.Steps != 2 || r.Data != stepbench.DataReal || r.ImagesPerSecond <= 0 || len(r.Kinds) == 0 || r.Ops != nil {
+		t.Errorf("%+v", r)
+	}
+	if r.PeakFLOPsPerSecond != nil {
+		t.Errorf("purego has a peak of %v", *r.PeakFLOPsPerSecond)
+	}
+	code, output, _ = run(t, append(args, "--ops")...)
+	for _, says := range []string{"lenet, batch 4 of Fashion-MNIST", "images/s", "peak unknown", "conv 4x28x28x1 -> 4x28x28x6"} {
+		if code != 0 || !strings.Contains(output, says) {
+			t.Errorf("exit code %d, does not say %q:\n%s", code, says, output)
+		}
+	}
+}
+
+// A folder that was asked for is not replaced by random pixels.
+func TestBenchStepOnAbsentData(t *testing.T) {
+	dir := t.TempDir()
+	start(t, t.TempDir(), "bench", "step", "--data", dir).wantExit(exitData, dir)
+	t.Setenv("RINGLOOM_DATA", dir)
+	start(t, t.TempDir(), "bench", "step").wantExit(exitData, dir)
+}
