@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # LeNet, batch 256 a process, one thread each: ringloom beside PyTorch DDP (gloo), in turn, so that a machine whose
 # speed drifts is fair to both. Needs Debian's python3-torch and
-# libopenblas0-pthread (its reference BLAS would be no fair peer) and `make build`.
+# libopenblas0-pthread (its reference BLAS would be no fair peer) and `make build`. One step of every model in one
+# process is bench/step_compare.py's.
 #   bench/compare.sh [rounds] [processes]
 set -euo pipefail
 cd "$(dirname "$0")/.."

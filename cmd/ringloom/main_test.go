@@ -240,7 +240,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{[]string{"train", "stray"}, `"stray"`},
 		{[]string{"launch", "-n", "0"}, "-n 0"},
 		{[]string{"launch", "--epochs", "3"}, "--epochs"},
-		{append(train, "--model", "resnet"), "choose one of lenet"},
+		{append(train, "--model", "resnet"), "choose one of alexnet"},
 		{append(train, "--optimizer", "lion"), "adam, sgd"},
 		{append(train, "--global-batch", "1"), "2 ranks"},
 		{append(train, "--bind", "nowhere"), "--bind"},
