@@ -7,16 +7,19 @@ import "sync"
 type crew struct {
 	set      *Dataset
 	size     int // pixels of a resized image
+	augment  Augmentation
 	resizers []*Resizer
+	scratch  [][]byte      // of each worker: an augmented image
 	work     []chan *Batch // to all workers but the first
 	pending  sync.WaitGroup
 	ended    sync.WaitGroup
 }
 
 func newCrew(cfg LoaderConfig) *crew {
-	c := &crew{set: cfg.Dataset, size: cfg.Side * cfg.Side}
+	c := &crew{set: cfg.Dataset, size: cfg.Side * cfg.Side, augment: cfg.Augmentation}
 	for range cfg.Workers {
 		c.resizers = append(c.resizers, NewResizer(cfg.Dataset.Side, cfg.Side))
+		c.scratch = append(c.scratch, make([]byte, cfg.Dataset.Side*cfg.Dataset.Side))
 	}
 	for worker := 1; worker < cfg.Workers; worker++ {
 		work := make(chan *Batch)
@@ -44,7 +47,12 @@ func (c *crew) fill(b *Batch) {
 func (c *crew) fillPart(b *Batch, worker int) {
 	for i := b.N * worker / len(c.resizers); i < b.N*(worker+1)/len(c.resizers); i++ {
 		sample := int(b.Indices[i])
-		c.resizers[worker].Normalize(b.Pixels[i*c.size:(i+1)*c.size], c.set.Image(sample))
+		image := c.set.Image(sample)
+		if c.augment.changes() {
+			c.augment.Apply(c.scratch[worker], image, c.set.Side, sample)
+			image = c.scratch[worker]
+		}
+		c.resizers[worker].Normalize(b.Pixels[i*c.size:(i+1)*c.size], image)
 		b.Labels[i] = float32(c.set.Labels[sample])
 	}
 }

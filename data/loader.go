@@ -20,6 +20,8 @@ type LoaderConfig struct {
 	// Depth is the number of batches in memory, the one in use included. 0 means 3: one in use, one ready, one in the
 	// making. More only helps where the time of a step varies much.
 	Depth int
+	// Augmentation changes the images before they are resized. The zero value changes none.
+	Augmentation Augmentation
 	// Workers is the number of goroutines that resize a batch together. 0 means 1, which makes thousands of images/s
 	// even at 224 pixels.
 	Workers int

@@ -1,56 +1,44 @@
 package train
 
-import (
-	"fmt"
-	"math"
-	"slices"
-	"strings"
-)
-
 // Config is what a training run is made of. All of it must agree on all ranks.
 type Config struct {
-	Model        string  // name in the model table
-	Epochs       int     // passes over the training set
-	MaxSteps     int     // end after this many steps in all; 0 means no limit. For tests and short measurements.
-	GlobalBatch  int     // samples of one step over all ranks together
-	Optimizer    string  // adam or sgd
-	LearningRate float64 // constant
-	Momentum     float64 // of sgd; adam ignores it
-	Seed         uint64  // of the initial parameters and of the order of the samples
-	BucketBytes  int     // least gradient bytes that travel as one all-reduce; larger hides less, smaller costs more messages
-	CheckEvery   int     // compare a checksum of the parameters over all ranks every this many steps; 0 only at the end of an epoch
+	Model       string // name in the model table
+	Epochs      int    // passes over the training set
+	MaxSteps    int    // end after this many steps in all; 0 means no limit. The learning rate's schedule does not depend on it.
+	GlobalBatch int    // samples of one step over all ranks together
+	Accumulate  int    // micro-batches that each rank takes its part of a step in, one after the other; 1 means all at once
+	Seed        uint64 // of the initial parameters, the order of the samples, dropout and augmentation
+	BucketBytes int    // least gradient bytes that travel as one all-reduce; larger hides less, smaller costs more messages
+	CheckEvery  int    // compare a checksum of the parameters over all ranks every this many steps; 0 only at the end of an epoch
+
+	Optimizer    string  // one of Optimizers
+	LearningRate float64 // what Schedule and the warm-up start from
+	Momentum     float64 // of sgd
+	Nesterov     bool    // of sgd
+	Beta1, Beta2 float64 // of adam and adamw
+	Epsilon      float64 // of adam and adamw
+	WeightDecay  float64 // of all parameters, as in PyTorch: added to the gradient (sgd, adam) or decoupled (adamw)
+	ClipNorm     float64 // scale the averaged gradient down to this L2 norm over all parameters; 0 means no clipping
+
+	Schedule     string  // one of Schedules
+	StepEpochs   int     // of step: multiply the rate by Gamma every this many epochs
+	Gamma        float64 // of step
+	MinRate      float64 // of cosine: the rate that it ends at
+	WarmupEpochs float64 // raise the rate linearly over so many epochs; a fraction is rounded to steps
+	ScaleRate    bool    // multiply LearningRate by the number of ranks (Goyal et al., arXiv:1706.02677); warm-up starts from LearningRate
+
+	LabelSmoothing float64 // share of the target that is spread over all classes
+	Augment        bool    // change the training images at random in each epoch, by the two fields below
+	CropPadding    int     // of Augment: pixels of the 28 x 28 image by which it is shifted at most, each way
+	Flip           bool    // of Augment: mirror every other image
 }
 
 // DefaultConfig is what `ringloom train` does without flags.
 func DefaultConfig() Config {
 	return Config{
-		Model: "lenet", Epochs: 10, GlobalBatch: 256, Optimizer: "adam", LearningRate: 2e-3, Momentum: 0.9,
-		Seed: 1, BucketBytes: 1 << 20, CheckEvery: 100,
+		Model: "lenet", Epochs: 10, GlobalBatch: 256, Accumulate: 1, Seed: 1, BucketBytes: 1 << 20, CheckEvery: 100,
+		Optimizer: "adam", LearningRate: 2e-3, Momentum: 0.9, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8,
+		Schedule: "constant", StepEpochs: 30, Gamma: 0.1,
+		CropPadding: 2, Flip: true,
 	}
-}
-
-// Validate says in one line what cannot be run, or nil. world is the number of ranks.
-func (c Config) Validate(world int) error {
-	switch {
-	case c.Epochs < 1:
-		return fmt.Errorf("--epochs %d: at least one epoch is needed", c.Epochs)
-	case c.MaxSteps < 0:
-		return fmt.Errorf("--max-steps %d: give a positive number, or 0 for no limit", c.MaxSteps)
-	case c.GlobalBatch < 1:
-		return fmt.Errorf("--global-batch %d: at least one sample is needed", c.GlobalBatch)
-	case c.GlobalBatch < world:
-		return fmt.Errorf("--global-batch %d is smaller than the %d ranks: some would never have a sample; raise it to %d or more",
-			c.GlobalBatch, world, world)
-	case !slices.Contains(Optimizers(), c.Optimizer):
-		return fmt.Errorf("--optimizer %q: choose one of %s", c.Optimizer, strings.Join(Optimizers(), ", "))
-	case !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0):
-		return fmt.Errorf("--lr %v: give a positive, finite learning rate", c.LearningRate)
-	case !(c.Momentum >= 0 && c.Momentum < 1):
-		return fmt.Errorf("--momentum %v: give a number from 0 up to, not including, 1", c.Momentum)
-	case c.BucketBytes < 1:
-		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes", c.BucketBytes)
-	case c.CheckEvery < 0:
-		return fmt.Errorf("--check-every %d: give a number of steps, or 0 for the end of each epoch alone", c.CheckEvery)
-	}
-	return nil
 }

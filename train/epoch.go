@@ -18,6 +18,11 @@ type RankEpoch struct {
 	StepLoss    []float64 `json:"step_loss"` // this rank's share of each step's mean loss over the global batch
 	TestSamples int       `json:"test_samples"`
 	TestCorrect int       `json:"test_correct"`
+	// LearningRate is that of the epoch's last step. NormMean and NormMax are of the averaged gradient over all
+	// parameters before clipping, over the epoch's steps; 0 without clipping. All three are the same on every rank.
+	LearningRate float64 `json:"learning_rate"`
+	NormMean     float64 `json:"grad_norm_mean,omitempty"`
+	NormMax      float64 `json:"grad_norm_max,omitempty"`
 	Timing
 }
 
@@ -33,6 +38,9 @@ type Epoch struct {
 	TestAccuracy  float64
 	Seconds       float64 // of the slowest rank, training without evaluation
 	StepLoss      []float64
+	LearningRate  float64 // of the last step
+	NormMean      float64 // of the averaged gradient before clipping; 0 without
+	NormMax       float64
 	Ranks         []RankEpoch
 }
 
@@ -57,7 +65,10 @@ func (w *Worker) exchange(ctx context.Context, epoch int, local *RankEpoch) (Epo
 
 // merge adds up the ranks' exact counts.
 func merge(number, steps int, ranks []RankEpoch) Epoch {
-	e := Epoch{Number: number, Steps: steps, Ranks: ranks, StepLoss: make([]float64, len(ranks[0].StepLoss))}
+	e := Epoch{
+		Number: number, Steps: steps, Ranks: ranks, StepLoss: make([]float64, len(ranks[0].StepLoss)),
+		LearningRate: ranks[0].LearningRate, NormMean: ranks[0].NormMean, NormMax: ranks[0].NormMax,
+	}
 	var samples, correct, testSamples, testCorrect int
 	var loss float64
 	for _, r := range ranks {
@@ -84,11 +95,14 @@ const evalBatch = 250
 func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 	watch := startWatch()
 	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
-	loader := w.newLoader(w.Test, (hi-lo+evalBatch-1)/evalBatch, func(step int, dst []int32) []int32 {
-		for i := lo + step*evalBatch; i < min(lo+(step+1)*evalBatch, hi); i++ {
-			dst = append(dst, int32(i))
-		}
-		return dst
+	loader := data.NewLoader(data.LoaderConfig{
+		Dataset: w.Test, Side: w.model.InputSide, Steps: (hi - lo + evalBatch - 1) / evalBatch,
+		Batch: func(step int, dst []int32) []int32 {
+			for i := lo + step*evalBatch; i < min(lo+(step+1)*evalBatch, hi); i++ {
+				dst = append(dst, int32(i))
+			}
+			return dst
+		},
 	})
 	defer loader.Close()
 	for e.TestSamples < hi-lo {
@@ -111,9 +125,4 @@ func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 	}
 	watch.lap(&e.Evaluation)
 	return nil
-}
-
-// newLoader prefetches the batches that indices appends to its dst, one call a step.
-func (w *Worker) newLoader(set *data.Dataset, steps int, indices func(step int, dst []int32) []int32) *data.Loader {
-	return data.NewLoader(data.LoaderConfig{Dataset: set, Side: w.model.InputSide, Steps: steps, Batch: indices})
 }

@@ -3,86 +3,92 @@ package train
 import (
 	"fmt"
 	"math"
-	"strings"
+
+	"ringloom/nn"
 )
 
-// Optimizer updates a range of the flat parameter memory in place. Update(lo, hi) may be called once a step for each
-// of a set of ranges that cover the parameters without overlap; Advance begins the next step.
-type Optimizer interface {
-	Advance()
-	Update(values, grads []float32, lo, hi int)
+// Optimizers lists the names that Config.Optimizer takes.
+func Optimizers() []string { return []string{"adam", "adamw", "sgd"} }
+
+// optimizer updates the parameters with the device's kernels, a bucket at a time. The methods are those of torch.optim:
+// Adam (Kingma and Ba, arXiv:1412.6980, with epsilon outside the bias-corrected root), AdamW (Loshchilov and Hutter,
+// arXiv:1711.05101) and SGD with momentum (no dampening). It keeps no count of steps: begin is told.
+type optimizer struct {
+	cfg     Config
+	updates []update // by bucket
+	state   []nn.Buffer
+	hyper   nn.Buffer
 }
 
-// Optimizers lists the names that NewOptimizer takes.
-func Optimizers() []string { return []string{"adam", "sgd"} }
+// update is the arithmetic of one bucket, bound to its memory.
+type update struct {
+	kernel   nn.Kernel
+	dst, src []nn.Buffer
+}
 
-// NewOptimizer makes the optimizer called name for n parameters. momentum is for sgd alone.
-func NewOptimizer(name string, n int, learningRate, momentum float64) (Optimizer, error) {
-	switch name {
-	case "adam":
-		return &Adam{
-			LearningRate: learningRate, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8,
-			mean: make([]float32, n), square: make([]float32, n),
-		}, nil
-	case "sgd":
-		return &SGD{LearningRate: learningRate, Momentum: momentum, velocity: make([]float32, n)}, nil
+// newOptimizer compiles the updates of the plan's ranges, and allocates what the method remembers of each parameter:
+// Adam's mean and mean square, SGD's velocity.
+func newOptimizer(cfg Config, device nn.Device, params *nn.Params, plan []bucket) (*optimizer, error) {
+	o := &optimizer{cfg: cfg}
+	adam := cfg.Optimizer != "sgd"
+	states := 1
+	if adam {
+		states = 2
 	}
-	return nil, fmt.Errorf("unknown optimizer %q: choose one of %s", name, strings.Join(Optimizers(), ", "))
-}
-
-// Adam is the method of Kingma and Ba (arXiv:1412.6980, algorithm 1) with PyTorch's placing of epsilon: outside the
-// bias-corrected square root.
-type Adam struct {
-	LearningRate, Beta1, Beta2, Epsilon float64
-
-	step         int
-	mean, square []float32
-}
-
-// Advance begins the next step.
-func (a *Adam) Advance() { a.step++ }
-
-// Update applies one step to elements [lo, hi).
-func (a *Adam) Update(values, grads []float32, lo, hi int) {
-	correction1 := 1 - math.Pow(a.Beta1, float64(a.step))
-	correction2 := math.Sqrt(1 - math.Pow(a.Beta2, float64(a.step)))
-	stepSize := float32(a.LearningRate / correction1)
-	inverse := float32(1 / correction2)
-	epsilon := float32(a.Epsilon)
-	keep1, take1 := float32(a.Beta1), float32(1-a.Beta1)
-	keep2, take2 := float32(a.Beta2), float32(1-a.Beta2)
-
-	values, grads = values[lo:hi], grads[lo:hi]
-	mean, square := a.mean[lo:hi], a.square[lo:hi]
-	for i, g := range grads[:len(values)] {
-		m := keep1*mean[i] + take1*g
-		s := keep2*square[i] + take2*g*g
-		mean[i], square[i] = m, s
-		values[i] -= stepSize * m / (sqrt(s)*inverse + epsilon)
+	for range states {
+		b, err := device.Alloc(params.Len())
+		if err != nil {
+			return nil, fmt.Errorf("allocating the state of %s: %w", cfg.Optimizer, err)
+		}
+		o.state = append(o.state, b)
 	}
-}
-
-// sqrt compiles to one instruction.
-func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
-
-// SGD is stochastic gradient descent with PyTorch's momentum: v = momentum v + g; value -= learning rate * v.
-type SGD struct {
-	LearningRate, Momentum float64
-
-	velocity []float32
-}
-
-// Advance begins the next step.
-func (s *SGD) Advance() {}
-
-// Update applies one step to elements [lo, hi).
-func (s *SGD) Update(values, grads []float32, lo, hi int) {
-	rate, momentum := float32(s.LearningRate), float32(s.Momentum)
-	values, grads = values[lo:hi], grads[lo:hi]
-	velocity := s.velocity[lo:hi]
-	for i, g := range grads[:len(values)] {
-		v := momentum*velocity[i] + g
-		velocity[i] = v
-		values[i] -= rate * v
+	var err error
+	if o.hyper, err = device.Alloc(nn.HyperLen); err != nil {
+		return nil, fmt.Errorf("allocating the state of %s: %w", cfg.Optimizer, err)
 	}
+	for _, b := range plan {
+		n := b.hi - b.lo
+		var spec nn.Spec = nn.SGDUpdate{Len: n, Nesterov: cfg.Nesterov}
+		if adam {
+			spec = nn.AdamUpdate{Len: n}
+		}
+		u := update{dst: []nn.Buffer{params.Values.Slice(b.lo, n)}, src: []nn.Buffer{params.Grads.Slice(b.lo, n), o.hyper}}
+		for _, s := range o.state {
+			u.dst = append(u.dst, s.Slice(b.lo, n))
+		}
+		if u.kernel, err = device.Compile(spec); err != nil {
+			return nil, fmt.Errorf("preparing %s: %w", cfg.Optimizer, err)
+		}
+		o.updates = append(o.updates, u)
+	}
+	return o, nil
+}
+
+// begin sets what the updates of a step share. steps is the number of steps taken before; the gradient is multiplied by
+// gradScale.
+func (o *optimizer) begin(steps int, rate, gradScale float64) {
+	h := o.hyper.Host
+	h[nn.HyperRate] = float32(rate)
+	h[nn.HyperGradScale] = float32(gradScale)
+	h[nn.HyperL2], h[nn.HyperDecay] = float32(o.cfg.WeightDecay), 1
+	h[nn.HyperMomentum] = float32(o.cfg.Momentum)
+	if o.cfg.Optimizer == "sgd" {
+		return
+	}
+	if o.cfg.Optimizer == "adamw" {
+		h[nn.HyperL2], h[nn.HyperDecay] = 0, float32(1-rate*o.cfg.WeightDecay)
+	}
+	// The kernel works with the rounded betas, and so must the correction of its bias.
+	beta1, beta2 := float32(o.cfg.Beta1), float32(o.cfg.Beta2)
+	t := float64(steps + 1)
+	h[nn.HyperRate] = float32(rate / (1 - math.Pow(float64(beta1), t)))
+	h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(float64(beta2), t)))
+	h[nn.HyperMomentum], h[nn.HyperBeta2] = beta1, beta2
+	h[nn.HyperEpsilon] = float32(o.cfg.Epsilon)
+}
+
+// update applies the step to one bucket, whose gradient must stand in the parameters' gradient memory.
+func (o *optimizer) update(bucket int) error {
+	u := &o.updates[bucket]
+	return u.kernel.Run(u.dst, u.src)
 }

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 
 	"ringloom/allreduce"
@@ -41,12 +40,21 @@ type Worker struct {
 	model    models.Spec
 	params   *nn.Params
 	programs map[programKey]*nn.Program
-	opt      Optimizer
 	sampler  *shard.Sampler
+	schedule schedule
+	steps    int // done in all epochs
+
+	opt         *optimizer
+	clip        *clipper     // nil without clipping
+	norms       norms        // of the epoch, where it clips
+	accumulated *accumulator // nil without accumulation
+	verdicts    *verdicts
+
 	tracker  *bucketTracker
 	pending  []*allreduce.Pending
 	ready    func(param int) // startBuckets, bound once
-	steps    int             // done in all epochs
+	micro    int             // micro-batches of the step under way
+	startErr error           // of ready, which cannot return it
 }
 
 // programKey tells apart the compiled shapes: the usual batch, the uneven last one, and those of evaluation.
@@ -64,43 +72,63 @@ func NewWorker(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	sampler, err := shard.New(shard.Config{
-		Samples: o.Train.N, GlobalBatch: o.GlobalBatch, World: o.World, Rank: o.Rank, Seed: o.Seed, Shuffle: true,
-	})
-	if err != nil {
+	if err := o.ValidateSamples(o.Train.N); err != nil {
 		return nil, err
 	}
-	params, err := model.NewParams(o.Device)
-	if err != nil {
+	w := &Worker{Options: o, model: model, programs: map[programKey]*nn.Program{}}
+	if w.sampler, err = shard.New(w.shardConfig(o.World, o.Rank)); err != nil {
+		return nil, err
+	}
+	w.schedule = newSchedule(o.Config, o.World, w.sampler.Steps())
+	if w.params, err = model.NewParams(o.Device); err != nil {
 		return nil, fmt.Errorf("building %s: %w", o.Model, err)
 	}
-	params.Init(o.Seed)
-	w := &Worker{
-		Options: o, model: model, params: params, sampler: sampler, programs: map[programKey]*nn.Program{},
-	}
-	if w.opt, err = NewOptimizer(o.Optimizer, len(w.values()), o.LearningRate, o.Momentum); err != nil {
+	w.params.Init(o.Seed)
+	if err := w.prepareStep(); err != nil {
 		return nil, err
 	}
-	spans := make([]span, len(params.List))
-	for i, p := range params.List {
-		spans[i] = span{p.Offset, p.Len}
-	}
-	plan := planBuckets(spans, o.BucketBytes)
-	w.tracker = newBucketTracker(plan, len(spans))
-	w.pending = make([]*allreduce.Pending, len(plan))
-	w.ready = w.startBuckets
 	return w, w.compileAll()
 }
 
-// compileAll builds the shapes of a whole run ahead, so that no step pays for it: the usual batch, the uneven last
-// one, and evaluation's two.
+func (w *Worker) shardConfig(world, rank int) shard.Config {
+	return shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, World: world, Rank: rank, Seed: w.Seed, Shuffle: true}
+}
+
+// prepareStep makes what a step needs besides the programs.
+func (w *Worker) prepareStep() (err error) {
+	spans := make([]span, len(w.params.List))
+	for i, p := range w.params.List {
+		spans[i] = span{p.Offset, p.Len}
+	}
+	plan := planBuckets(spans, w.BucketBytes)
+	w.tracker = newBucketTracker(plan, len(spans))
+	w.pending = make([]*allreduce.Pending, len(plan))
+	w.ready = w.startBuckets
+	w.verdicts = newVerdicts(w.Ring, w.World)
+	if w.opt, err = newOptimizer(w.Config, w.Device, w.params, plan); err != nil {
+		return err
+	}
+	if w.clip, err = newClipper(w.ClipNorm, w.Device, w.params, plan); err != nil {
+		return err
+	}
+	if w.Accumulate > 1 {
+		w.accumulated, err = newAccumulator(w.Device, w.params, plan)
+	}
+	return err
+}
+
+// compileAll builds the shapes of a whole run ahead, so that no step pays for it: the micro-batches of the usual batch
+// and of the uneven last one, and evaluation's two.
 func (w *Worker) compileAll() error {
-	last := w.sampler.Steps() - 1
 	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
-	for _, key := range []programKey{
-		{len(w.sampler.Batch(1, 0, nil)), true}, {len(w.sampler.Batch(1, last, nil)), true},
-		{min(evalBatch, hi-lo), false}, {(hi - lo) % evalBatch, false},
-	} {
+	keys := []programKey{{min(evalBatch, hi-lo), false}, {(hi - lo) % evalBatch, false}}
+	for _, step := range []int{0, w.sampler.Steps() - 1} {
+		n := len(w.sampler.Batch(1, step, nil))
+		if k := w.microBatches(n); k > 0 { // sizes differ by one at most, the larger come first
+			keys = append(keys, programKey{(n + k - 1) / k, true}, programKey{n / k, true})
+		}
+	}
+	for _, key := range keys {
 		if key.batch == 0 {
 			continue
 		}
@@ -159,6 +187,7 @@ func (w *Worker) program(n int, training bool) (*nn.Program, error) {
 	}
 	p, err := nn.Compile(nn.ProgramConfig{
 		Device: w.Device, Params: w.params, Batch: n, Side: w.model.InputSide, Build: w.model.Build, Training: training,
+		Smoothing: float32(w.LabelSmoothing),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("building %s for a batch of %d: %w", w.Model, n, err)
@@ -173,10 +202,14 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 	if w.MaxSteps > 0 {
 		steps = min(steps, w.MaxSteps-w.steps)
 	}
-	loader := w.newLoader(w.Train, steps, func(step int, dst []int32) []int32 { return w.sampler.Batch(epoch, step, dst) })
+	loader := data.NewLoader(data.LoaderConfig{
+		Dataset: w.Train, Side: w.model.InputSide, Steps: steps, Augmentation: w.augmentation(epoch),
+		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(epoch, step, dst) },
+	})
 	defer loader.Close()
 
 	e := &RankEpoch{Rank: w.Rank, StepLoss: make([]float64, steps)}
+	w.norms = norms{}
 	whole, watch := startWatch(), startWatch()
 	for step := range steps {
 		batch, err := loader.Next(ctx)
@@ -185,27 +218,16 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 		}
 		watch.lap(&e.Data)
 
-		globalLen := w.sampler.GlobalLen(epoch, step)
-		stats, err := w.forward(batch, globalLen, &e.Timing, &watch)
+		at := place{epoch, step, w.sampler.GlobalLen(epoch, step)}
+		e.LearningRate = w.schedule.rate(w.steps)
+		stats, err := w.trainOn(ctx, at, batch, e, &watch)
 		if err != nil {
 			return nil, err
 		}
-		if math.IsNaN(stats.Loss) || math.IsInf(stats.Loss, 0) {
-			return nil, fmt.Errorf("the loss of rank %d is %v at epoch %d, step %d: lower --lr (now %v) or look at the data",
-				w.Rank, stats.Loss, epoch, step+1, w.LearningRate)
-		}
-		if err := w.backward(batch, &e.Timing, &watch); err != nil {
-			return nil, err
-		}
-		if err := w.update(ctx, &e.Timing, &watch); err != nil {
-			return nil, err
-		}
-		w.steps++
-
 		e.Samples += batch.N
 		e.Correct += stats.Correct
 		e.StepLoss[step] = stats.Loss
-		lossSum := stats.Loss * float64(globalLen)
+		lossSum := stats.Loss * float64(at.globalLen)
 		e.LossSum += lossSum
 		if w.OnStep != nil {
 			w.OnStep(Step{Epoch: epoch, Step: step + 1, Steps: steps, Loss: lossSum / float64(batch.N), Samples: e.Samples})
@@ -218,63 +240,15 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 			watch.lap(&e.ExposedComm)
 		}
 	}
+	e.NormMean, e.NormMax = w.norms.mean(), w.norms.max
 	whole.lap(&e.Total)
 	return e, nil
 }
 
-// forward runs the batch and leaves the gradient of the loss, divided by the global batch, ready for backward.
-func (w *Worker) forward(batch *data.Batch, globalLen int, t *Timing, watch *stopwatch) (nn.Stats, error) {
-	if batch.N == 0 { // the last global batch may be smaller than the world
-		return nn.Stats{}, nil
+// augmentation is what happens to the training images of an epoch: the same to an image on whatever rank it is.
+func (w *Worker) augmentation(epoch int) data.Augmentation {
+	if !w.Augment {
+		return data.Augmentation{}
 	}
-	program, err := w.program(batch.N, true)
-	if err != nil {
-		return nn.Stats{}, err
-	}
-	program.Load(batch.Pixels, batch.Labels)
-	program.SetLossScale(1 / float32(globalLen))
-	stats, err := program.Forward()
-	watch.lap(&t.Forward)
-	return stats, err
-}
-
-// backward starts each bucket's all-reduce as soon as its gradients are final.
-func (w *Worker) backward(batch *data.Batch, t *Timing, watch *stopwatch) error {
-	defer watch.lap(&t.Backward)
-	w.tracker.reset()
-	if batch.N == 0 {
-		clear(w.grads())
-		for p := range w.params.List {
-			w.ready(p)
-		}
-		return nil
-	}
-	program, err := w.program(batch.N, true)
-	if err != nil {
-		return err
-	}
-	return program.Backward(w.ready)
-}
-
-func (w *Worker) startBuckets(param int) {
-	from, to := w.tracker.ready(param)
-	for b := from; b < to; b++ {
-		bk := w.tracker.plan[b]
-		w.pending[b] = w.Ring.Start(w.grads()[bk.lo:bk.hi], b)
-	}
-}
-
-// update waits for the sums bucket by bucket and applies each as it arrives.
-func (w *Worker) update(ctx context.Context, t *Timing, watch *stopwatch) error {
-	w.opt.Advance()
-	for b, bk := range w.tracker.plan {
-		err := w.pending[b].Wait(ctx)
-		watch.lap(&t.ExposedComm)
-		if err != nil {
-			return err
-		}
-		w.opt.Update(w.values(), w.grads(), bk.lo, bk.hi)
-		watch.lap(&t.Optimizer)
-	}
-	return nil
+	return data.Augmentation{CropPadding: w.CropPadding, Flip: w.Flip, Seed: w.Seed, Epoch: epoch}
 }

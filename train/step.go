@@ -1,0 +1,141 @@
+package train
+
+import (
+	"context"
+	"math"
+
+	"ringloom/data"
+	"ringloom/nn"
+	"ringloom/shard"
+)
+
+// place is where in the run a step is.
+type place struct {
+	epoch, step int // epoch from 1, step within it from 0
+	globalLen   int // samples of the step on all ranks
+}
+
+// trainOn takes one step: this rank's part of the global batch, and the ring's sum over all ranks. Loss is this rank's
+// share of the mean over the global batch.
+func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, watch *stopwatch) (nn.Stats, error) {
+	stats, err := w.gradients(at, batch, &e.Timing, watch)
+	if err != nil {
+		return nn.Stats{}, err
+	}
+	if err := w.update(ctx, at, &e.Timing, watch); err != nil {
+		return nn.Stats{}, err
+	}
+	w.steps++
+	return stats, nil
+}
+
+// microBatches is the number of micro-batches that n samples are taken in, so that none is empty.
+func (w *Worker) microBatches(n int) int { return min(w.Accumulate, n) }
+
+// gradients leaves the sum over this rank's micro-batches in the parameters' gradient memory, and starts each bucket's
+// all-reduce as soon as it is final. Losses are divided by the global batch.
+func (w *Worker) gradients(at place, batch *data.Batch, t *Timing, watch *stopwatch) (total nn.Stats, err error) {
+	w.tracker.reset()
+	w.micro = w.microBatches(batch.N)
+	size := w.model.InputSide * w.model.InputSide
+	for m := range w.micro {
+		lo, hi := shard.EvalRange(batch.N, w.micro, m)
+		program, err := w.program(hi-lo, true)
+		if err != nil {
+			return total, err
+		}
+		program.Load(batch.Pixels[lo*size:hi*size], batch.Labels[lo:hi])
+		program.SetLossScale(1 / float32(at.globalLen))
+		program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, m))
+		stats, err := program.Forward()
+		watch.lap(&t.Forward)
+		if err != nil {
+			return total, err
+		}
+		total.Loss += stats.Loss
+		total.Correct += stats.Correct
+		w.verdicts.add(m, stats.Loss)
+		if m < w.micro-1 {
+			if err := program.Backward(nil); err != nil {
+				return total, err
+			}
+			err = w.accumulated.keep(m, w.params.Grads)
+		} else {
+			w.verdicts.start(w.Rank, len(w.tracker.plan))
+			err = program.Backward(w.ready)
+		}
+		watch.lap(&t.Backward)
+		if err != nil {
+			return total, err
+		}
+	}
+	if w.micro == 0 { // the last global batch may be smaller than the world
+		w.verdicts.start(w.Rank, len(w.tracker.plan))
+		clear(w.grads())
+		for p := range w.params.List {
+			w.ready(p)
+		}
+	}
+	return total, w.startErr
+}
+
+// startBuckets is called when a parameter's gradient is final.
+func (w *Worker) startBuckets(param int) {
+	from, to := w.tracker.ready(param)
+	for b := from; b < to; b++ {
+		if w.micro > 1 && w.startErr == nil {
+			w.startErr = w.accumulated.complete(b)
+		}
+		bk := w.tracker.plan[b]
+		w.pending[b] = w.Ring.Start(w.grads()[bk.lo:bk.hi], b)
+	}
+}
+
+// update waits for the sums bucket by bucket and applies each as it arrives, or all at the end where the norm of the
+// whole is needed first. It applies none where a rank's loss, or the norm, is not finite.
+func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwatch) error {
+	rank, micro, value, err := w.verdicts.wait(ctx)
+	watch.lap(&t.ExposedComm)
+	if err != nil {
+		return err
+	}
+	if rank >= 0 {
+		return w.lossError(ctx, at, rank, micro, value)
+	}
+	w.opt.begin(w.steps, w.schedule.rate(w.steps), 1)
+	squares := 0.0
+	for b := range w.tracker.plan {
+		err := w.pending[b].Wait(ctx)
+		watch.lap(&t.ExposedComm)
+		if err != nil {
+			return err
+		}
+		if w.clip == nil {
+			err = w.opt.update(b)
+		} else {
+			var sum float64
+			sum, err = w.clip.sumOfSquares(b)
+			squares += sum
+		}
+		watch.lap(&t.Optimizer)
+		if err != nil {
+			return err
+		}
+	}
+	if w.clip == nil {
+		return nil
+	}
+	defer watch.lap(&t.Optimizer)
+	norm := math.Sqrt(squares)
+	if !finite(norm) {
+		return w.normError(ctx, at, norm)
+	}
+	w.norms.add(norm)
+	w.opt.begin(w.steps, w.schedule.rate(w.steps), w.clip.scale(norm))
+	for b := range w.tracker.plan {
+		if err := w.opt.update(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"ringloom/data"
+)
+
+// Validate says in one line what cannot be run, or nil. world is the number of ranks.
+func (c Config) Validate(world int) error {
+	if err := c.validateSteps(world); err != nil {
+		return err
+	}
+	if err := c.validateOptimizer(); err != nil {
+		return err
+	}
+	if err := c.validateSchedule(); err != nil {
+		return err
+	}
+	switch {
+	case !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1):
+		return fmt.Errorf("--label-smoothing %v: give a number from 0 up to, not including, 1", c.LabelSmoothing)
+	case c.CropPadding < 0 || c.CropPadding > data.Side/2:
+		return fmt.Errorf("--crop-padding %d: give a number of pixels from 0 to %d", c.CropPadding, data.Side/2)
+	case c.Augment && c.CropPadding == 0 && !c.Flip:
+		return fmt.Errorf("--augment with --crop-padding 0 and --flip=false changes nothing: leave it out, or give one of the two")
+	}
+	return nil
+}
+
+// ValidateSamples says in one line why a training set of so many samples cannot be trained on, or nil.
+func (c Config) ValidateSamples(samples int) error {
+	if c.GlobalBatch > samples {
+		return fmt.Errorf("--global-batch %d is larger than the training set of %d samples: give at most that", c.GlobalBatch, samples)
+	}
+	return nil
+}
+
+func (c Config) validateSteps(world int) error {
+	switch {
+	case c.Epochs < 1:
+		return fmt.Errorf("--epochs %d: at least one epoch is needed", c.Epochs)
+	case c.MaxSteps < 0:
+		return fmt.Errorf("--max-steps %d: give a positive number, or 0 for no limit", c.MaxSteps)
+	case c.GlobalBatch < 1:
+		return fmt.Errorf("--global-batch %d: at least one sample is needed", c.GlobalBatch)
+	case c.GlobalBatch < world:
+		return fmt.Errorf("--global-batch %d is smaller than the %d ranks: some would never have a sample; raise it to %d or more",
+			c.GlobalBatch, world, world)
+	case c.Accumulate < 1:
+		return fmt.Errorf("--accumulate %d: at least one micro-batch is needed", c.Accumulate)
+	case c.GlobalBatch/world < c.Accumulate:
+		return fmt.Errorf("--accumulate %d leaves micro-batches without a sample: a rank has %d of the %d samples of a step; give at most that",
+			c.Accumulate, c.GlobalBatch/world, c.GlobalBatch)
+	case c.BucketBytes < 1:
+		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes", c.BucketBytes)
+	case c.CheckEvery < 0:
+		return fmt.Errorf("--check-every %d: give a number of steps, or 0 for the end of each epoch alone", c.CheckEvery)
+	}
+	return nil
+}
+
+func (c Config) validateOptimizer() error {
+	switch {
+	case !slices.Contains(Optimizers(), c.Optimizer):
+		return fmt.Errorf("--optimizer %q: choose one of %s", c.Optimizer, strings.Join(Optimizers(), ", "))
+	case !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0):
+		return fmt.Errorf("--lr %v: give a positive, finite learning rate", c.LearningRate)
+	case !inUnit(c.Momentum):
+		return fmt.Errorf("--momentum %v: give a number from 0 up to, not including, 1", c.Momentum)
+	case c.Nesterov && (c.Optimizer != "sgd" || c.Momentum == 0):
+		return fmt.Errorf("--nesterov needs --optimizer sgd and a --momentum above 0; here they are %s and %v", c.Optimizer, c.Momentum)
+	case !inUnit(c.Beta1):
+		return fmt.Errorf("--beta1 %v: give a number from 0 up to, not including, 1", c.Beta1)
+	case !inUnit(c.Beta2):
+		return fmt.Errorf("--beta2 %v: give a number from 0 up to, not including, 1", c.Beta2)
+	case !(c.Epsilon > 0) || math.IsInf(c.Epsilon, 0):
+		return fmt.Errorf("--epsilon %v: give a positive, finite number", c.Epsilon)
+	case !(c.WeightDecay >= 0) || math.IsInf(c.WeightDecay, 0):
+		return fmt.Errorf("--weight-decay %v: give a finite number that is not negative", c.WeightDecay)
+	case !(c.ClipNorm >= 0) || math.IsInf(c.ClipNorm, 0):
+		return fmt.Errorf("--clip-norm %v: give a positive, finite norm, or 0 for no clipping", c.ClipNorm)
+	}
+	return nil
+}
+
+func (c Config) validateSchedule() error {
+	switch {
+	case !slices.Contains(Schedules(), c.Schedule):
+		return fmt.Errorf("--schedule %q: choose one of %s", c.Schedule, strings.Join(Schedules(), ", "))
+	case c.StepEpochs < 1:
+		return fmt.Errorf("--step-epochs %d: give a number of epochs, at least 1", c.StepEpochs)
+	case !(c.Gamma > 0) || math.IsInf(c.Gamma, 0):
+		return fmt.Errorf("--gamma %v: give a positive, finite factor", c.Gamma)
+	case !(c.MinRate >= 0 && c.MinRate <= c.LearningRate):
+		return fmt.Errorf("--min-lr %v: give a rate from 0 to that of --lr, %v", c.MinRate, c.LearningRate)
+	case !(c.WarmupEpochs >= 0 && c.WarmupEpochs <= float64(c.Epochs)):
+		return fmt.Errorf("--warmup-epochs %v: give a number from 0 to that of --epochs, %d", c.WarmupEpochs, c.Epochs)
+	}
+	return nil
+}
+
+func inUnit(x float64) bool { return x >= 0 && x < 1 }
