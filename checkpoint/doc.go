@@ -1,10 +1,25 @@
 // Package checkpoint reads and writes parameters as safetensors files with PyTorch's names and shapes, so that
-// safetensors' own readers load them and ringloom loads theirs.
+// load_state_dict(strict=True) takes what ringloom writes, and ringloom takes what safetensors' save_file writes of a
+// state dict.
+//
+// # Format
 //
 // The file is an 8-byte little-endian header length, a JSON header that maps names to {dtype, shape, data_offsets},
-// and the float32 data, little endian, in one block without gaps (the safetensors format description). The header's
-// __metadata__ holds what ringloom adds: the model's name, the epoch, the step and the test accuracy.
+// and the data, little endian, in one block without gaps (the safetensors format description). The header's
+// __metadata__ maps strings to strings: Meta.
 //
-// Write streams to a writer; use it under report.WriteFileAtomic. Read is strict: a file is taken whole or refused
-// with an Error that names the tensor.
+// Write writes float32 (F32), and int64 (I64) for the counters that a state dict has beside its parameters
+// (num_batches_tracked of batch norm). Read also takes F64, F16 and BF16 and converts them to float32. It does not
+// take files of torch.save: those are pickles, programs in a language that only Python speaks.
+//
+// Write streams to a writer; use it under report.WriteFileAtomic. Read and Fit are strict: a file is taken whole or
+// refused with an error that names the tensor.
+//
+// # Training state
+//
+// A run that is to go on needs more than parameters. All of it goes into one file, which is replaced at once, so that
+// parameters and optimizer never come from different steps. WriteTraining puts "model." before the model's names and
+// "optimizer." before the optimizer's own, which are KIND.PARAMETER by convention, such as "optimizer.mean.0.weight";
+// the counters go to Meta. Such a file is no state dict: call it NAME.training.safetensors and write a plain one
+// beside it for others. Split takes either kind apart.
 package checkpoint
