@@ -133,7 +133,8 @@ func TestReleasingTwicePanics(t *testing.T) {
 
 func TestLoaderAllocatesNothingInSteadyState(t *testing.T) {
 	for workers := 1; workers <= 2; workers++ {
-		l := NewLoader(LoaderConfig{Dataset: first8(t), Side: 56, Steps: 1000, Workers: workers, Batch: inOrder(8, 16)})
+		l := NewLoader(LoaderConfig{Dataset: first8(t), Side: 56, Steps: 1000, Workers: workers, Batch: inOrder(8, 16),
+			Augmentation: Augmentation{CropPadding: 2, Flip: true}})
 		ctx := t.Context()
 		step := func() {
 			b, err := l.Next(ctx)

@@ -36,8 +36,42 @@ func ContactSheet(w io.Writer, set *Dataset, title string, perClass int) error {
 		return fmt.Errorf("data: a contact sheet of %d samples a class", perClass)
 	}
 	samples, counts := firstOfEachClass(set, perClass)
+	return drawSheet(w, set, title, counts, perClass, func(class, column int) []byte {
+		if column >= len(samples[class]) {
+			return nil
+		}
+		return set.Image(samples[class][column])
+	})
+}
+
+// AugmentationSheet is a ContactSheet of the first sample of every class: as it is stored, then as each of the epochs
+// from a.Epoch on would train on it.
+func AugmentationSheet(w io.Writer, set *Dataset, title string, a Augmentation, epochs int) error {
+	if epochs < 1 {
+		return fmt.Errorf("data: a contact sheet of %d epochs", epochs)
+	}
+	samples, counts := firstOfEachClass(set, 1)
+	changed := make([]byte, set.Side*set.Side)
+	first := a.Epoch
+	return drawSheet(w, set, title, counts, 1+epochs, func(class, column int) []byte {
+		if len(samples[class]) == 0 {
+			return nil
+		}
+		sample := samples[class][0]
+		if column == 0 {
+			return set.Image(sample)
+		}
+		a.Epoch = first + column - 1
+		a.Apply(changed, set.Image(sample), set.Side, sample)
+		return changed
+	})
+}
+
+// drawSheet writes the rows of all classes. pixels gives the image of a column, nil for none; they are drawn before it
+// is called again.
+func drawSheet(w io.Writer, set *Dataset, title string, counts [Classes]int, columns int, pixels func(class, column int) []byte) error {
 	pitch := sheetTile + sheetGap
-	sheet := image.NewGray(image.Rect(0, 0, 2*sheetMargin+sheetName+perClass*pitch-sheetGap, 2*sheetMargin+sheetTitle+Classes*pitch-sheetGap))
+	sheet := image.NewGray(image.Rect(0, 0, 2*sheetMargin+sheetName+columns*pitch-sheetGap, 2*sheetMargin+sheetTitle+Classes*pitch-sheetGap))
 	draw.Draw(sheet, sheet.Bounds(), image.NewUniform(sheetPaper), image.Point{}, draw.Src)
 	caption(sheet, sheetMargin, sheetMargin, 3, sheetInk, fmt.Sprintf("Fashion-MNIST, %s: %s images", title, thousands(set.N)))
 
@@ -47,9 +81,13 @@ func ContactSheet(w io.Writer, set *Dataset, title string, perClass int) error {
 		y := sheetMargin + sheetTitle + class*pitch
 		caption(sheet, sheetMargin, y+12, 2, sheetInk, name)
 		caption(sheet, sheetMargin, y+46, 2, sheetFaint, fmt.Sprintf("%d  n=%s", class, thousands(counts[class])))
-		for i, sample := range samples[class] {
-			resizer.Bytes(tile.Pix, set.Image(sample))
-			at := image.Pt(sheetMargin+sheetName+i*pitch, y)
+		for column := range columns {
+			from := pixels(class, column)
+			if from == nil {
+				break
+			}
+			resizer.Bytes(tile.Pix, from)
+			at := image.Pt(sheetMargin+sheetName+column*pitch, y)
 			draw.Draw(sheet, image.Rectangle{at, at.Add(tile.Rect.Max)}, tile, image.Point{}, draw.Src)
 		}
 	}

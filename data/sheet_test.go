@@ -44,9 +44,42 @@ func TestContactSheetShowsTheSamplesInTheirRows(t *testing.T) {
 	}
 }
 
+func TestAugmentationSheetShowsTheSampleThenTheEpochs(t *testing.T) {
+	set := first8(t)
+	var b bytes.Buffer
+	a := Augmentation{CropPadding: 4, Flip: true, Seed: 1, Epoch: 1}
+	if err := AugmentationSheet(&b, set, "test", a, 3); err != nil {
+		t.Fatal(err)
+	}
+	sheet, err := png.Decode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sample = 2 // the first of class 1
+	resizer, want, changed := NewResizer(Side, sheetTile), make([]byte, sheetTile*sheetTile), make([]byte, Side*Side)
+	for column := range 4 {
+		image := set.Image(sample)
+		if column > 0 {
+			a.Epoch = column
+			a.Apply(changed, image, Side, sample)
+			image = changed
+		}
+		resizer.Bytes(want, image)
+		x0, y0 := sheetMargin+sheetName+column*(sheetTile+sheetGap), sheetMargin+sheetTitle+sheetTile+sheetGap
+		for p, v := range want {
+			if got := sheet.At(x0+p%sheetTile, y0+p/sheetTile).(color.Gray); got.Y != v {
+				t.Fatalf("column %d: pixel %d is %d, want %d", column, p, got.Y, v)
+			}
+		}
+	}
+}
+
 func TestContactSheetOfNothingIsRefused(t *testing.T) {
 	if err := ContactSheet(&bytes.Buffer{}, first8(t), "test", 0); err == nil {
 		t.Error("no error")
+	}
+	if err := AugmentationSheet(&bytes.Buffer{}, first8(t), "test", Augmentation{}, 0); err == nil {
+		t.Error("no error for augmentation")
 	}
 }
 
