@@ -35,6 +35,12 @@ type Tensor struct {
 //
 // The first error sticks: later calls return a placeholder, and whoever runs the BuildFunc reports it.
 type Builder struct {
+	*construction
+	name string // of the next module; empty for its index
+}
+
+// construction is what all Builders of a network share.
+type construction struct {
 	graph    *gorgonia.ExprGraph
 	training bool // batch norm and dropout depend on it
 	dropout  bool // false leaves dropout out even in training
@@ -48,7 +54,6 @@ type Builder struct {
 	dropouts   uint32 // layers so far
 
 	scopes []scope
-	name   string // of the next module, where Named gave one
 	err    error
 }
 
@@ -74,7 +79,7 @@ type Layer struct {
 }
 
 func newBuilder(g *gorgonia.ExprGraph, training, dropout bool) *Builder {
-	return &Builder{graph: g, training: training, dropout: dropout, scopes: []scope{{}}}
+	return &Builder{construction: &construction{graph: g, training: training, dropout: dropout, scopes: []scope{{}}}}
 }
 
 // Err is the first error, or nil.
@@ -87,11 +92,10 @@ func (b *Builder) fail(class string, err error) *Tensor {
 	return &Tensor{Shape: Image{N: 1, H: 1, W: 1, C: 1}}
 }
 
-// Named calls the next layer or Sequential by name instead of by its index. It returns b, to be called at once:
+// Named returns a Builder for one layer or Sequential, which is called by name instead of by its index:
 // b.Named("p1_1").Conv2D(x, 64, 1).
 func (b *Builder) Named(name string) *Builder {
-	b.name = name
-	return b
+	return &Builder{construction: b.construction, name: name}
 }
 
 // Sequential is a module with children: what layers adds belongs to it.
@@ -114,9 +118,7 @@ func (b *Builder) peek() string {
 // module is the full name of the next module, and counts it.
 func (b *Builder) module() string {
 	name := b.peek()
-	if b.name != "" {
-		b.name = ""
-	} else {
+	if b.name == "" {
 		b.scopes[len(b.scopes)-1].next++
 	}
 	return name

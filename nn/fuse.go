@@ -326,6 +326,9 @@ func (l *listing) readThrough() {
 		if !ok || move.src[0].of == nil || move.dst[0].of != nil {
 			continue
 		}
+		if l.writer(move.dst[0]) != move { // something accumulates to the copy
+			continue
+		}
 		readers := l.readers(move.dst[0])
 		if slices.ContainsFunc(readers, func(r *instr) bool { return r.src[0] != move.dst[0] || withPitch(r.spec, 1) == nil }) {
 			continue

@@ -73,7 +73,7 @@ func (b *Builder) Conv2D(x *Tensor, channels, kernel int, options ...Option) *Te
 func (b *Builder) Linear(x *Tensor, out int) *Tensor {
 	const class = "Linear"
 	if x.isImage() {
-		x = b.Flatten(x)
+		x = (&Builder{construction: b.construction}).Flatten(x)
 	}
 	l := Linear{Src: x.Shape, Out: out}
 	if b.err != nil {
