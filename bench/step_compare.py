@@ -4,11 +4,10 @@ fair to both. `make compare-step` runs it; docs/bench.md says how to read it.
 
     bench/step_compare.py                                  all models, about a quarter of an hour on 2 cores
     bench/step_compare.py --models alexnet,googlenet --rounds 5
-    bench/step_compare.py --ringloom-args="--ops" --json
 
 Every measurement is a fresh process (`ringloom bench step`, bench/pytorch/step.py) of a few steps. A round measures
-ringloom, PyTorch in NCHW and PyTorch in channels_last; a format that is far behind is not measured again. What counts
-is the best step of all rounds. Needs `make build`, and Debian's python3-torch and libopenblas0-pthread (PyTorch on the
+ringloom, PyTorch in NCHW and PyTorch in channels_last; a format that is far behind after two rounds is not measured
+again. What counts is the best step of all rounds. Needs `make build`, and Debian's python3-torch and libopenblas0-pthread (PyTorch on the
 reference BLAS would be no fair peer).
 """
 import argparse
@@ -20,8 +19,8 @@ import subprocess
 import sys
 
 FORMATS = ("plain", "channels_last")
-# A format is given up when its best step is slower than the other's by this factor.
-FAR_BEHIND = 1.25
+# A format is given up after so many rounds when its best step is slower than the other's by this factor.
+BOTH_FORMATS, FAR_BEHIND = 2, 1.25
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -79,7 +78,7 @@ def compare(args, model):
             [args.binary, "bench", "step", "--json", "--model", model, "--batch", str(args.batch), "--threads", str(args.threads),
              "--duration", f"{args.duration}s", *args.ringloom_args.split()]))
         for f in FORMATS:
-            if i and best(theirs[f]) * FAR_BEHIND < max(best(runs) for runs in theirs.values()):
+            if i >= BOTH_FORMATS and best(theirs[f]) * FAR_BEHIND < max(best(runs) for runs in theirs.values()):
                 continue
             theirs[f].append(measure(
                 [args.python, os.path.join(ROOT, "bench", "pytorch", "step.py"), "--model", model, "--batch", str(ours[0]["batch"]),

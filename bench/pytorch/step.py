@@ -34,7 +34,7 @@ from torch import nn
 
 import models
 
-BATCHES, WARM_UP, MIN_STEPS, CLASSES = 4, 2, 3, 10
+BATCHES, WARM_UP, MIN_STEPS, CLASSES = 4, 1, 3, 10
 
 
 def read(name, skip, count):

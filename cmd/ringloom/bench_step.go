@@ -85,7 +85,7 @@ With --json, one object a line:
 
 const (
 	benchMinSteps = 3
-	benchWarmUp   = 2
+	benchWarmUp   = 1
 	// benchPeakTime is long enough that some round finds all cores awake.
 	benchPeakTime = 300 * time.Millisecond
 )
