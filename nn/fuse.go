@@ -67,6 +67,18 @@ func (l *listing) remove(i *instr) {
 	l.instrs = slices.Delete(l.instrs, at, at+1)
 }
 
+// rename makes old and v one value: what reads or writes old, reads or writes v.
+func (l *listing) rename(old, v *value) {
+	l.replace(old, v)
+	for _, i := range l.instrs {
+		for k, d := range i.dst {
+			if d == old {
+				i.dst[k] = v
+			}
+		}
+	}
+}
+
 // replace lets everything that reads old read v.
 func (l *listing) replace(old, v *value) {
 	for _, i := range l.instrs {
@@ -166,8 +178,8 @@ func (l *listing) accumulate() {
 			continue
 		}
 		late.spec, late.dst[0] = spec, base
-		l.replace(sum.dst[0], base)
 		l.remove(sum)
+		l.rename(sum.dst[0], base)
 	}
 }
 
@@ -182,12 +194,13 @@ func (l *listing) maskConcatenations() {
 		if whole == nil {
 			continue
 		}
-		first := len(l.instrs)
+		first := l.index(l.readers(grad)[0])
+		if w := l.writers(grad); l.index(w[len(w)-1]) > first {
+			continue
+		}
 		for _, m := range masks {
-			slice := l.writer(m.src[0])
-			first = min(first, l.index(slice))
-			l.replace(m.dst[0], m.src[0])
 			l.remove(m)
+			l.rename(m.dst[0], m.src[0])
 		}
 		masked := &value{length: grad.length}
 		l.replace(grad, masked)
@@ -256,8 +269,8 @@ func (l *listing) maskBehindPooling() {
 		dy, masked := back.src[0], &value{length: back.src[0].length}
 		back.src[0] = masked
 		at := l.index(back)
-		l.replace(mask.dst[0], mask.src[0])
 		l.remove(mask)
+		l.rename(mask.dst[0], mask.src[0])
 		l.instrs = slices.Insert(l.instrs, at, &instr{
 			spec: ReLUBackward{dy.length}, dst: []*value{masked}, src: []*value{dy, forward.dst[0]}, backward: true, sync: -1,
 		})
@@ -295,8 +308,8 @@ func (l *listing) fuseMasks() {
 			continue
 		}
 		last.spec, last.src = spec, append(last.src, mask.src[1])
-		l.replace(mask.dst[0], grad)
 		l.remove(mask)
+		l.rename(mask.dst[0], grad)
 	}
 }
 
