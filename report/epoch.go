@@ -12,6 +12,16 @@ func EpochLine(epoch int, loss, trainAccuracy, testAccuracy, seconds float64) st
 		epoch, loss, trainAccuracy, testAccuracy, seconds)
 }
 
+// UpdateLine follows the epoch line where the updates vary: the learning rate of the last step, and the norm of the averaged gradient
+// before clipping over the epoch's steps, left out where the mean is 0.
+func UpdateLine(rate, normMean, normMax float64) string {
+	line := fmt.Sprintf("learning rate %.3g", rate)
+	if normMean > 0 {
+		line += fmt.Sprintf(", gradient norm mean %.3g, max %.3g", normMean, normMax)
+	}
+	return line
+}
+
 // RankRow is one rank's epoch in the table. Times are in seconds; Images counts training samples.
 type RankRow struct {
 	Rank                                                         int

@@ -2,6 +2,15 @@ package report
 
 import "testing"
 
+func TestUpdateLineLeavesOutWhatWasNotMeasured(t *testing.T) {
+	if got, want := UpdateLine(0.0012345, 1.5, 23), "learning rate 0.00123, gradient norm mean 1.5, max 23"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := UpdateLine(0.1, 0, 0), "learning rate 0.1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestEpochLineIsTheCourses(t *testing.T) {
 	got := EpochLine(1, 0.45284, 0.8339, 0.8741, 962.68)
 	if want := "epoch 1, loss 0.4528, train acc 0.834, test acc 0.874, time 962.7 sec"; got != want {

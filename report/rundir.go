@@ -52,15 +52,18 @@ func CreateRunDir(path string, config any) (*RunDir, error) {
 
 // Metrics is one line of metrics.jsonl.
 type Metrics struct {
-	Epoch           int       `json:"epoch"`             // from 1
-	Step            int       `json:"step"`              // optimizer steps since the start of the run
-	Loss            float64   `json:"loss"`              // mean cross-entropy per training sample, in nats
-	TrainAccuracy   float64   `json:"train_accuracy"`    // fraction, over the samples as they were trained on
-	TestAccuracy    float64   `json:"test_accuracy"`     // fraction of the whole test set
-	Seconds         float64   `json:"seconds"`           // training time of the slowest rank, without evaluation
-	ImagesPerSecond float64   `json:"images_per_second"` // all ranks together
-	StepLoss        []float64 `json:"step_loss"`         // mean over the global batch at each step
-	Ranks           any       `json:"ranks"`             // counts and seconds of each rank
+	Epoch           int       `json:"epoch"`                    // from 1
+	Step            int       `json:"step"`                     // optimizer steps since the start of the run
+	Loss            float64   `json:"loss"`                     // mean cross-entropy per training sample, in nats
+	TrainAccuracy   float64   `json:"train_accuracy"`           // fraction, over the samples as they were trained on
+	TestAccuracy    float64   `json:"test_accuracy"`            // fraction of the whole test set
+	Seconds         float64   `json:"seconds"`                  // training time of the slowest rank, without evaluation
+	ImagesPerSecond float64   `json:"images_per_second"`        // all ranks together
+	LearningRate    float64   `json:"learning_rate"`            // of the epoch's last step
+	GradNormMean    float64   `json:"grad_norm_mean,omitempty"` // of the averaged gradient before clipping, over the epoch's steps; absent without clipping
+	GradNormMax     float64   `json:"grad_norm_max,omitempty"`
+	StepLoss        []float64 `json:"step_loss"` // mean over the global batch at each step
+	Ranks           any       `json:"ranks"`     // counts and seconds of each rank
 }
 
 // Append adds one epoch. The line is written in one call, so a reader never sees half of it.

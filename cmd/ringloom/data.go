@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,10 +10,12 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"ringloom/data"
 	"ringloom/report"
+	"ringloom/train"
 )
 
 // datasets is Fashion-MNIST, decoded and verified.
@@ -67,35 +70,72 @@ func downloadProgress() func(file string, done, total int64) {
 }
 
 func dataCommand() *cobra.Command {
-	var dir, sheet string
+	var dir string
 	var offline bool
-	var perClass int
+	s := sheetFlags{Augmentation: data.Augmentation{CropPadding: train.DefaultConfig().CropPadding, Flip: true, Epoch: 1}}
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "Show where Fashion-MNIST is, verify it, draw a contact sheet",
 		Long: `Find Fashion-MNIST (--data, $RINGLOOM_DATA, the user's cache, Debian's package dataset-fashion-mnist, else
 download it into the cache), verify the SHA-256 of every file's content, and print what was found. With
---sheet also draw labelled samples of each class into a PNG.`,
+--sheet also draw labelled samples of each class into a PNG; with --augment as well, draw the first sample
+of each class as it is stored, and then as the epochs of 'ringloom train --augment' see it.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if perClass < 1 || perClass > 100 {
-				return usageError{fmt.Errorf("--per-class %d: give a number from 1 to 100", perClass)}
+			if err := s.check(cmd.Flags()); err != nil {
+				return usageError{err}
 			}
 			source, err := findData(cmd.Context(), dir, offline)
 			if err != nil {
 				return err
 			}
-			return showData(cmd.OutOrStdout(), source, sheet, perClass)
+			return showData(cmd.OutOrStdout(), source, s)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "data", "", "folder to look in, and nowhere else")
 	cmd.Flags().BoolVar(&offline, "offline", false, "never download")
-	cmd.Flags().StringVar(&sheet, "sheet", "", "write a contact sheet of the training set to this PNG file")
-	cmd.Flags().IntVar(&perClass, "per-class", 20, "samples of each class on the contact sheet")
+	cmd.Flags().StringVar(&s.path, "sheet", "", "write a contact sheet of the training set to this PNG file")
+	cmd.Flags().IntVar(&s.perClass, "per-class", 20, "samples of each class on the contact sheet; with --augment: epochs")
+	cmd.Flags().BoolVar(&s.augment, "augment", false, "show on the sheet what augmentation makes of a sample")
+	augmentFlags(cmd.Flags(), &s.CropPadding, &s.Flip)
+	cmd.Flags().Uint64Var(&s.Seed, "seed", train.DefaultConfig().Seed, "with --augment: the seed of the training run")
 	return cmd
 }
 
-func showData(out io.Writer, source *data.Source, sheet string, perClass int) error {
+// sheetFlags say what the contact sheet shows.
+type sheetFlags struct {
+	path     string
+	perClass int
+	augment  bool
+	data.Augmentation
+}
+
+func (s *sheetFlags) check(fl *pflag.FlagSet) error {
+	if s.perClass < 1 || s.perClass > 100 {
+		return fmt.Errorf("--per-class %d: give a number from 1 to 100", s.perClass)
+	}
+	if s.CropPadding < 0 || s.CropPadding > data.Side/2 {
+		return fmt.Errorf("--crop-padding %d: give a number of pixels from 0 to %d", s.CropPadding, data.Side/2)
+	}
+	for _, flag := range []string{"crop-padding", "flip", "seed"} {
+		if fl.Changed(flag) && !s.augment {
+			return fmt.Errorf("--%s has no effect without --augment: give that as well, or leave it out", flag)
+		}
+	}
+	if s.augment && s.path == "" {
+		return errors.New("--augment has no effect without --sheet: name the PNG file to draw")
+	}
+	return nil
+}
+
+func (s *sheetFlags) draw(w io.Writer, set *data.Dataset) error {
+	if s.augment {
+		return data.AugmentationSheet(w, set, "augmented training set", s.Augmentation, s.perClass)
+	}
+	return data.ContactSheet(w, set, "training set", s.perClass)
+}
+
+func showData(out io.Writer, source *data.Source, sheet sheetFlags) error {
 	fmt.Fprintf(out, "Fashion-MNIST in %s (%s)\n", source.Dir, source.Origin)
 	var damaged error
 	for _, s := range source.Verify() {
@@ -108,20 +148,19 @@ func showData(out io.Writer, source *data.Source, sheet string, perClass int) er
 	if damaged != nil {
 		return dataError{damaged}
 	}
-	train, test, err := source.Load()
+	trainSet, testSet, err := source.Load()
 	if err != nil {
 		return dataError{err}
 	}
-	fmt.Fprintf(out, "%d training and %d test images of %dx%d pixels, %d classes\n", train.N, test.N, train.Side, train.Side, data.Classes)
-	if sheet == "" {
+	fmt.Fprintf(out, "%d training and %d test images of %dx%d pixels, %d classes\n",
+		trainSet.N, testSet.N, trainSet.Side, trainSet.Side, data.Classes)
+	if sheet.path == "" {
 		return nil
 	}
-	err = report.WriteFileAtomic(sheet, func(w io.Writer) error {
-		return data.ContactSheet(w, train, "training set", perClass)
-	})
+	err = report.WriteFileAtomic(sheet.path, func(w io.Writer) error { return sheet.draw(w, trainSet) })
 	if err != nil {
 		return fmt.Errorf("writing the contact sheet: %w", err)
 	}
-	fmt.Fprintln(out, "contact sheet:", sheet)
+	fmt.Fprintln(out, "contact sheet:", sheet.path)
 	return nil
 }

@@ -60,6 +60,9 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 	if n.sets, err = loadData(ctx, f.dataDir, f.offline); err != nil {
 		return err
 	}
+	if err := f.ValidateSamples(n.sets.train.N); err != nil {
+		return usageError{err}
+	}
 	if err := n.join(ctx); err != nil {
 		n.close()
 		return err
@@ -232,6 +235,13 @@ func (n *node) rootCause(ctx context.Context, own error) error {
 	}
 	n.members.Abort(own)
 	root := n.members.RootCause(context.WithoutCancel(ctx))
+	var found *train.NonFiniteError
+	if errors.As(own, &found) { // every rank has found it by itself, with the same words
+		if found.Rank >= 0 && found.Rank != n.view.Rank {
+			return peerError{own}
+		}
+		return own
+	}
 	var aborted *cluster.Aborted
 	if ctx.Err() != nil || root == nil || errors.As(root, &aborted) && aborted.Rank == n.view.Rank {
 		return own

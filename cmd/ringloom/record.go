@@ -98,10 +98,14 @@ func (r *record) epoch(e train.Epoch) error {
 		speed += t.ImagesPerSecond()
 	}
 	fmt.Fprintln(r.n.out, report.EpochLine(e.Number, e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds))
+	if r.n.Schedule != "constant" || r.n.WarmupEpochs > 0 || r.n.ClipNorm > 0 {
+		fmt.Fprintln(r.n.out, report.UpdateLine(e.LearningRate, e.NormMean, e.NormMax))
+	}
 	fmt.Fprint(r.n.out, report.Table(rows))
 	err := r.dir.Append(report.Metrics{
 		Epoch: e.Number, Step: e.Steps, Loss: e.Loss, TrainAccuracy: e.TrainAccuracy, TestAccuracy: e.TestAccuracy,
 		Seconds: e.Seconds, ImagesPerSecond: speed, StepLoss: e.StepLoss, Ranks: e.Ranks,
+		LearningRate: e.LearningRate, GradNormMean: e.NormMean, GradNormMax: e.NormMax,
 	})
 	if err != nil {
 		return err
@@ -128,7 +132,7 @@ func (r *record) finish() error {
 func (r *record) save(name string) error {
 	meta := checkpoint.Meta{Model: r.n.Model, Epoch: r.last.Number, Step: r.last.Steps, TestAccuracy: r.last.TestAccuracy}
 	path := filepath.Join(r.path, name)
-	err := report.WriteFileAtomic(path, func(w io.Writer) error { return checkpoint.Write(w, meta, tensorsOf(r.params)) })
+	err := report.WriteFileAtomic(path, func(w io.Writer) error { return checkpoint.Write(w, meta, tensorsOf(r.params, r.last.Steps)) })
 	if err != nil {
 		return fmt.Errorf("writing checkpoint %s: %w", path, err)
 	}
@@ -143,15 +147,6 @@ func (r *record) close() error {
 	// The file is closed: what is logged from now on goes to the terminal alone.
 	r.n.logger = report.NewLogger(os.Stderr, r.n.human, r.n.debug, nil)
 	return err
-}
-
-// tensorsOf shows the parameters as named tensors, without copying.
-func tensorsOf(p *nn.Params) []checkpoint.Tensor {
-	tensors := make([]checkpoint.Tensor, len(p.List))
-	for i, q := range p.List {
-		tensors[i] = checkpoint.Tensor{Name: q.Name, Shape: q.Shape, Data: p.Value(i).Host}
-	}
-	return tensors
 }
 
 func hashParams(p *nn.Params) string {

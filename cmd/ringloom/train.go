@@ -72,6 +72,9 @@ the network.`,
   ringloom train --expect 2 --bind 0.0.0.0:7946 --join first-machine:7946`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkDependent(cmd.Flags(), f.Config); err != nil {
+				return usageError{err}
+			}
 			if err := f.check(); err != nil {
 				return usageError{err}
 			}
@@ -84,10 +87,13 @@ the network.`,
 	fl.IntVar(&f.Epochs, "epochs", f.Epochs, "passes over the training set")
 	fl.IntVar(&f.MaxSteps, "max-steps", f.MaxSteps, "end after this many steps (0: no limit)")
 	fl.IntVar(&f.GlobalBatch, "global-batch", f.GlobalBatch, "samples of one step, over all ranks together")
-	fl.StringVar(&f.Optimizer, "optimizer", f.Optimizer, strings.Join(train.Optimizers(), " or "))
-	fl.Float64Var(&f.LearningRate, "lr", f.LearningRate, "learning rate")
-	fl.Float64Var(&f.Momentum, "momentum", f.Momentum, "momentum of sgd")
-	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters and of the order of the samples")
+	fl.IntVar(&f.Accumulate, "accumulate", f.Accumulate,
+		"micro-batches that each rank takes its part of a step in, to save memory (batch norm sees a micro-batch at a time)")
+	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples, dropout and augmentation")
+	optimizerFlags(fl, &f.Config)
+	fl.Float64Var(&f.LabelSmoothing, "label-smoothing", f.LabelSmoothing, "share of the target spread over all classes; the training loss shown includes it")
+	fl.BoolVar(&f.Augment, "augment", f.Augment, "shift and mirror the training images at random, anew in each epoch")
+	augmentFlags(fl, &f.CropPadding, &f.Flip)
 	fl.IntVar(&f.BucketBytes, "bucket-bytes", f.BucketBytes, "least gradient bytes that travel as one all-reduce")
 	fl.IntVar(&f.CheckEvery, "check-every", f.CheckEvery, "compare the parameters over all ranks every this many steps (0: each epoch)")
 	fl.StringVar(&f.init, "init", "", "start from the parameters of this checkpoint (.safetensors)")
@@ -162,23 +168,15 @@ func (f *trainFlags) check() error {
 
 // digest is what all nodes must agree on; the cluster shows the difference to a node that does not.
 func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
-	return cluster.Digest{
+	d := cluster.Digest{
 		{Name: "version", Value: version},
 		{Name: "model", Value: f.Model},
 		{Name: "initial parameters", Value: initHash},
-		{Name: "epochs", Value: strconv.Itoa(f.Epochs)},
-		{Name: "max steps", Value: strconv.Itoa(f.MaxSteps)},
-		{Name: "global batch", Value: strconv.Itoa(f.GlobalBatch)},
-		{Name: "optimizer", Value: f.Optimizer},
-		{Name: "learning rate", Value: strconv.FormatFloat(f.LearningRate, 'g', -1, 64)},
-		{Name: "momentum", Value: strconv.FormatFloat(f.Momentum, 'g', -1, 64)},
-		{Name: "seed", Value: strconv.FormatUint(f.Seed, 10)},
-		{Name: "bucket bytes", Value: strconv.Itoa(f.BucketBytes)},
-		{Name: "check every", Value: strconv.Itoa(f.CheckEvery)},
 		{Name: "data", Value: dataHash},
 		{Name: "wire format", Value: fmt.Sprintf("float32, version %d", allreduce.WireVersion)},
 		{Name: "NATS", Value: natsKind(f.natsURL)},
 	}
+	return append(d, configDigest(f.Config)...)
 }
 
 // natsKind tells an external server from embedded ones without showing its address, which may hold a password.

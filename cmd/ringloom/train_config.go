@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"ringloom/cluster"
+	"ringloom/data"
+	"ringloom/train"
+)
+
+// optimizerFlags are the flags of the method and of its learning rate.
+func optimizerFlags(fl *pflag.FlagSet, c *train.Config) {
+	fl.StringVar(&c.Optimizer, "optimizer", c.Optimizer, strings.Join(train.Optimizers(), ", "))
+	fl.Float64Var(&c.LearningRate, "lr", c.LearningRate, "learning rate")
+	fl.Float64Var(&c.Momentum, "momentum", c.Momentum, "momentum of sgd")
+	fl.BoolVar(&c.Nesterov, "nesterov", c.Nesterov, "Nesterov's momentum, of sgd")
+	fl.Float64Var(&c.Beta1, "beta1", c.Beta1, "decay of the mean gradient, of adam and adamw")
+	fl.Float64Var(&c.Beta2, "beta2", c.Beta2, "decay of the mean squared gradient, of adam and adamw")
+	fl.Float64Var(&c.Epsilon, "epsilon", c.Epsilon, "added to the root of the mean square, of adam and adamw")
+	fl.Float64Var(&c.WeightDecay, "weight-decay", c.WeightDecay,
+		"as torch.optim has it, on all parameters, biases and batch norm too: added to the gradient (sgd, adam) or decoupled (adamw)")
+	fl.Float64Var(&c.ClipNorm, "clip-norm", c.ClipNorm, "scale the averaged gradient down to this norm over all parameters (0: never)")
+	fl.StringVar(&c.Schedule, "schedule", c.Schedule, "learning rate over time: "+strings.Join(train.Schedules(), ", "))
+	fl.IntVar(&c.StepEpochs, "step-epochs", c.StepEpochs, "with --schedule step: multiply the rate by --gamma every this many epochs")
+	fl.Float64Var(&c.Gamma, "gamma", c.Gamma, "with --schedule step: the factor")
+	fl.Float64Var(&c.MinRate, "min-lr", c.MinRate, "with --schedule cosine: the rate at the end of the last epoch")
+	fl.Float64Var(&c.WarmupEpochs, "warmup-epochs", c.WarmupEpochs, "raise the rate linearly, step by step, over so many epochs; 0.5 is half an epoch")
+	fl.BoolVar(&c.ScaleRate, "scale-lr", c.ScaleRate, "multiply --lr by the number of ranks; warm-up then starts from --lr itself (Goyal et al., 2017)")
+}
+
+// augmentFlags say what augmentation does.
+func augmentFlags(fl *pflag.FlagSet, cropPadding *int, flip *bool) {
+	fl.IntVar(cropPadding, "crop-padding", *cropPadding,
+		fmt.Sprintf("with --augment: shift by up to so many of the image's %d pixels, each way", data.Side))
+	fl.BoolVar(flip, "flip", *flip, "with --augment: mirror every other image")
+}
+
+// checkDependent refuses a flag that would have no effect without another, rather than ignoring it.
+func checkDependent(fl *pflag.FlagSet, c train.Config) error {
+	adam := c.Optimizer == "adam" || c.Optimizer == "adamw"
+	for _, d := range []struct {
+		flag   string
+		used   bool
+		needed string
+	}{
+		{"momentum", c.Optimizer == "sgd", "--optimizer sgd"},
+		{"beta1", adam, "--optimizer adam or adamw"},
+		{"beta2", adam, "--optimizer adam or adamw"},
+		{"epsilon", adam, "--optimizer adam or adamw"},
+		{"step-epochs", c.Schedule == "step", "--schedule step"},
+		{"gamma", c.Schedule == "step", "--schedule step"},
+		{"min-lr", c.Schedule == "cosine", "--schedule cosine"},
+		{"crop-padding", c.Augment, "--augment"},
+		{"flip", c.Augment, "--augment"},
+	} {
+		if fl.Changed(d.flag) && !d.used {
+			return fmt.Errorf("--%s has no effect without %s: give that as well, or leave it out", d.flag, d.needed)
+		}
+	}
+	return nil
+}
+
+// configDigest lists everything that is trained with: all nodes must agree on it.
+func configDigest(c train.Config) cluster.Digest {
+	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	return cluster.Digest{
+		{Name: "epochs", Value: strconv.Itoa(c.Epochs)},
+		{Name: "max steps", Value: strconv.Itoa(c.MaxSteps)},
+		{Name: "global batch", Value: strconv.Itoa(c.GlobalBatch)},
+		{Name: "accumulate", Value: strconv.Itoa(c.Accumulate)},
+		{Name: "seed", Value: strconv.FormatUint(c.Seed, 10)},
+		{Name: "bucket bytes", Value: strconv.Itoa(c.BucketBytes)},
+		{Name: "check every", Value: strconv.Itoa(c.CheckEvery)},
+		{Name: "optimizer", Value: c.Optimizer},
+		{Name: "learning rate", Value: number(c.LearningRate)},
+		{Name: "momentum", Value: number(c.Momentum)},
+		{Name: "Nesterov", Value: strconv.FormatBool(c.Nesterov)},
+		{Name: "beta1", Value: number(c.Beta1)},
+		{Name: "beta2", Value: number(c.Beta2)},
+		{Name: "epsilon", Value: number(c.Epsilon)},
+		{Name: "weight decay", Value: number(c.WeightDecay)},
+		{Name: "clip norm", Value: number(c.ClipNorm)},
+		{Name: "schedule", Value: c.Schedule},
+		{Name: "step epochs", Value: strconv.Itoa(c.StepEpochs)},
+		{Name: "gamma", Value: number(c.Gamma)},
+		{Name: "minimum rate", Value: number(c.MinRate)},
+		{Name: "warm-up epochs", Value: number(c.WarmupEpochs)},
+		{Name: "scale rate", Value: strconv.FormatBool(c.ScaleRate)},
+		{Name: "label smoothing", Value: number(c.LabelSmoothing)},
+		{Name: "augment", Value: strconv.FormatBool(c.Augment)},
+		{Name: "crop padding", Value: strconv.Itoa(c.CropPadding)},
+		{Name: "flip", Value: strconv.FormatBool(c.Flip)},
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"ringloom/cluster"
+	"ringloom/train"
+)
+
+// A setting that the digest forgot would let ranks train differently.
+func TestDigestCoversEverySetting(t *testing.T) {
+	whole := func(c train.Config) any { return (&trainFlags{Config: c}).digest("data", "start") }
+	fields := reflect.TypeFor[train.Config]()
+	for i := range fields.NumField() {
+		c := train.DefaultConfig()
+		switch v := reflect.ValueOf(&c).Elem().Field(i); v.Kind() {
+		case reflect.String:
+			v.SetString("another")
+		case reflect.Int:
+			v.SetInt(v.Int() + 1)
+		case reflect.Uint64:
+			v.SetUint(v.Uint() + 1)
+		case reflect.Float64:
+			v.SetFloat(v.Float() + 0.25)
+		case reflect.Bool:
+			v.SetBool(!v.Bool())
+		default:
+			t.Fatalf("%s has kind %v", fields.Field(i).Name, v.Kind())
+		}
+		if reflect.DeepEqual(whole(c), whole(train.DefaultConfig())) {
+			t.Errorf("the digest does not hold %s", fields.Field(i).Name)
+		}
+	}
+	digest := (&trainFlags{Config: train.DefaultConfig()}).digest("data", "start")
+	for i, f := range digest {
+		if slices.ContainsFunc(digest[:i], func(g cluster.Field) bool { return g.Name == f.Name }) {
+			t.Errorf("the digest holds %s twice", f.Name)
+		}
+	}
+}
+
+// A learning rate beyond float32 ruins the parameters at the first update, so the second step's loss is NaN on both
+// ranks: the first is named by both.
+func TestNonFiniteLossEndsAllRanksWithTheSameLine(t *testing.T) {
+	needData(t)
+	var lines []string
+	for i, p := range trainRanks(t, 2, "--global-batch", "32", "--lr", "1e38") {
+		p.wantExit([]int{exitFailed, exitPeer}[i], "the loss of rank 0 is NaN at epoch 1, step 2, in a batch of 16 (samples ", "lower --lr (now 1e+38)")
+		_, last := p.exit()
+		lines = append(lines, last)
+	}
+	if lines[0] != lines[1] {
+		t.Errorf("rank 0 ends with %q, rank 1 with %q", lines[0], lines[1])
+	}
+}
+
+func TestEveryTrainingOptionInOneRun(t *testing.T) {
+	needData(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	p := start(t, t.TempDir(), "launch", "-n", "2", "--", "--offline", "--run-dir", dir, "--max-steps", "6", "--global-batch", "48",
+		"--optimizer", "adamw", "--weight-decay", "0.01", "--schedule", "cosine", "--min-lr", "1e-5", "--warmup-epochs", "0.002", "--scale-lr",
+		"--accumulate", "3", "--clip-norm", "0.5", "--label-smoothing", "0.1", "--augment", "--crop-padding", "3", "--flip=false")
+	p.wantExit(0)
+	m := readMetrics(t, dir)
+	if len(m) != 1 || m[0].GradNormMax < m[0].GradNormMean || m[0].GradNormMean <= 0 {
+		t.Fatalf("metrics: %+v", m)
+	}
+	if m[0].LearningRate < 3.99e-3 || m[0].LearningRate > 4e-3 { // 2e-3 for two ranks, hardly begun to fall
+		t.Errorf("learning rate %v", m[0].LearningRate)
+	}
+	if text, _ := p.text(); !strings.Contains(text, "\nlearning rate 0.004, gradient norm mean ") {
+		t.Error("no line with the rate and the norm")
+	}
+}
