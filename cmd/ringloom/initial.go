@@ -17,14 +17,11 @@ type initial struct {
 	path    string
 	hash    string // of the file's content, for the digest
 	meta    checkpoint.Meta
-	tensors []checkpoint.Tensor
+	tensors []checkpoint.Tensor // of the model
 }
 
-// loadInitial reads a checkpoint and checks that it fits the model, before any other node is bothered.
-func loadInitial(path, model string) (*initial, error) {
-	if path == "" {
-		return &initial{hash: "from the seed"}, nil
-	}
+// readInitial reads a checkpoint: a state dict, or the model's part of a training state.
+func readInitial(path string) (*initial, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--init: %w", err)}
@@ -33,21 +30,55 @@ func loadInitial(path, model string) (*initial, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--init %s: %w", path, err)}
 	}
-	i := &initial{path: path, hash: fmt.Sprintf("%x", sha256.Sum256(content)), meta: meta, tensors: tensors}
+	model, _ := checkpoint.Split(tensors)
+	return &initial{path: path, hash: fmt.Sprintf("%x", sha256.Sum256(content)), meta: meta, tensors: model}, nil
+}
+
+// loadInitial reads a checkpoint and checks that it fits the model, before any other node is bothered.
+func loadInitial(path, model string) (*initial, error) {
+	if path == "" {
+		return &initial{hash: "from the seed"}, nil
+	}
+	i, err := readInitial(path)
+	if err != nil {
+		return nil, err
+	}
 	spec, err := models.Lookup(model)
 	if err != nil {
 		return nil, err
 	}
 	scratch := purego.New()
 	defer scratch.Close()
-	params, err := spec.NewParams(scratch)
+	_, err = i.params(spec, scratch)
+	return i, err
+}
+
+// params are the checkpoint's parameters of a model on a device.
+func (i *initial) params(spec models.Spec, device nn.Device) (*nn.Params, error) {
+	params, err := spec.NewParams(device)
 	if err != nil {
 		return nil, err
 	}
-	if err := i.apply(model, params); err != nil {
+	if err := i.apply(spec.Name, params); err != nil {
 		return nil, usageError{err}
 	}
-	return i, nil
+	return params, nil
+}
+
+// model is the model that flag names, or else the checkpoint's.
+func (i *initial) model(flag string) (models.Spec, error) {
+	name := flag
+	if name == "" {
+		name = i.meta.Model
+	}
+	if name == "" {
+		return models.Spec{}, usageError{fmt.Errorf("--init %s does not say of which model it is: give --model", i.path)}
+	}
+	spec, err := models.Lookup(name)
+	if err != nil {
+		return models.Spec{}, usageError{fmt.Errorf("--model: %w", err)}
+	}
+	return spec, nil
 }
 
 // apply copies the checkpoint's parameters, if there is one.
@@ -55,7 +86,7 @@ func (i *initial) apply(model string, params *nn.Params) error {
 	if i.path == "" {
 		return nil
 	}
-	if err := checkpoint.Fit(model, tensorsOf(params), i.meta, i.tensors); err != nil {
+	if err := checkpoint.Fit(model, tensorsOf(params, 0), i.meta, i.tensors); err != nil {
 		return fmt.Errorf("--init %s: %w", i.path, err)
 	}
 	return nil
