@@ -1,18 +1,11 @@
 package nntest
 
 import (
-	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"io/fs"
+	"math"
 	"os"
-	"strings"
 	"testing"
 
 	"ringloom/nn"
@@ -24,18 +17,21 @@ const GoldenEnv = "RINGLOOM_GOLDEN"
 //go:embed testdata/golden
 var kept embed.FS
 
-// Golden is one training step of a model as PyTorch computed it in float64, on the first test images.
+// Golden is one training step of a model as PyTorch computed it in float64, on consecutive test images, without dropout.
 type Golden struct {
-	Model        string
-	Input        [4]int // N, C, H, W
-	Labels       []int
-	Seed         uint64
-	PixelsSHA256 string `json:"pixels_sha256"`
-	Loss         float64
-	Logits       [][]float64
+	Model          string
+	Input          [4]int // N, C, H, W
+	FirstTestImage int    `json:"first_test_image"`
+	Labels         []int
+	Seed           uint64
+	PixelsSHA256   string `json:"pixels_sha256"`
+	Loss           float64
+	Logits         [][]float64
 	// Losses are before the first, second and third Adam step (learning rate 1e-3) on the same batch.
 	Losses []float64
 	Params []GoldenParam
+	// BatchNormRunning are the running moments of each batch norm layer after the first forward pass.
+	BatchNormRunning []GoldenMoments `json:"batchnorm_running"`
 }
 
 // GoldenParam is what is known of one parameter: norms, and the first elements of its gradient.
@@ -49,29 +45,56 @@ type GoldenParam struct {
 	ValueL2AfterAdam float64   `json:"value_l2_after_adam"`
 }
 
-// LoadGolden reads a model's golden file and its pixels [N, H, W], divided by 255.
-func LoadGolden(t testing.TB, model string) (Golden, []float32) {
+// GoldenMoments are the norms of a batch norm layer's running mean and running variance.
+type GoldenMoments struct {
+	MeanL2 float64 `json:"mean_l2"`
+	VarL2  float64 `json:"var_l2"`
+}
+
+// goldenFolder is the one that GoldenEnv names, if it is set, and else this package's.
+func goldenFolder(t testing.TB) fs.FS {
 	t.Helper()
+	if dir := os.Getenv(GoldenEnv); dir != "" {
+		return os.DirFS(dir)
+	}
+	return keptFolder(t)
+}
+
+func keptFolder(t testing.TB) fs.FS {
+	t.Helper()
+	folder, err := fs.Sub(kept, "testdata/golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// GoldenFiles are the names of the golden files, all *.json of the folder.
+func GoldenFiles(t testing.TB) []string {
+	t.Helper()
+	names, err := fs.Glob(goldenFolder(t), "*.json")
+	if err != nil {
+		t.Fatalf("golden files: %v", err)
+	}
+	if len(names) == 0 {
+		t.Fatalf("no golden file (*.json) in %s=%s", GoldenEnv, os.Getenv(GoldenEnv))
+	}
+	return names
+}
+
+// LoadGolden reads a golden file and its pixels [N, H, W], divided by 255. It skips the test where they would have to
+// come from the data set and that is not here.
+func LoadGolden(t testing.TB, file string) (Golden, []float32) {
+	t.Helper()
+	b, err := fs.ReadFile(goldenFolder(t), file)
+	if err != nil {
+		t.Fatalf("golden file: %v", err)
+	}
 	var g Golden
-	if err := json.Unmarshal(goldenFile(t, model+".json"), &g); err != nil {
-		t.Fatalf("golden file of %s: %v", model, err)
+	if err := json.Unmarshal(b, &g); err != nil {
+		t.Fatalf("golden file %s: %v", file, err)
 	}
-	n, side := g.Input[0], g.Input[2]
-	z, err := gzip.NewReader(bytes.NewReader(goldenFile(t, fmt.Sprintf("resized-%d.u8.gz", side))))
-	if err != nil {
-		t.Fatalf("golden pixels: %v", err)
-	}
-	raw, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatalf("golden pixels: %v", err)
-	}
-	if len(raw) < n*side*side {
-		t.Fatalf("golden pixels: %d bytes, not %d", len(raw), n*side*side)
-	}
-	raw = raw[:n*side*side]
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != g.PixelsSHA256 {
-		t.Fatalf("golden pixels have SHA-256 %x, not %s", sum, g.PixelsSHA256)
-	}
+	raw := goldenPixels(t, g)
 	pixels := make([]float32, len(raw))
 	for i, v := range raw {
 		pixels[i] = float32(v) / 255
@@ -79,36 +102,22 @@ func LoadGolden(t testing.TB, model string) (Golden, []float32) {
 	return g, pixels
 }
 
-// goldenFile reads from the folder that GoldenEnv names, if it is set, and else from this package. The pixels of small
-// images may be missing there: they are the same in every set of golden files, and checked.
-func goldenFile(t testing.TB, name string) []byte {
-	t.Helper()
-	if dir := os.Getenv(GoldenEnv); dir != "" {
-		b, err := fs.ReadFile(os.DirFS(dir), name)
-		if err == nil {
-			return b
-		}
-		if !errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(name, ".json") {
-			t.Fatalf("golden file (%s=%s): %v", GoldenEnv, dir, err)
-		}
-	}
-	b, err := kept.ReadFile("testdata/golden/" + name)
-	if err != nil {
-		t.Fatalf("golden file: %v", err)
-	}
-	return b
-}
-
-// FillGolden sets the parameters to the values that the golden files start from: element i of parameter p is
-// u = unit(seed<<48 + p<<32 + i), times sqrt(6/fan in) for weights and times 0.1 for biases.
+// FillGolden sets the parameters to the values that the golden files start from: with
+// u = unit(seed<<48 + p<<32 + i), element i of parameter p is u times sqrt(6/fan in) for weights and times 0.1 for
+// biases, and 1 + 0.1u for batch norm's weights.
 func FillGolden(params *nn.Params, seed uint64) {
 	for p, param := range params.List {
-		scale := 0.1
+		offset, scale := 0.0, 0.1
 		if param.Kind == "weight" {
-			scale = heScale(param.FanIn)
+			if param.Layer == "BatchNorm2d" {
+				offset = 1
+			} else {
+				scale = math.Sqrt(6 / float64(param.FanIn))
+			}
 		}
-		for i := range params.Value(p).Host {
-			params.Value(p).Host[i] = float32(scale * unit(seed<<48+uint64(p)<<32+uint64(i)))
+		values := params.Value(p).Host
+		for i := range values {
+			values[i] = float32(offset + scale*unit(seed<<48+uint64(p)<<32+uint64(i)))
 		}
 	}
 }

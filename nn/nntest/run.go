@@ -10,14 +10,24 @@ import (
 // Run is the conformance suite. newDevice returns a fresh device, which the suite closes; it may skip the test where
 // the device cannot run.
 func Run(t *testing.T, newDevice func(t testing.TB) nn.Device) {
-	suite := []struct {
+	type part struct {
 		name string
 		test func(*testing.T, nn.Device)
-	}{
+	}
+	suite := []part{
 		{"contract", contract},
 		{"finite differences", differences},
+		{"flags", flags},
+		{"element by element", naive},
+		{"max pooling", maxPoolWhere},
+		{"batch norm", batchNormExample},
+		{"dropout", dropout},
+		{"loss", lossFormula},
+		{"optimizers", optimizers},
 		{"against the reference", againstReference},
-		{"golden lenet", func(t *testing.T, d nn.Device) { GoldenStep(t, d, "lenet") }},
+	}
+	for _, file := range GoldenFiles(t) {
+		suite = append(suite, part{"golden " + file, func(t *testing.T, d nn.Device) { GoldenStep(t, d, file) }})
 	}
 	for _, s := range suite {
 		t.Run(s.name, func(t *testing.T) {

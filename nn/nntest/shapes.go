@@ -1,6 +1,11 @@
 package nntest
 
-import "ringloom/nn"
+import (
+	"fmt"
+	"math"
+
+	"ringloom/nn"
+)
 
 // conv completes a convolution from its input, channels and window.
 func conv(src nn.Image, out, kh, kw, sh, sw, ph, pw int) nn.Conv {
@@ -12,80 +17,217 @@ func conv(src nn.Image, out, kh, kw, sh, sw, ph, pw int) nn.Conv {
 	}
 }
 
+// square is conv with the same window on both axes.
+func square(src nn.Image, out, kernel, stride, pad int) nn.Conv {
+	return conv(src, out, kernel, kernel, stride, stride, pad, pad)
+}
+
+// within makes a convolution write to a range of channels of a wider image.
+func within(c nn.Conv, pitch int) nn.Conv {
+	c.Dst.Pitch = pitch
+	return c
+}
+
+func withoutBias(c nn.Conv) nn.Conv {
+	c.NoBias = true
+	return c
+}
+
 func pool(src nn.Image, kh, kw, sh, sw, ph, pw int) nn.Pool {
 	c := conv(src, src.C, kh, kw, sh, sw, ph, pw)
 	return nn.Pool{Src: c.Src, Dst: c.Dst, KernelH: kh, KernelW: kw, StrideH: sh, StrideW: sw, PadH: ph, PadW: pw}
 }
 
-// layer is a differentiable operation: the forward spec and the specs that give the gradients of its operands.
-type layer struct {
-	name    string
-	forward nn.Spec
-	// data gives the gradient of the first operand.
-	data nn.Spec
-	// weights gives the gradients of the second and third operands; nil where there are none.
-	weights nn.Spec
-	// fromOutput is set where data's second operand is the forward result (sigmoid), not the weights.
-	fromOutput bool
+func squarePool(src nn.Image, kernel, stride, pad int) nn.Pool {
+	return pool(src, kernel, kernel, stride, stride, pad, pad)
 }
 
-func convLayer(name string, c nn.Conv) layer {
-	return layer{name: "conv " + name, forward: nn.ConvForward{Conv: c}, data: nn.ConvBackwardData{Conv: c}, weights: nn.ConvBackwardWeights{Conv: c}}
-}
+// images is shorthand for a square image's shape.
+func images(n, side, c int) nn.Image { return nn.Image{N: n, H: side, W: side, C: c} }
 
-func linearLayer(name string, l nn.Linear) layer {
-	return layer{name: "linear " + name, forward: nn.LinearForward{Linear: l}, data: nn.LinearBackwardData{Linear: l}, weights: nn.LinearBackwardWeights{Linear: l}}
-}
-
-func poolLayer(name string, p nn.Pool) layer {
-	return layer{name: "avgpool " + name, forward: nn.AvgPoolForward{Pool: p}, data: nn.AvgPoolBackward{Pool: p}}
-}
-
-func sigmoidLayer(name string, n int) layer {
-	return layer{name: "sigmoid " + name, forward: nn.SigmoidForward{Len: n}, data: nn.SigmoidBackward{Len: n}, fromOutput: true}
-}
-
-// smallLayers are odd shapes, small enough to perturb every element.
-func smallLayers() []layer {
-	return []layer{
-		convLayer("3x3 padded", conv(nn.Image{N: 2, H: 5, W: 6, C: 3}, 4, 3, 3, 1, 1, 1, 1)),
-		convLayer("1x1", conv(nn.Image{N: 3, H: 3, W: 2, C: 5}, 7, 1, 1, 1, 1, 0, 0)),
-		convLayer("strided", conv(nn.Image{N: 1, H: 7, W: 8, C: 2}, 3, 3, 3, 2, 3, 0, 0)),
-		convLayer("stride past the end", conv(nn.Image{N: 2, H: 6, W: 6, C: 1}, 2, 3, 3, 2, 2, 1, 1)),
-		convLayer("1x3, padded on both axes by its own", conv(nn.Image{N: 2, H: 4, W: 5, C: 2}, 3, 1, 3, 1, 1, 0, 1)),
-		convLayer("3x1", conv(nn.Image{N: 1, H: 5, W: 3, C: 2}, 1, 3, 1, 1, 1, 0, 0)),
-		convLayer("5x4, uneven strides and padding", conv(nn.Image{N: 2, H: 9, W: 7, C: 1}, 2, 5, 4, 3, 2, 2, 1)),
-		convLayer("the whole input", conv(nn.Image{N: 2, H: 3, W: 4, C: 3}, 5, 3, 4, 1, 1, 0, 0)),
-		convLayer("wide padding", conv(nn.Image{N: 1, H: 2, W: 2, C: 2}, 2, 5, 5, 1, 1, 4, 4)),
-		linearLayer("matrix", nn.Linear{Src: nn.Image{N: 3, H: 1, W: 1, C: 7}, Out: 5}),
-		linearLayer("image", nn.Linear{Src: nn.Image{N: 2, H: 2, W: 3, C: 4}, Out: 3}),
-		linearLayer("one sample, one output", nn.Linear{Src: nn.Image{N: 1, H: 1, W: 1, C: 9}, Out: 1}),
-		linearLayer("one input", nn.Linear{Src: nn.Image{N: 4, H: 1, W: 1, C: 1}, Out: 2}),
-		poolLayer("2/2", pool(nn.Image{N: 2, H: 4, W: 6, C: 3}, 2, 2, 2, 2, 0, 0)),
-		poolLayer("2/2 with a remainder", pool(nn.Image{N: 1, H: 5, W: 7, C: 2}, 2, 2, 2, 2, 0, 0)),
-		poolLayer("overlapping 3/2, padded", pool(nn.Image{N: 2, H: 5, W: 6, C: 2}, 3, 3, 2, 2, 1, 1)),
-		poolLayer("3x2, strides 1 and 2", pool(nn.Image{N: 1, H: 4, W: 5, C: 1}, 3, 2, 1, 2, 0, 1)),
-		poolLayer("global", pool(nn.Image{N: 2, H: 3, W: 4, C: 3}, 3, 4, 1, 1, 0, 0)),
-		sigmoidLayer("of 1", 1),
-		sigmoidLayer("of 37", 37),
+// Convolutions, linear layers and poolings of odd shapes, small enough to perturb every element.
+var (
+	smallConvs = []nn.Conv{
+		conv(nn.Image{N: 2, H: 5, W: 6, C: 3}, 4, 3, 3, 1, 1, 1, 1),
+		conv(nn.Image{N: 3, H: 3, W: 2, C: 5}, 7, 1, 1, 1, 1, 0, 0),
+		conv(nn.Image{N: 1, H: 7, W: 8, C: 2}, 3, 3, 3, 2, 3, 0, 0),
+		conv(nn.Image{N: 2, H: 6, W: 6, C: 1}, 2, 3, 3, 2, 2, 1, 1), // a stride past the end
+		conv(nn.Image{N: 2, H: 4, W: 5, C: 2}, 3, 1, 3, 1, 1, 0, 1),
+		conv(nn.Image{N: 2, H: 4, W: 5, C: 2}, 3, 1, 3, 1, 1, 1, 1), // as googlenet-v3
+		conv(nn.Image{N: 1, H: 5, W: 3, C: 2}, 1, 3, 1, 1, 1, 0, 0),
+		conv(nn.Image{N: 2, H: 9, W: 7, C: 1}, 2, 5, 4, 3, 2, 2, 1),
+		conv(nn.Image{N: 2, H: 3, W: 4, C: 3}, 5, 3, 4, 1, 1, 0, 0), // the whole input
+		conv(nn.Image{N: 1, H: 2, W: 2, C: 2}, 2, 5, 5, 1, 1, 4, 4), // mostly padding
+		conv(nn.Image{N: 2, H: 5, W: 4, C: 2}, 3, 1, 1, 2, 2, 0, 0),
+		within(conv(nn.Image{N: 2, H: 4, W: 3, C: 3}, 4, 3, 3, 1, 1, 1, 1), 9),
+		within(conv(nn.Image{N: 1, H: 3, W: 3, C: 4}, 5, 1, 1, 1, 1, 0, 0), 6),
+		withoutBias(within(conv(nn.Image{N: 2, H: 5, W: 5, C: 2}, 3, 3, 3, 2, 2, 1, 1), 4)),
+		withoutBias(conv(nn.Image{N: 2, H: 3, W: 3, C: 4}, 2, 1, 1, 1, 1, 0, 0)),
 	}
-}
-
-// realLayers are lenet's own, and a few shapes with channels as wide as later models have.
-func realLayers() []layer {
-	return []layer{
-		convLayer("lenet 1", conv(nn.Image{N: 8, H: 28, W: 28, C: 1}, 6, 5, 5, 1, 1, 2, 2)),
-		convLayer("lenet 2", conv(nn.Image{N: 8, H: 14, W: 14, C: 6}, 16, 5, 5, 1, 1, 0, 0)),
-		convLayer("wide 3x3", conv(nn.Image{N: 2, H: 12, W: 12, C: 32}, 48, 3, 3, 1, 1, 1, 1)),
-		convLayer("wide 1x1", conv(nn.Image{N: 2, H: 6, W: 6, C: 64}, 32, 1, 1, 1, 1, 0, 0)),
-		convLayer("11x11 stride 4", conv(nn.Image{N: 1, H: 47, W: 47, C: 1}, 16, 11, 11, 4, 4, 0, 0)),
-		linearLayer("lenet 1", nn.Linear{Src: nn.Image{N: 8, H: 5, W: 5, C: 16}, Out: 120}),
-		linearLayer("lenet 2", nn.Linear{Src: nn.Image{N: 8, H: 1, W: 1, C: 120}, Out: 84}),
-		linearLayer("lenet 3", nn.Linear{Src: nn.Image{N: 8, H: 1, W: 1, C: 84}, Out: 10}),
-		poolLayer("lenet 1", pool(nn.Image{N: 8, H: 28, W: 28, C: 6}, 2, 2, 2, 2, 0, 0)),
-		poolLayer("wide 3/2 padded", pool(nn.Image{N: 2, H: 13, W: 13, C: 64}, 3, 3, 2, 2, 1, 1)),
-		sigmoidLayer("lenet 1", 8*28*28*6),
+	smallLinears = []nn.Linear{
+		{Src: nn.Image{N: 3, H: 1, W: 1, C: 7}, Out: 5},
+		{Src: nn.Image{N: 2, H: 2, W: 3, C: 4}, Out: 3},
+		{Src: nn.Image{N: 1, H: 1, W: 1, C: 9}, Out: 1},
+		{Src: nn.Image{N: 4, H: 1, W: 1, C: 1}, Out: 2},
 	}
+	smallPools = []nn.Pool{
+		pool(nn.Image{N: 2, H: 4, W: 6, C: 3}, 2, 2, 2, 2, 0, 0),
+		pool(nn.Image{N: 1, H: 5, W: 7, C: 2}, 2, 2, 2, 2, 0, 0), // with a remainder
+		pool(nn.Image{N: 2, H: 5, W: 6, C: 2}, 3, 3, 2, 2, 1, 1),
+		pool(nn.Image{N: 2, H: 4, W: 4, C: 5}, 3, 3, 1, 1, 1, 1),
+		pool(nn.Image{N: 1, H: 4, W: 5, C: 1}, 3, 2, 1, 2, 0, 1),
+		pool(nn.Image{N: 2, H: 3, W: 4, C: 3}, 3, 4, 1, 1, 0, 0), // global
+		pool(nn.Image{N: 1, H: 6, W: 5, C: 2}, 2, 2, 3, 3, 0, 0), // pixels that no window sees
+	}
+	smallNorms = []nn.Image{{N: 2, H: 3, W: 2, C: 3}, {N: 5, H: 1, W: 1, C: 2}, {N: 1, H: 4, W: 3, C: 1}}
+	losses     = []nn.SoftmaxCrossEntropyForward{
+		{N: 1, C: 2}, {N: 3, C: 5}, {N: 7, C: 10}, {N: 3, C: 5, Smoothing: 0.1}, {N: 2, C: 7, Smoothing: 0.5}, {N: 64, C: 10, Smoothing: 0.1},
+	}
+)
+
+// The layers of the course's networks, or enough of them, at a batch of one or two.
+var (
+	realConvs = []nn.Conv{
+		square(images(8, 28, 1), 6, 5, 1, 2), square(images(8, 14, 6), 16, 5, 1, 0), // lenet
+		square(images(1, 224, 1), 96, 11, 4, 0), square(images(1, 26, 96), 256, 5, 1, 2), // alexnet, nin
+		square(images(1, 12, 256), 384, 3, 1, 1), square(images(1, 12, 384), 256, 3, 1, 1),
+		square(images(1, 54, 96), 96, 1, 1, 0), square(images(1, 5, 384), 10, 3, 1, 1), square(images(2, 5, 10), 10, 1, 1, 0),
+		square(images(1, 96, 1), 64, 7, 2, 3), square(images(1, 24, 64), 64, 1, 1, 0), // googlenet
+		square(images(1, 24, 64), 192, 3, 1, 1),
+		within(square(images(2, 12, 192), 64, 1, 1, 0), 256), square(images(2, 12, 192), 96, 1, 1, 0),
+		within(square(images(2, 12, 96), 128, 3, 1, 1), 256), square(images(2, 12, 192), 16, 1, 1, 0),
+		within(square(images(2, 12, 16), 32, 5, 1, 2), 256),
+		within(square(images(2, 6, 112), 224, 3, 1, 1), 512), square(images(2, 6, 512), 24, 1, 1, 0),
+		within(square(images(2, 6, 24), 64, 5, 1, 2), 512),
+		within(square(images(2, 3, 192), 384, 3, 1, 1), 1024), within(square(images(2, 3, 48), 128, 5, 1, 2), 1024),
+		within(square(images(2, 3, 832), 128, 1, 1, 0), 1024),
+		conv(images(2, 6, 24), 64, 1, 3, 1, 1, 1, 1), within(conv(nn.Image{N: 2, H: 8, W: 6, C: 64}, 64, 3, 1, 1, 1, 0, 0), 512),
+		withoutBias(square(images(2, 6, 480), 512, 1, 1, 0)),
+		square(images(1, 96, 1), 4, 3, 1, 1), square(images(1, 48, 4), 8, 3, 1, 1), // vgg
+		square(images(1, 96, 1), 64, 3, 1, 1), square(images(1, 24, 128), 256, 3, 1, 1),
+	}
+	realLinears = []nn.Linear{
+		{Src: images(8, 5, 16), Out: 120}, {Src: images(8, 1, 120), Out: 84}, {Src: images(8, 1, 84), Out: 10},
+		{Src: images(4, 5, 256), Out: 512}, {Src: images(4, 1, 1024), Out: 10}, {Src: images(3, 3, 32), Out: 256},
+	}
+	realAvgPools = []nn.Pool{squarePool(images(8, 28, 6), 2, 2, 0), squarePool(images(8, 3, 1024), 3, 1, 0), squarePool(images(2, 5, 10), 5, 1, 0)}
+	realMaxPools = []nn.Pool{
+		squarePool(images(1, 54, 96), 3, 2, 0), squarePool(images(1, 48, 64), 3, 2, 1), squarePool(images(2, 6, 512), 3, 1, 1),
+		squarePool(images(2, 12, 480), 3, 2, 1), squarePool(images(1, 48, 8), 2, 2, 0),
+	}
+	realNorms = []nn.Image{images(2, 48, 64), images(2, 12, 256), images(4, 3, 1024)}
+	lengths   = []int{1, 37, 4097}
+)
+
+// allSpecs are all operations at all shapes, with their flags.
+func allSpecs() (all []nn.Spec) {
+	for _, small := range []bool{true, false} {
+		all = append(all, layerSpecs(small)...)
+	}
+	for _, n := range lengths {
+		all = append(all, nn.SigmoidForward{Len: n}, nn.SigmoidBackward{Len: n}, nn.ReLUForward{Len: n}, nn.ReLUBackward{Len: n},
+			nn.Add{Len: n}, nn.Add{Len: n, ReLU: true}, nn.Dropout{Len: n, Rate: 0.5}, nn.Dropout{Len: n, Rate: 0.3, Layer: 2, Mask: true},
+			nn.AdamUpdate{Len: n}, nn.SGDUpdate{Len: n}, nn.SGDUpdate{Len: n, Nesterov: true}, nn.SumOfSquares{Len: n})
+	}
+	for _, s := range losses {
+		all = append(all, s)
+	}
+	wide, narrow := nn.Image{N: 2, H: 3, W: 4, C: 5, Pitch: 12}, nn.Image{N: 2, H: 3, W: 4, C: 5}
+	return append(all, nn.ChannelCopy{Src: narrow, Dst: wide}, nn.ChannelCopy{Src: wide, Dst: narrow}, nn.ChannelCopy{Src: narrow, Dst: narrow})
 }
 
-var losses = []nn.SoftmaxCrossEntropyForward{{N: 1, C: 2}, {N: 3, C: 5}, {N: 7, C: 10}, {N: 64, C: 10}}
+// gathers are the combinations of a gradient's flags.
+var gathers = []nn.Gather{{}, {Accumulate: true}, {Mask: true}, {Accumulate: true, Mask: true}}
+
+// layerSpecs are the operations that have a shape: the small ones with all flags, the real ones plain.
+func layerSpecs(small bool) (all []nn.Spec) {
+	convs, linears, avg, most, norms, flags := realConvs, realLinears, realAvgPools, realMaxPools, realNorms, gathers[:1]
+	if small {
+		convs, linears, avg, most, norms, flags = smallConvs, smallLinears, smallPools, smallPools, smallNorms, gathers
+	}
+	for _, c := range convs {
+		all = append(all, nn.ConvForward{Conv: c}, nn.ConvForward{Conv: c, ReLU: true}, nn.ConvBackwardWeights{Conv: c})
+		for _, g := range flags {
+			all = append(all, nn.ConvBackwardData{Conv: c, Gather: g})
+		}
+	}
+	for _, l := range linears {
+		all = append(all, nn.LinearForward{Linear: l}, nn.LinearForward{Linear: l, ReLU: true}, nn.LinearBackwardWeights{Linear: l})
+		for _, g := range flags {
+			all = append(all, nn.LinearBackwardData{Linear: l, Gather: g})
+		}
+	}
+	for _, p := range avg {
+		all = append(all, nn.AvgPoolForward{Pool: p})
+		for _, g := range flags {
+			all = append(all, nn.AvgPoolBackward{Pool: p, Gather: g})
+		}
+	}
+	for _, p := range most {
+		all = append(all, nn.MaxPoolForward{Pool: p}, nn.MaxPoolForward{Pool: p, Inference: true})
+		for _, g := range flags {
+			all = append(all, nn.MaxPoolBackward{Pool: p, Gather: g})
+		}
+	}
+	for _, i := range norms {
+		n := i.N * i.H * i.W
+		all = append(all, nn.BatchNormMoments{Image: i}, nn.BatchNormForward{Image: i, Count: n}, nn.BatchNormForward{Image: i, Count: 2 * n, ReLU: true},
+			nn.BatchNormInference{Image: i}, nn.BatchNormInference{Image: i, ReLU: true}, nn.BatchNormBackwardSums{Image: i})
+		for _, g := range flags {
+			all = append(all, nn.BatchNormBackward{Image: i, Gather: g})
+		}
+	}
+	return all
+}
+
+// specName is a spec's kind, geometry and flags, for the name of a test.
+func specName(spec nn.Spec) string {
+	name := nn.Kind(spec) + " " + spec.String()
+	flag := func(set bool, what string) {
+		if set {
+			name += ", " + what
+		}
+	}
+	gather := func(g nn.Gather) {
+		flag(g.Accumulate, "accumulate")
+		flag(g.Mask, "mask")
+	}
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		flag(s.NoBias, "no bias")
+		flag(s.ReLU, "relu")
+	case nn.ConvBackwardData:
+		gather(s.Gather)
+	case nn.ConvBackwardWeights:
+		flag(s.NoBias, "no bias")
+	case nn.LinearForward:
+		flag(s.ReLU, "relu")
+	case nn.LinearBackwardData:
+		gather(s.Gather)
+	case nn.AvgPoolBackward:
+		gather(s.Gather)
+	case nn.MaxPoolForward:
+		flag(s.Inference, "inference")
+	case nn.MaxPoolBackward:
+		gather(s.Gather)
+	case nn.Add:
+		flag(s.ReLU, "relu")
+	case nn.Dropout:
+		flag(s.Mask, "mask")
+	case nn.BatchNormForward:
+		name += fmt.Sprintf(", count %d", s.Count)
+		flag(s.ReLU, "relu")
+	case nn.BatchNormInference:
+		flag(true, "inference")
+		flag(s.ReLU, "relu")
+	case nn.BatchNormBackward:
+		gather(s.Gather)
+	case nn.SoftmaxCrossEntropyForward:
+		flag(s.Smoothing != 0, fmt.Sprintf("smoothing %v", s.Smoothing))
+	case nn.SGDUpdate:
+		flag(s.Nesterov, "nesterov")
+	}
+	return name
+}
+
+func rms(v []float32) float64 { return norm(v) / math.Sqrt(float64(len(v))) }

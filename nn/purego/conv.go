@@ -14,24 +14,22 @@ func tileOf(places, workers int) int {
 type convProducts struct {
 	windows
 	device  *Device
-	trivial bool
 	tile    int
-	weights func(dst, w []float32) // rearranges the weights as the rows to multiply with
-	results nn.Image               // its C are the rows of weights
+	weights func(dst []float64, w []float32) // rearranges the weights as the rows to multiply with
+	results nn.Image                         // its C are the rows of weights
 	begin   func(from, to int)
 	end     func(from, to int)
 
 	y, x    []float32
-	byTap   []float32   // the rearranged weights
-	gathers [][]float32 // of each worker
+	byTap   []float64   // the rearranged weights
+	gathers [][]float64 // of each worker
 }
 
 // compile returns the function that runs it on y, x and w.
 func (p *convProducts) compile(c nn.Conv) func(y, x, w []float32) {
 	d := p.device
-	p.trivial = p.windows.trivial(c)
 	p.tile = tileOf(p.count(), d.crew.size())
-	p.gathers = make([][]float32, d.crew.size())
+	p.gathers = make([][]float64, d.crew.size())
 	d.scratch.reserve(c.WeightLen() + len(p.gathers)*p.tile*p.taps())
 	tasks, work := (p.count()+p.tile-1)/p.tile, p.work
 	return func(y, x, w []float32) {
@@ -52,11 +50,7 @@ func (p *convProducts) work(worker, task int) {
 	to := min(from+p.tile, p.count())
 	taps := p.taps()
 	a := rows{p.gathers[worker], taps}
-	if p.trivial {
-		a.data = p.x[from*taps : to*taps]
-	} else {
-		p.rows(a.data, p.x, from, to)
-	}
+	p.rows(a.data, p.x, from, to)
 	p.begin(from, to)
 	pitch := p.results.PixelPitch()
 	addProducts(p.y[from*pitch:], pitch, 1, a, rows{p.byTap, taps}, to-from, p.results.C)
@@ -67,10 +61,10 @@ func (p *convProducts) work(worker, task int) {
 func convForward(d *Device, s nn.ConvForward, o *operands) func() {
 	pitch, window := s.Dst.PixelPitch(), s.KernelH*s.KernelW
 	p := &convProducts{device: d, windows: forwardWindows(s.Conv), results: s.Dst}
-	p.weights = func(dst, w []float32) { // from out, channel, tap to out, tap, channel
+	p.weights = func(dst []float64, w []float32) { // from out, channel, tap to out, tap, channel
 		size := s.Src.C * window
 		for out := range s.Dst.C {
-			transpose(dst[out*size:], s.Src.C, w[out*size:(out+1)*size], s.Src.C, window)
+			transpose(dst[out*size:], w[out*size:(out+1)*size], s.Src.C, window)
 		}
 	}
 	p.begin = func(from, to int) {
@@ -98,8 +92,8 @@ func convForward(d *Device, s nn.ConvForward, o *operands) func() {
 func convBackwardData(d *Device, s nn.ConvBackwardData, o *operands) func() {
 	window, channels := s.KernelH*s.KernelW, s.Src.C
 	p := &convProducts{device: d, windows: backwardWindows(s.Conv), results: s.Src}
-	p.weights = func(dst, w []float32) { // from out, channel, tap to channel, tap, out
-		transpose(dst, s.Dst.C, w, s.Dst.C, channels*window)
+	p.weights = func(dst []float64, w []float32) { // from out, channel, tap to channel, tap, out
+		transpose(dst, w, s.Dst.C, channels*window)
 	}
 	p.begin = func(from, to int) {
 		if !s.Accumulate {
@@ -115,7 +109,7 @@ func convBackwardData(d *Device, s nn.ConvBackwardData, o *operands) func() {
 	return func() { run(o.dst[0], o.src[0], o.src[1]) }
 }
 
-// panelElements bounds the windows that convBackwardWeights holds at a time (8 MiB), and panelPlaces their number, and
+// panelElements bounds the windows that convBackwardWeights holds at a time (16 MiB), and panelPlaces their number, and
 // so the length of its partial sums. Neither depends on the number of workers, for they decide the order of the sums.
 const panelElements, panelPlaces = 1 << 21, 1024
 
@@ -130,8 +124,8 @@ func convBackwardWeights(d *Device, s nn.ConvBackwardWeights, o *operands) func(
 	d.scratch.reserve(panel*(taps+s.Dst.C) + workers*tile*taps)
 
 	var first, last int // the panel's places
-	var windowsByTap, dyByOut []float32
-	gathers := make([][]float32, workers)
+	var windowsByTap, dyByOut []float64
+	gathers := make([][]float64, workers)
 	turn := func(worker, task int) {
 		from := first + task*tile
 		to := min(from+tile, last)
@@ -144,7 +138,7 @@ func convBackwardWeights(d *Device, s nn.ConvBackwardWeights, o *operands) func(
 				}
 			}
 			for out, v := range o.src[0][place*pitch:][:s.Dst.C] {
-				dyByOut[out*panel+place-first] = v
+				dyByOut[out*panel+place-first] = float64(v)
 			}
 		}
 	}

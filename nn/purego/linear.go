@@ -3,42 +3,45 @@ package purego
 import "ringloom/nn"
 
 // Linear layers are cut into tasks of so many outputs, or of so many inputs.
-const linearOutputs, linearInputs = 32, 512
+const linearOutputs, linearInputs = 16, 512
 
-// image is the part of a batch's tensor that belongs to sample n.
-func image(batch []float32, shape nn.Image, n int) []float32 {
-	size := shape.H * shape.W * shape.C
-	return batch[n*size : (n+1)*size]
+// flatten widens a batch of images to a matrix, each row in the order C, H, W.
+func flatten(dst []float64, src []float32, shape nn.Image) rows {
+	in := shape.H * shape.W * shape.C
+	for n := range shape.N {
+		transpose(dst[n*in:], src[n*in:(n+1)*in], shape.H*shape.W, shape.C)
+	}
+	return rows{dst, in}
 }
 
-// toCHW reorders each sample's elements from H, W, C to C, H, W.
-func toCHW(dst, src []float32, shape nn.Image) {
-	for n := range shape.N {
-		transpose(image(dst, shape, n), shape.H*shape.W, image(src, shape, n), shape.H*shape.W, shape.C)
-	}
-}
-
-// toHWC is the inverse of toCHW.
-func toHWC(dst, src []float32, shape nn.Image) {
-	for n := range shape.N {
-		transpose(image(dst, shape, n), shape.C, image(src, shape, n), shape.C, shape.H*shape.W)
-	}
+// unflatten returns where element in of a flattened image lies in the image.
+func unflatten(shape nn.Image, in int) int {
+	pixels := shape.H * shape.W
+	return in%pixels*shape.C + in/pixels
 }
 
 // y[n, out] = b[out] + x[n]·w[out]
 func linearForward(d *Device, s nn.LinearForward, o *operands) func() {
 	in, batch := s.In(), s.Src.N
-	d.scratch.reserve(s.Src.Len())
-	var flat []float32
-	work := func(_, task int) {
-		from := task * linearOutputs
-		to := min(from+linearOutputs, s.Out)
-		addProducts(o.dst[0][from:], 1, s.Out, rows{o.src[1][from*in:], in}, rows{flat, in}, to-from, batch)
+	const tile = 4 // rows of weights that are widened at a time
+	workers := d.crew.size()
+	d.scratch.reserve(s.Src.Len() + workers*tile*in)
+	var x rows
+	weights := make([][]float64, workers)
+	work := func(worker, task int) {
+		end := min((task+1)*linearOutputs, s.Out)
+		for from := task * linearOutputs; from < end; from += tile {
+			to := min(from+tile, end)
+			widen(weights[worker], o.src[1][from*in:to*in])
+			addProducts(o.dst[0][from:], 1, s.Out, rows{weights[worker], in}, x, to-from, batch)
+		}
 	}
 	return func() {
 		y, memory := o.dst[0], d.scratch.cut()
-		flat = memory.next(s.Src.Len())
-		toCHW(flat, o.src[0], s.Src)
+		x = flatten(memory.next(s.Src.Len()), o.src[0], s.Src)
+		for i := range weights {
+			weights[i] = memory.next(tile * in)
+		}
 		for n := range batch {
 			copy(y[n*s.Out:], o.src[2])
 		}
@@ -52,30 +55,36 @@ func linearForward(d *Device, s nn.LinearForward, o *operands) func() {
 // dx[n, in] = sum over out of dy[n, out]*w[out, in]
 func linearBackwardData(d *Device, s nn.LinearBackwardData, o *operands) func() {
 	in, batch := s.In(), s.Src.N
-	d.scratch.reserve(2 * s.Src.Len())
-	var flat []float32
+	d.scratch.reserve(s.Src.Len())
+	var sums []float64
 	work := func(_, task int) {
 		from := task * linearInputs
 		to := min(from+linearInputs, in)
 		for n := range batch {
-			dx := flat[n*in+from : n*in+to]
-			clear(dx)
-			addCombination(dx, o.src[0][n*s.Out:], 1, rows{o.src[1], in}, s.Out, from, to)
+			clear(sums[n*in+from : n*in+to])
+		}
+		for out := range s.Out {
+			w := o.src[1][out*in+from : out*in+to]
+			for n := range batch {
+				addScaled(sums[n*in+from:n*in+to], w, o.src[0][n*s.Out+out])
+			}
+		}
+		for n := range batch {
+			for i := from; i < to; i++ {
+				dx := &o.dst[0][n*in+unflatten(s.Src, i)]
+				if !s.Accumulate {
+					*dx = 0
+				}
+				*dx = float32(float64(*dx) + sums[n*in+i])
+			}
 		}
 	}
 	return func() {
-		dx, memory := o.dst[0], d.scratch.cut()
-		flat = memory.next(s.Src.Len())
+		memory := d.scratch.cut()
+		sums = memory.next(s.Src.Len())
 		d.crew.do((in+linearInputs-1)/linearInputs, work)
-		if s.Accumulate {
-			result := memory.next(s.Src.Len())
-			toHWC(result, flat, s.Src)
-			addScaled(dx, result, 1)
-		} else {
-			toHWC(dx, flat, s.Src)
-		}
 		if s.Mask {
-			mask(dx, o.mask())
+			mask(o.dst[0], o.mask())
 		}
 	}
 }
@@ -85,18 +94,25 @@ func linearBackwardWeights(d *Device, s nn.LinearBackwardWeights, o *operands) f
 	in, batch := s.In(), s.Src.N
 	d.scratch.reserve(s.Src.Len())
 	sums := make([]float64, s.Out)
-	var flat []float32
+	var x rows
 	work := func(_, task int) {
 		for out := task * linearOutputs; out < min((task+1)*linearOutputs, s.Out); out++ {
 			dw := o.dst[0][out*in : (out+1)*in]
 			clear(dw)
-			addCombination(dw, o.src[0][out:], s.Out, rows{flat, in}, batch, 0, in)
+			for n := range batch {
+				dy := float64(o.src[0][n*s.Out+out])
+				if dy == 0 { // as behind a ReLU, half of them
+					continue
+				}
+				for i, v := range x.row(n) {
+					dw[i] = float32(float64(dw[i]) + dy*v)
+				}
+			}
 		}
 	}
 	return func() {
 		memory := d.scratch.cut()
-		flat = memory.next(s.Src.Len())
-		toCHW(flat, o.src[1], s.Src)
+		x = flatten(memory.next(s.Src.Len()), o.src[1], s.Src)
 		d.crew.do((s.Out+linearOutputs-1)/linearOutputs, work)
 		columnSums(sums, o.src[0], s.Out)
 		for out, v := range sums {

@@ -7,7 +7,7 @@ import "ringloom/nn"
 type windows struct {
 	image, places    nn.Image // what is looked at, and the grid of places
 	kernelH, kernelW int
-	gather           func(dst []float32, x []float32, n, h, w int)
+	gather           func(dst []float64, x []float32, n, h, w int)
 }
 
 func (w windows) count() int { return w.places.N * w.places.H * w.places.W }
@@ -17,7 +17,7 @@ func (w windows) taps() int { return w.kernelH * w.kernelW * w.image.C }
 // forwardWindows are those of a convolution's input, one for each pixel of its output.
 func forwardWindows(c nn.Conv) windows {
 	w := windows{image: c.Src, places: c.Dst, kernelH: c.KernelH, kernelW: c.KernelW}
-	w.gather = func(dst, x []float32, n, oh, ow int) {
+	w.gather = func(dst []float64, x []float32, n, oh, ow int) {
 		line := c.KernelW * c.Src.C
 		left := ow*c.StrideW - c.PadW
 		from := min(max(-left, 0), c.KernelW) // of the window's columns, those inside
@@ -31,7 +31,7 @@ func forwardWindows(c nn.Conv) windows {
 			}
 			at := ((n*c.Src.H+h)*c.Src.W + left + from) * c.Src.C
 			clear(row[:from*c.Src.C])
-			copy(row[from*c.Src.C:to*c.Src.C], x[at:])
+			widen(row[from*c.Src.C:], x[at:at+(to-from)*c.Src.C])
 			clear(row[to*c.Src.C:])
 		}
 	}
@@ -43,7 +43,7 @@ func forwardWindows(c nn.Conv) windows {
 func backwardWindows(c nn.Conv) windows {
 	w := windows{image: c.Dst, places: c.Src, kernelH: c.KernelH, kernelW: c.KernelW}
 	pitch, channels := c.Dst.PixelPitch(), c.Dst.C
-	w.gather = func(dst, dy []float32, n, ih, iw int) {
+	w.gather = func(dst []float64, dy []float32, n, ih, iw int) {
 		for kh := range c.KernelH {
 			oh, okH := placeOf(ih, kh, c.StrideH, c.PadH, c.Dst.H)
 			for kw := range c.KernelW {
@@ -54,7 +54,7 @@ func backwardWindows(c nn.Conv) windows {
 					clear(tap)
 					continue
 				}
-				copy(tap, dy[((n*c.Dst.H+oh)*c.Dst.W+ow)*pitch:])
+				widen(tap, dy[((n*c.Dst.H+oh)*c.Dst.W+ow)*pitch:][:channels])
 			}
 		}
 	}
@@ -67,13 +67,8 @@ func placeOf(in, k, stride, pad, places int) (place int, ok bool) {
 	return place / stride, place >= 0 && place%stride == 0 && place/stride < places
 }
 
-// trivial reports whether the rows are the pixels themselves, as they lie in memory.
-func (w windows) trivial(c nn.Conv) bool {
-	return c.KernelH*c.KernelW == 1 && c.StrideH*c.StrideW == 1 && c.PadH+c.PadW == 0 && w.image.PixelPitch() == w.image.C
-}
-
 // rows gathers the rows of places from up to to.
-func (w windows) rows(dst, x []float32, from, to int) {
+func (w windows) rows(dst []float64, x []float32, from, to int) {
 	taps := w.taps()
 	for place := from; place < to; place++ {
 		line, column := place/w.places.W, place%w.places.W

@@ -1,0 +1,98 @@
+package nntest
+
+import (
+	"math"
+	"testing"
+
+	"ringloom/nn"
+)
+
+// optimizers compares several steps of each update with the formulas of PyTorch's documentation (torch.optim.Adam,
+// AdamW, SGD), element by element in float64.
+func optimizers(t *testing.T, d nn.Device) {
+	const n, steps, rate, beta1, beta2, epsilon, decay = 1001, 5, 1e-2, 0.9, 0.99, 1e-8, 0.1
+	// scalar is one element's optimizer; t counts from 1.
+	type scalar struct{ value, mean, square float64 }
+	adam := func(l2, decoupled float64) func(s *scalar, g float64, t int) {
+		return func(s *scalar, g float64, t int) {
+			g += l2 * s.value
+			s.value -= rate * decoupled * s.value
+			s.mean = beta1*s.mean + (1-beta1)*g
+			s.square = beta2*s.square + (1-beta2)*g*g
+			unbiased := math.Sqrt(s.square / (1 - math.Pow(beta2, float64(t))))
+			s.value -= rate * s.mean / (1 - math.Pow(beta1, float64(t))) / (unbiased + epsilon)
+		}
+	}
+	sgd := func(momentum, l2 float64, nesterov bool) func(s *scalar, g float64, t int) {
+		return func(s *scalar, g float64, t int) {
+			g += l2 * s.value
+			s.mean = momentum*s.mean + g
+			if nesterov {
+				g += momentum * s.mean
+			} else {
+				g = s.mean
+			}
+			s.value -= rate * g
+		}
+	}
+	for _, c := range []struct {
+		name                               string
+		spec                               nn.Spec
+		gradScale, l2, decoupled, momentum float64
+		step                               func(s *scalar, g float64, t int)
+	}{
+		{"adam", nn.AdamUpdate{Len: n}, 1, 0, 0, beta1, adam(0, 0)},
+		{"adam with weight decay and scaled gradients", nn.AdamUpdate{Len: n}, 0.25, decay, 0, beta1, adam(decay, 0)},
+		{"adamw", nn.AdamUpdate{Len: n}, 1, 0, decay, beta1, adam(0, decay)},
+		{"sgd", nn.SGDUpdate{Len: n}, 1, 0, 0, 0, sgd(0, 0, false)},
+		{"sgd with momentum, weight decay and scaled gradients", nn.SGDUpdate{Len: n}, 3, decay, 0, 0.8, sgd(0.8, decay, false)},
+		{"nesterov", nn.SGDUpdate{Len: n, Nesterov: true}, 1, decay, 0, 0.8, sgd(0.8, decay, true)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := bench{t, d}
+			lens, _ := nn.Operands(c.spec)
+			value, k := b.buffer(n, 1), b.compile(c.spec)
+			dst := []nn.Buffer{value}
+			for range lens[1:] {
+				dst = append(dst, b.zeros(n))
+			}
+			scalars := make([]scalar, n)
+			for i, v := range value.Host {
+				scalars[i].value = float64(v)
+			}
+			hyper := b.zeros(nn.HyperLen)
+			_, isAdam := c.spec.(nn.AdamUpdate)
+			for step := 1; step <= steps; step++ {
+				h := hyper.Host
+				h[nn.HyperRate], h[nn.HyperGradScale], h[nn.HyperL2] = rate, float32(c.gradScale), float32(c.l2)
+				h[nn.HyperDecay], h[nn.HyperMomentum] = float32(1-rate*c.decoupled), float32(c.momentum)
+				if isAdam {
+					h[nn.HyperRate] = float32(rate / (1 - math.Pow(beta1, float64(step))))
+					h[nn.HyperBeta2], h[nn.HyperEpsilon] = beta2, epsilon
+					h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(beta2, float64(step))))
+				}
+				grad := b.buffer(n, uint64(10+step))
+				b.run(k, dst, []nn.Buffer{grad, hyper})
+				for i := range scalars {
+					c.step(&scalars[i], c.gradScale*float64(grad.Host[i]), step)
+				}
+			}
+			want := make([]float64, n)
+			for i, s := range scalars {
+				want[i] = s.value
+			}
+			nearly(t, "value", value.Host, want...)
+		})
+	}
+
+	t.Run("sum of squares", func(t *testing.T) {
+		// In float32 the sum would stop growing at 2^24.
+		const n = 1<<24 + 1<<22
+		b := bench{t, d}
+		x := b.zeros(n)
+		for i := range x.Host {
+			x.Host[i] = 1
+		}
+		nearly(t, "sum", b.compute(nn.SumOfSquares{Len: n}, x)[0].Host, n)
+	})
+}
