@@ -17,7 +17,7 @@ func BenchmarkLenetOps(b *testing.B) {
 	for _, batch := range []int{256, 128} {
 		d := openLocked(b, 1)
 		for i, spec := range lenetStep(batch) {
-			for _, w := range ways(d, spec) {
+			for _, w := range d.candidates(spec) {
 				k := bind(b, d, spec, w)
 				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, nn.Kind(spec), w, k.impl()), func(b *testing.B) {
 					b.ReportAllocs()
@@ -56,21 +56,4 @@ func BenchmarkLenetStep(b *testing.B) {
 			b.ReportMetric(float64(batch)/best.Seconds(), "best-images/s")
 		})
 	}
-}
-
-// ways are all ways to compute the operation, the chosen one first.
-func ways(d *Device, spec nn.Spec) []way {
-	chosen := d.choose(spec)
-	all := []way{chosen}
-	others := []way{nhwc}
-	switch spec.(type) {
-	case nn.ConvForward, nn.ConvBackwardData, nn.ConvBackwardWeights:
-		others = []way{nhwc, blocked}
-	}
-	for _, w := range others {
-		if w != chosen {
-			all = append(all, w)
-		}
-	}
-	return all
 }

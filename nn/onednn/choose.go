@@ -2,58 +2,90 @@ package onednn
 
 import "ringloom/nn"
 
-// way is how a convolution or a pooling is computed.
+// way is how an operation is computed.
 type way int
 
 const (
-	// nhwc is oneDNN on the operands as they are.
-	nhwc way = iota
-	// blocked is oneDNN in the activation layout that it prefers, with reorders around it.
+	// direct is the way that takes every shape: oneDNN on the operands as they are, or the only kernel there is.
+	direct way = iota
+	// blocked is oneDNN's convolution in the activation layout that it prefers, with reorders around it.
 	blocked
+	// flat is oneDNN's inner product on the weights as they are, with the activations reordered to them.
+	flat
 	// grey is this package's convolution of one channel to 6 (grey_forward.c).
 	grey
 	// narrow is this package's convolution of 6 channels to 16 (narrow_forward.c).
 	narrow
-	// halve is this package's 2x2 pooling of few channels (halve.c).
+	// halve is this package's 2x2 average pooling of few channels (halve.c).
 	halve
 )
 
 func (w way) String() string {
-	return [...]string{"nhwc", "blocked", "grey", "narrow", "halve"}[w]
+	return [...]string{"direct", "blocked", "flat", "grey", "narrow", "halve"}[w]
 }
 
 // The rules look at shapes and the instruction set only, so that ranks on machines of one kind agree.
 
-// choose is the way for an operation; nhwc for those that have only one.
+// choose is the way that Compile takes: one of the candidates.
 func choose(spec nn.Spec, avx512 bool) way {
+	all := candidates(spec, avx512)
 	switch s := spec.(type) {
-	case nn.ConvForward:
-		return chooseConv(s.Conv, avx512)
-	case nn.ConvBackwardData:
-		if w := chooseConv(s.Conv, avx512); w != grey {
-			return w
-		}
-		// Nothing trains an image's pixels: the grey convolution has no such kernel.
-		return nhwc
-	case nn.ConvBackwardWeights:
-		return chooseConv(s.Conv, avx512)
-	case nn.AvgPoolForward:
-		return choosePool(s.Pool, avx512)
-	case nn.AvgPoolBackward:
-		return choosePool(s.Pool, avx512)
+	case nn.LinearForward:
+		return chooseLinear(s.Linear)
+	case nn.LinearBackwardData:
+		return chooseLinear(s.Linear)
+	case nn.LinearBackwardWeights:
+		return chooseLinear(s.Linear)
 	}
-	return nhwc
+	switch last := all[len(all)-1]; last {
+	case grey, narrow, halve:
+		// They exist for the shapes that oneDNN pads most, and take no others.
+		return last
+	}
+	return direct
 }
 
-// chooseConv is the way for a convolution's forward pass and both of its gradients.
-func chooseConv(c nn.Conv, avx512 bool) way {
-	switch {
-	case avx512 && greyFits(c):
-		return grey
-	case avx512 && narrowFits(c):
-		return narrow
+// chooseLinear moves whichever is smaller: weights or activations.
+func chooseLinear(l nn.Linear) way {
+	if l.Out > l.Src.N {
+		return flat
 	}
-	return nhwc
+	return direct
+}
+
+// candidates are the valid ways to compute an operation, direct first.
+func candidates(spec nn.Spec, avx512 bool) []way {
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		return convCandidates(s.Conv, avx512 && !s.ReLU, grey, narrow)
+	case nn.ConvBackwardData:
+		// Nothing trains an image's pixels: the grey convolution has no such kernel.
+		return convCandidates(s.Conv, avx512 && s.Gather == nn.Gather{}, narrow)
+	case nn.ConvBackwardWeights:
+		return convCandidates(s.Conv, avx512, grey, narrow)
+	case nn.LinearForward, nn.LinearBackwardData, nn.LinearBackwardWeights:
+		return []way{direct, flat}
+	case nn.AvgPoolForward:
+		return poolCandidates(s.Pool, avx512)
+	case nn.AvgPoolBackward:
+		return poolCandidates(s.Pool, avx512 && s.Gather == nn.Gather{})
+	}
+	return []way{direct}
+}
+
+// convCandidates are those of a convolution's forward pass or of one of its gradients. own are the kernels of this
+// package that it has; they are for AVX-512, know no fusion, and want a bias and a dense result.
+func convCandidates(c nn.Conv, plain bool, own ...way) []way {
+	all := []way{direct, blocked}
+	if !plain || c.NoBias || c.Dst.PixelPitch() != c.Dst.C {
+		return all
+	}
+	for _, w := range own {
+		if w == grey && greyFits(c) || w == narrow && narrowFits(c) {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // greyFits: stride 1, one channel to 6, a window 5 wide.
@@ -67,12 +99,12 @@ func narrowFits(c nn.Conv) bool {
 		c.KernelW == 5 && c.Dst.W%10 == 0 && c.Dst.H >= 2
 }
 
-// choosePool is the way for an average pooling and its gradient.
-func choosePool(p nn.Pool, avx512 bool) way {
-	if avx512 && halveFits(p) {
-		return halve
+// poolCandidates are those of an average pooling or of its gradient.
+func poolCandidates(p nn.Pool, plain bool) []way {
+	if plain && halveFits(p) {
+		return []way{direct, halve}
 	}
-	return nhwc
+	return []way{direct}
 }
 
 // halveFits: 2x2 windows that tile the image exactly, at most 16 channels.

@@ -18,15 +18,15 @@ func TestChoose(t *testing.T) {
 	}{
 		{nn.ConvForward{Conv: first}, true, grey},
 		{nn.ConvBackwardWeights{Conv: first}, true, grey},
-		{nn.ConvBackwardData{Conv: first}, true, nhwc},
-		{nn.ConvForward{Conv: first}, false, nhwc},
+		{nn.ConvBackwardData{Conv: first}, true, direct},
+		{nn.ConvForward{Conv: first}, false, direct},
 		{nn.ConvForward{Conv: second}, true, narrow},
 		{nn.ConvBackwardData{Conv: second}, true, narrow},
-		{nn.ConvBackwardWeights{Conv: second}, false, nhwc},
-		{nn.ConvForward{Conv: wide}, true, nhwc},
+		{nn.ConvBackwardWeights{Conv: second}, false, direct},
+		{nn.ConvForward{Conv: wide}, true, direct},
 		{nn.AvgPoolForward{Pool: pool}, true, halve},
-		{nn.AvgPoolBackward{Pool: pool}, false, nhwc},
-		{nn.SigmoidForward{Len: 3}, true, nhwc},
+		{nn.AvgPoolBackward{Pool: pool}, false, direct},
+		{nn.SigmoidForward{Len: 3}, true, direct},
 	} {
 		if got := choose(c.spec, c.avx512); got != c.want {
 			t.Errorf("%s %v, AVX-512 %v: %v, want %v", nn.Kind(c.spec), c.spec, c.avx512, got, c.want)

@@ -30,60 +30,13 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 
 func (d *Device) choose(spec nn.Spec) way { return choose(spec, d.c.avx512 != 0) }
 
-// compile prepares the kernel of a valid operation in a given way.
+func (d *Device) candidates(spec nn.Spec) []way { return candidates(spec, d.c.avx512 != 0) }
+
+// compile prepares the kernel of a valid operation in one of its candidate ways.
 func (d *Device) compile(spec nn.Spec, w way) (*kernel, error) {
 	var c *C.rl_kernel
-	var status C.int
-	switch s := spec.(type) {
-	case nn.ConvForward:
-		switch w {
-		case grey:
-			status = C.rl_grey_forward(&d.c, convWindow(s.Conv), &c)
-		case narrow:
-			status = C.rl_narrow_forward(&d.c, convWindow(s.Conv), &c)
-		default:
-			status = C.rl_plan_conv_forward(&d.c, convWindow(s.Conv), layout(w), &c)
-		}
-	case nn.ConvBackwardData:
-		if w == narrow {
-			status = C.rl_narrow_backward_data(&d.c, convWindow(s.Conv), &c)
-		} else {
-			status = C.rl_plan_conv_backward_data(&d.c, convWindow(s.Conv), layout(w), &c)
-		}
-	case nn.ConvBackwardWeights:
-		switch w {
-		case grey:
-			status = C.rl_grey_backward_weights(&d.c, convWindow(s.Conv), &c)
-		case narrow:
-			status = C.rl_narrow_backward_weights(&d.c, convWindow(s.Conv), &c)
-		default:
-			status = C.rl_plan_conv_backward_weights(&d.c, convWindow(s.Conv), layout(w), &c)
-		}
-	case nn.LinearForward:
-		status = C.rl_plan_linear_forward(&d.c, linear(s.Linear), &c)
-	case nn.LinearBackwardData:
-		status = C.rl_plan_linear_backward_data(&d.c, linear(s.Linear), &c)
-	case nn.LinearBackwardWeights:
-		status = C.rl_plan_linear_backward_weights(&d.c, linear(s.Linear), &c)
-	case nn.AvgPoolForward:
-		if w == halve {
-			status = C.rl_halve_forward(&d.c, poolWindow(s.Pool), &c)
-		} else {
-			status = C.rl_plan_avg_pool_forward(&d.c, poolWindow(s.Pool), &c)
-		}
-	case nn.AvgPoolBackward:
-		if w == halve {
-			status = C.rl_halve_backward(&d.c, poolWindow(s.Pool), &c)
-		} else {
-			status = C.rl_plan_avg_pool_backward(&d.c, poolWindow(s.Pool), &c)
-		}
-	case nn.SigmoidForward:
-		status = C.rl_sigmoid_forward(&d.c, C.int64_t(s.Len), &c)
-	case nn.SigmoidBackward:
-		status = C.rl_sigmoid_backward(&d.c, C.int64_t(s.Len), &c)
-	case nn.SoftmaxCrossEntropyForward:
-		status = C.rl_softmax_cross_entropy(&d.c, C.int(s.N), C.int(s.C), &c)
-	default:
+	status, known := d.create(spec, w, &c)
+	if !known {
 		return nil, fmt.Errorf("oneDNN device: %T: %w", spec, nn.ErrUnsupported)
 	}
 	if err := failure(status); err != nil {
@@ -98,39 +51,80 @@ func (d *Device) compile(spec nn.Spec, w way) (*kernel, error) {
 	return k, nil
 }
 
-func layout(w way) C.int {
-	if w == blocked {
-		return C.RL_BLOCKED
+// create makes the C kernel; known is false for an operation that this device does not have.
+func (d *Device) create(spec nn.Spec, w way, out **C.rl_kernel) (status C.int, known bool) {
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		return d.convForward(s, w, out), true
+	case nn.ConvBackwardData:
+		return d.convBackwardData(s, w, out), true
+	case nn.ConvBackwardWeights:
+		return d.convBackwardWeights(s, w, out), true
+	case nn.LinearForward:
+		l := linear(s.Linear)
+		l.relu = flag(s.ReLU)
+		return C.rl_plan_linear(&d.c, l, layout(w), C.RL_FORWARD, out), true
+	case nn.LinearBackwardData:
+		l := linear(s.Linear)
+		l.accumulate, l.mask = flag(s.Accumulate), flag(s.Mask)
+		return C.rl_plan_linear(&d.c, l, layout(w), C.RL_BACKWARD_DATA, out), true
+	case nn.LinearBackwardWeights:
+		return C.rl_plan_linear(&d.c, linear(s.Linear), layout(w), C.RL_BACKWARD_WEIGHTS, out), true
+	case nn.AvgPoolForward:
+		if w == halve {
+			return C.rl_halve_forward(&d.c, poolWindow(s.Pool, nn.Gather{}), out), true
+		}
+		return C.rl_pool(&d.c, C.RL_AVG_FORWARD, poolWindow(s.Pool, nn.Gather{}), out), true
+	case nn.AvgPoolBackward:
+		if w == halve {
+			return C.rl_halve_backward(&d.c, poolWindow(s.Pool, s.Gather), out), true
+		}
+		return C.rl_pool(&d.c, C.RL_AVG_BACKWARD, poolWindow(s.Pool, s.Gather), out), true
+	case nn.MaxPoolForward:
+		what := either(s.Inference, C.RL_MAX_INFERENCE, C.RL_MAX_FORWARD)
+		return C.rl_pool(&d.c, what, poolWindow(s.Pool, nn.Gather{}), out), true
+	case nn.MaxPoolBackward:
+		return C.rl_pool(&d.c, C.RL_MAX_BACKWARD, poolWindow(s.Pool, s.Gather), out), true
+	case nn.SigmoidForward:
+		return C.rl_sigmoid_forward(&d.c, C.int64_t(s.Len), out), true
+	case nn.SigmoidBackward:
+		return C.rl_sigmoid_backward(&d.c, C.int64_t(s.Len), out), true
+	case nn.ReLUForward:
+		return C.rl_elementwise(&d.c, C.RL_RELU_FORWARD, C.int64_t(s.Len), out), true
+	case nn.ReLUBackward:
+		return C.rl_elementwise(&d.c, C.RL_RELU_BACKWARD, C.int64_t(s.Len), out), true
+	case nn.Add:
+		return C.rl_elementwise(&d.c, either(s.ReLU, C.RL_ADD_RELU, C.RL_ADD), C.int64_t(s.Len), out), true
+	case nn.Dropout:
+		return C.rl_dropout(&d.c, C.int64_t(s.Len), C.float(1/(1-s.Rate)), C.uint32_t(nn.DropoutThreshold(s.Rate)),
+			C.uint32_t(s.Layer), flag(s.Mask), out), true
+	case nn.ChannelCopy:
+		return C.rl_channel_copy(&d.c, C.int64_t(s.Src.N*s.Src.H*s.Src.W), C.int(s.Src.C), C.int(s.Src.PixelPitch()),
+			C.int(s.Dst.PixelPitch()), out), true
+	case nn.BatchNormMoments:
+		return C.rl_norm_part(&d.c, C.RL_NORM_MOMENTS, norm(s.Image), out), true
+	case nn.BatchNormForward:
+		n := norm(s.Image)
+		n.count, n.relu = C.int64_t(s.Count), flag(s.ReLU)
+		return C.rl_norm_part(&d.c, C.RL_NORM_FORWARD, n, out), true
+	case nn.BatchNormInference:
+		n := norm(s.Image)
+		n.relu = flag(s.ReLU)
+		return C.rl_norm_part(&d.c, C.RL_NORM_INFERENCE, n, out), true
+	case nn.BatchNormBackwardSums:
+		return C.rl_norm_part(&d.c, C.RL_NORM_SUMS, norm(s.Image), out), true
+	case nn.BatchNormBackward:
+		n := norm(s.Image)
+		n.accumulate, n.mask = flag(s.Accumulate), flag(s.Mask)
+		return C.rl_norm_part(&d.c, C.RL_NORM_BACKWARD, n, out), true
+	case nn.SoftmaxCrossEntropyForward:
+		return C.rl_softmax_cross_entropy(&d.c, C.int(s.N), C.int(s.C), C.float(s.Smoothing), out), true
+	case nn.AdamUpdate:
+		return C.rl_update(&d.c, C.RL_ADAM, C.int64_t(s.Len), out), true
+	case nn.SGDUpdate:
+		return C.rl_update(&d.c, either(s.Nesterov, C.RL_SGD_NESTEROV, C.RL_SGD), C.int64_t(s.Len), out), true
+	case nn.SumOfSquares:
+		return C.rl_sum_of_squares(&d.c, C.int64_t(s.Len), out), true
 	}
-	return C.RL_NHWC
-}
-
-func convWindow(c nn.Conv) C.rl_window {
-	w := window(c.Src, c.Dst, c.KernelH, c.KernelW, c.StrideH, c.StrideW, c.PadH, c.PadW)
-	w.no_bias = flag(c.NoBias)
-	return w
-}
-
-func flag(set bool) C.int {
-	if set {
-		return 1
-	}
-	return 0
-}
-
-func poolWindow(p nn.Pool) C.rl_window {
-	return window(p.Src, p.Dst, p.KernelH, p.KernelW, p.StrideH, p.StrideW, p.PadH, p.PadW)
-}
-
-func window(src, dst nn.Image, kh, kw, sh, sw, ph, pw int) C.rl_window {
-	return C.rl_window{
-		n: C.int(src.N), ih: C.int(src.H), iw: C.int(src.W), ic: C.int(src.C),
-		oh: C.int(dst.H), ow: C.int(dst.W), oc: C.int(dst.C),
-		kh: C.int(kh), kw: C.int(kw), sh: C.int(sh), sw: C.int(sw), ph: C.int(ph), pw: C.int(pw),
-		pitch: C.int(dst.PixelPitch()),
-	}
-}
-
-func linear(l nn.Linear) C.rl_linear {
-	return C.rl_linear{n: C.int(l.Src.N), h: C.int(l.Src.H), w: C.int(l.Src.W), c: C.int(l.Src.C), out: C.int(l.Out)}
+	return C.RL_OK, false
 }

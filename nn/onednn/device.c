@@ -1,9 +1,10 @@
 //go:build onednn && cgo
 
-#include "kernel.h"
+#include "own.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -33,12 +34,20 @@ int rl_device_open(rl_device *d, int threads)
         dnnl_engine_destroy(engine);
         return status;
     }
+    d->arena = calloc(1, sizeof *d->arena);
+    if (!d->arena) {
+        dnnl_stream_destroy(stream);
+        dnnl_engine_destroy(engine);
+        return RL_NO_MEMORY;
+    }
     d->engine = engine;
     d->stream = stream;
     d->threads = threads;
     d->isa = dnnl_get_effective_cpu_isa();
 #if defined(__x86_64__)
     d->avx512 = (d->isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+    if (d->avx512) d->level = RL_LEVEL_AVX512;
+    else if ((d->isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2 && __builtin_cpu_supports("fma")) d->level = RL_LEVEL_AVX2;
 #endif
     return RL_OK;
 }
@@ -47,5 +56,8 @@ void rl_device_close(rl_device *d)
 {
     dnnl_stream_destroy(d->stream);
     dnnl_engine_destroy(d->engine);
+    rl_free(d->arena->data);
+    free(d->arena);
     d->stream = d->engine = NULL;
+    d->arena = NULL;
 }

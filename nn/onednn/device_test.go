@@ -127,7 +127,7 @@ func TestCompileRefuses(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	d := openLocked(t, 1)
-	k := bind(t, d, nn.SoftmaxCrossEntropyForward{N: 3, C: 4}, nhwc)
+	k := bind(t, d, nn.SoftmaxCrossEntropyForward{N: 3, C: 4}, direct)
 	for _, label := range []float32{-1, 4, 1.5, float32(math.NaN()), 1e9} {
 		k.src[1].Host[1] = label
 		if err := k.Run(k.dst, k.src); err == nil || !strings.Contains(err.Error(), "3 samples, 4 classes: a label is not") {
@@ -147,7 +147,7 @@ func TestClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := bind(t, d, nn.SigmoidForward{Len: 3}, nhwc)
+	k := bind(t, d, nn.SigmoidForward{Len: 3}, direct)
 	for range 2 {
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestSigmoidExtremes(t *testing.T) {
 	d := openLocked(t, 1)
 	in := []float32{0, 1e-8, -1, 1, 20, -20, 79, -79, 81, -81, 1e30, -1e30, float32(math.Inf(1)), float32(math.Inf(-1)),
 		float32(math.NaN()), 5, -5, 3} // a full vector and a tail
-	k := bind(t, d, nn.SigmoidForward{Len: len(in)}, nhwc)
+	k := bind(t, d, nn.SigmoidForward{Len: len(in)}, direct)
 	copy(k.src[0].Host, in)
 	k.run(t)
 	for i, x := range in {
@@ -180,7 +180,7 @@ func TestSigmoidExtremes(t *testing.T) {
 	}
 	// Every binade, densely, to the relative error that sigmoid.h promises.
 	worst := 0.0
-	k = bind(t, d, nn.SigmoidForward{Len: 1 << 16}, nhwc)
+	k = bind(t, d, nn.SigmoidForward{Len: 1 << 16}, direct)
 	for i := range k.src[0].Host {
 		k.src[0].Host[i] = (float32(i) - 1<<15) / 512
 	}

@@ -84,7 +84,7 @@ int rl_grey_forward(const rl_device *d, rl_window c, rl_kernel **out)
 
 int rl_grey_forward(const rl_device *d, rl_window c, rl_kernel **out)
 {
-    return rl_plan_conv_forward(d, c, RL_NHWC, out);
+    return rl_plan_conv(d, c, RL_NHWC, RL_FORWARD, out);
 }
 
 #endif

@@ -138,7 +138,7 @@ int rl_halve_backward(const rl_device *d, rl_window p, rl_kernel **out)
 
 #else
 
-int rl_halve_forward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_plan_avg_pool_forward(d, p, out); }
-int rl_halve_backward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_plan_avg_pool_backward(d, p, out); }
+int rl_halve_forward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_pool(d, RL_AVG_FORWARD, p, out); }
+int rl_halve_backward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_pool(d, RL_AVG_BACKWARD, p, out); }
 
 #endif

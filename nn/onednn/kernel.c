@@ -27,6 +27,17 @@ float *rl_alloc(int64_t n) { return rl_scratch(n * (int64_t)sizeof(float)); }
 
 void rl_free(float *p) { free(p); }
 
+int rl_arena_reserve(rl_arena *a, int64_t bytes)
+{
+    if (bytes <= a->bytes) return 1;
+    void *data = rl_scratch(bytes);
+    if (!data) return 0;
+    free(a->data);
+    a->data = data;
+    a->bytes = bytes;
+    return 1;
+}
+
 int rl_run(rl_kernel *k, rl_operands op)
 {
     // The team size belongs to the calling thread, which need not be the one that made the device.
@@ -54,6 +65,7 @@ void *rl_own_new(const rl_device *d, size_t size, const char *impl, int (*run)(r
     own->base.run = run;
     own->base.destroy = own_destroy;
     own->base.threads = d->threads;
+    own->arena = d->arena;
     strncpy(own->base.impl, impl, sizeof own->base.impl - 1);
     return own;
 }
@@ -69,6 +81,12 @@ void *rl_own_block(void *kernel, int64_t bytes)
     if (!p) own->failed = 1;
     else own->block[own->blocks++] = p;
     return p;
+}
+
+void rl_own_share(void *kernel, int64_t bytes)
+{
+    rl_own *own = kernel;
+    if (!rl_arena_reserve(own->arena, bytes)) own->failed = 1;
 }
 
 int rl_own_finish(void *kernel, rl_kernel **out)

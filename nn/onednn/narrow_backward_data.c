@@ -107,7 +107,7 @@ int rl_narrow_backward_data(const rl_device *d, rl_window c, rl_kernel **out)
 
 int rl_narrow_backward_data(const rl_device *d, rl_window c, rl_kernel **out)
 {
-    return rl_plan_conv_backward_data(d, c, RL_NHWC, out);
+    return rl_plan_conv(d, c, RL_NHWC, RL_BACKWARD_DATA, out);
 }
 
 #endif

@@ -108,7 +108,7 @@ int rl_narrow_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
 
 int rl_narrow_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
 {
-    return rl_plan_conv_backward_weights(d, c, RL_NHWC, out);
+    return rl_plan_conv(d, c, RL_NHWC, RL_BACKWARD_WEIGHTS, out);
 }
 
 #endif

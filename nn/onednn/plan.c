@@ -6,20 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+static dnnl_status_t point_into_arena(rl_plan *p)
+{
+    if (p->arena_seen == p->arena->data) return dnnl_success;
+    char *base = p->arena->data;
+    for (int i = 0; i < p->nmemories; i++) {
+        if (p->memories[i].offset < 0) continue;
+        dnnl_status_t status = dnnl_memory_set_data_handle(p->memories[i].memory, base + p->memories[i].offset);
+        if (status != dnnl_success) return status;
+    }
+    p->arena_seen = base;
+    return dnnl_success;
+}
+
 static int plan_run(rl_kernel *k, const rl_operands *op)
 {
     rl_plan *p = (rl_plan *)k;
+    dnnl_status_t status = point_into_arena(p);
+    if (status != dnnl_success) return status;
     for (int i = 0; i < RL_OPERANDS; i++) {
         if (!p->operand[i]) continue;
         const void *pointer = i < RL_SRC0 ? op->dst[i] : op->src[i - RL_SRC0];
-        dnnl_status_t status = dnnl_memory_set_data_handle(p->operand[i], (void *)pointer);
+        status = dnnl_memory_set_data_handle(p->operand[i], (void *)pointer);
         if (status != dnnl_success) return status;
+    }
+    p->border.around = p->moved == RL_NONE ? op->dst[0] : (float *)p->arena->data + p->moved_offset;
+    if (p->moved >= RL_SRC0) {
+        p->border.from = op->src[p->moved - RL_SRC0];
+        rl_border_put(p, op);
     }
     for (int i = 0; i < p->nsteps; i++) {
         rl_step *s = &p->steps[i];
-        dnnl_status_t status = dnnl_primitive_execute(s->primitive, p->stream, s->nargs, s->args);
+        status = dnnl_primitive_execute(s->primitive, p->stream, s->nargs, s->args);
         if (status != dnnl_success) return status;
     }
+    if (p->gathers) rl_border_take(p, op);
     return RL_OK;
 }
 
@@ -28,7 +49,7 @@ static void plan_destroy(rl_kernel *k)
     rl_plan *p = (rl_plan *)k;
     for (int i = 0; i < p->nsteps; i++) dnnl_primitive_destroy(p->steps[i].primitive);
     for (int i = 0; i < p->nafter; i++) dnnl_primitive_destroy(p->after[i].primitive);
-    for (int i = 0; i < p->nmemories; i++) dnnl_memory_destroy(p->memories[i]);
+    for (int i = 0; i < p->nmemories; i++) dnnl_memory_destroy(p->memories[i].memory);
     free(p);
 }
 
@@ -39,8 +60,10 @@ rl_plan *rl_plan_new(const rl_device *d)
     p->base.run = plan_run;
     p->base.destroy = plan_destroy;
     p->base.threads = d->threads;
+    p->arena = d->arena;
     p->engine = d->engine;
     p->stream = d->stream;
+    p->moved = RL_NONE;
     // A primitive takes its number of threads from the thread that makes it.
     omp_set_num_threads(d->threads);
     return p;
@@ -54,19 +77,39 @@ dnnl_memory_desc_t rl_plan_desc(rl_plan *p, int ndims, const dnnl_dims_t dims, d
     return md;
 }
 
-dnnl_primitive_desc_t rl_plan_primitive(rl_plan *p, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint)
+static dnnl_primitive_attr_t attributes(rl_plan *p, int relu)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_post_ops_t ops = NULL;
+    if (!p->status) p->status = dnnl_primitive_attr_create(&attr);
+    if (!p->status) p->status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (relu) {
+        if (!p->status) p->status = dnnl_post_ops_create(&ops);
+        if (!p->status) p->status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+        if (!p->status) p->status = dnnl_primitive_attr_set_post_ops(attr, ops);
+        if (ops) dnnl_post_ops_destroy(ops);
+    }
+    return attr;
+}
+
+dnnl_primitive_desc_t rl_plan_primitive(rl_plan *p, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint, int relu)
 {
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_attr_t attr = NULL;
-    if (p->status) return NULL;
-    p->status = dnnl_primitive_attr_create(&attr);
-    if (!p->status) p->status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    dnnl_primitive_attr_t attr = attributes(p, relu);
     if (!p->status) p->status = dnnl_primitive_desc_create(&pd, op, attr, p->engine, hint);
     if (attr) dnnl_primitive_attr_destroy(attr);
     return p->status ? NULL : pd;
 }
 
-static dnnl_memory_t new_memory(rl_plan *p, const dnnl_memory_desc_t *md, void *handle)
+// Room in the arena: its offset in bytes.
+static int64_t reserve(rl_plan *p, size_t bytes)
+{
+    int64_t offset = p->bytes;
+    p->bytes += ((int64_t)bytes + 63) / 64 * 64;
+    return offset;
+}
+
+static dnnl_memory_t new_memory(rl_plan *p, const dnnl_memory_desc_t *md, int64_t offset)
 {
     dnnl_memory_t m = NULL;
     if (p->status) return NULL;
@@ -74,9 +117,16 @@ static dnnl_memory_t new_memory(rl_plan *p, const dnnl_memory_desc_t *md, void *
         p->status = dnnl_runtime_error;
         return NULL;
     }
-    p->status = dnnl_memory_create(&m, md, p->engine, handle);
+    // The handle is set before a run; NONE keeps oneDNN from allocating.
+    p->status = dnnl_memory_create(&m, md, p->engine, DNNL_MEMORY_NONE);
     if (p->status) return NULL;
-    return p->memories[p->nmemories++] = m;
+    p->memories[p->nmemories].offset = offset;
+    return p->memories[p->nmemories++].memory = m;
+}
+
+static dnnl_memory_t arena_memory(rl_plan *p, const dnnl_memory_desc_t *md)
+{
+    return new_memory(p, md, reserve(p, dnnl_memory_desc_get_size(md)));
 }
 
 static void add_step(rl_plan *p, rl_step *list, int *count, dnnl_primitive_desc_t pd, int nargs,
@@ -91,7 +141,7 @@ static void add_step(rl_plan *p, rl_step *list, int *count, dnnl_primitive_desc_
     (*count)++;
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     if (scratch && dnnl_memory_desc_get_size(scratch) > 0) {
-        dnnl_exec_arg_t arg = { DNNL_ARG_SCRATCHPAD, new_memory(p, scratch, DNNL_MEMORY_ALLOCATE) };
+        dnnl_exec_arg_t arg = { DNNL_ARG_SCRATCHPAD, arena_memory(p, scratch) };
         s->args[s->nargs++] = arg;
     }
 }
@@ -99,11 +149,8 @@ static void add_step(rl_plan *p, rl_step *list, int *count, dnnl_primitive_desc_
 static void add_reorder(rl_plan *p, rl_step *list, int *count, dnnl_memory_t from, const dnnl_memory_desc_t *from_md,
                         dnnl_memory_t to, const dnnl_memory_desc_t *to_md)
 {
-    dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    if (p->status) return;
-    p->status = dnnl_primitive_attr_create(&attr);
-    if (!p->status) p->status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    dnnl_primitive_attr_t attr = attributes(p, 0);
     if (!p->status) p->status = dnnl_reorder_primitive_desc_create(&pd, from_md, p->engine, to_md, p->engine, attr);
     dnnl_exec_arg_t args[2] = { { DNNL_ARG_FROM, from }, { DNNL_ARG_TO, to } };
     add_step(p, list, count, pd, 2, args);
@@ -111,39 +158,31 @@ static void add_reorder(rl_plan *p, rl_step *list, int *count, dnnl_memory_t fro
     if (attr) dnnl_primitive_attr_destroy(attr);
 }
 
-// The operand's memory object and, where the primitive wants another layout, the one that it works on.
-static dnnl_memory_t bind(rl_plan *p, int operand, const dnnl_memory_desc_t *user, dnnl_primitive_desc_t pd,
-                          dnnl_query_t what, int index, const dnnl_memory_desc_t **want)
+// An argument of the primitive, bound to an operand that the caller lays out as user says; what and index are how
+// dnnl_primitive_desc_query_md calls it. Where pd wants it otherwise there is a reorder.
+static dnnl_exec_arg_t bind(rl_plan *p, int operand, const dnnl_memory_desc_t *user, dnnl_primitive_desc_t pd,
+                            dnnl_query_t what, int index, int arg)
 {
-    if (p->status) return NULL;
-    *want = dnnl_primitive_desc_query_md(pd, what, index);
-    // The handle is set at each run; NONE keeps oneDNN from allocating.
-    p->operand[operand] = new_memory(p, user, DNNL_MEMORY_NONE);
-    if (dnnl_memory_desc_equal(user, *want)) return p->operand[operand];
-    return new_memory(p, *want, DNNL_MEMORY_ALLOCATE);
-}
-
-dnnl_exec_arg_t rl_plan_input(rl_plan *p, int operand, const dnnl_memory_desc_t *user, dnnl_primitive_desc_t pd,
-                              dnnl_query_t what, int index, int arg)
-{
-    const dnnl_memory_desc_t *want = NULL;
-    dnnl_memory_t m = bind(p, operand, user, pd, what, index, &want);
-    if (m != p->operand[operand]) add_reorder(p, p->steps, &p->nsteps, p->operand[operand], user, m, want);
-    dnnl_exec_arg_t out = { arg, m };
+    dnnl_exec_arg_t out = { arg, NULL };
+    if (p->status) return out;
+    const dnnl_memory_desc_t *want = dnnl_primitive_desc_query_md(pd, what, index);
+    dnnl_memory_t m;
+    if (operand == p->moved) {
+        p->moved_offset = p->bytes / (int64_t)sizeof(float);
+        m = arena_memory(p, user);
+    } else {
+        m = p->operand[operand] = new_memory(p, user, -1);
+    }
+    out.memory = m;
+    if (dnnl_memory_desc_equal(user, want)) return out;
+    out.memory = arena_memory(p, want);
+    if (operand < RL_SRC0) add_reorder(p, p->after, &p->nafter, out.memory, want, m, user);
+    else add_reorder(p, p->steps, &p->nsteps, m, user, out.memory, want);
     return out;
 }
 
-dnnl_exec_arg_t rl_plan_output(rl_plan *p, int operand, const dnnl_memory_desc_t *user, dnnl_primitive_desc_t pd,
-                               dnnl_query_t what, int index, int arg)
-{
-    const dnnl_memory_desc_t *want = NULL;
-    dnnl_memory_t m = bind(p, operand, user, pd, what, index, &want);
-    if (m != p->operand[operand]) add_reorder(p, p->after, &p->nafter, m, want, p->operand[operand], user);
-    dnnl_exec_arg_t out = { arg, m };
-    return out;
-}
-
-void rl_plan_compute(rl_plan *p, dnnl_primitive_desc_t pd, int nargs, const dnnl_exec_arg_t *args)
+// Adds the primitive itself.
+static void compute(rl_plan *p, dnnl_primitive_desc_t pd, int nargs, const dnnl_exec_arg_t *args)
 {
     const char *impl = NULL;
     if (p->status) return;
@@ -152,11 +191,12 @@ void rl_plan_compute(rl_plan *p, dnnl_primitive_desc_t pd, int nargs, const dnnl
     add_step(p, p->steps, &p->nsteps, pd, nargs, args);
 }
 
-int rl_plan_finish(rl_plan *p, dnnl_primitive_desc_t pd, dnnl_primitive_desc_t hint, rl_kernel **out)
+static int finish(rl_plan *p, dnnl_primitive_desc_t pd, dnnl_primitive_desc_t hint, rl_kernel **out)
 {
     if (pd) dnnl_primitive_desc_destroy(pd);
     if (hint) dnnl_primitive_desc_destroy(hint);
     if (!p->status && p->nsteps + p->nafter > RL_STEPS) p->status = dnnl_runtime_error;
+    if (!p->status && !rl_arena_reserve(p->arena, p->bytes)) p->status = dnnl_out_of_memory;
     if (p->status) {
         int status = p->status;
         plan_destroy(&p->base);
@@ -166,4 +206,32 @@ int rl_plan_finish(rl_plan *p, dnnl_primitive_desc_t pd, dnnl_primitive_desc_t h
     p->nafter = 0;
     *out = &p->base;
     return RL_OK;
+}
+
+int rl_plan_layer(rl_plan *p, int pass, const rl_tensors *t, dnnl_primitive_desc_t pd, dnnl_primitive_desc_t hint,
+                  rl_kernel **out)
+{
+    dnnl_exec_arg_t args[4];
+    int n = 0;
+    switch (pass) {
+    case RL_FORWARD:
+        args[n++] = bind(p, RL_SRC0, &t->src, pd, dnnl_query_src_md, 0, DNNL_ARG_SRC);
+        args[n++] = bind(p, RL_SRC1, &t->weights, pd, dnnl_query_weights_md, 0, DNNL_ARG_WEIGHTS);
+        if (!t->no_bias) args[n++] = bind(p, RL_SRC2, &t->bias, pd, dnnl_query_weights_md, 1, DNNL_ARG_BIAS);
+        args[n++] = bind(p, RL_DST0, &t->dst, pd, dnnl_query_dst_md, 0, DNNL_ARG_DST);
+        break;
+    case RL_BACKWARD_DATA:
+        args[n++] = bind(p, RL_SRC0, &t->dst, pd, dnnl_query_diff_dst_md, 0, DNNL_ARG_DIFF_DST);
+        args[n++] = bind(p, RL_SRC1, &t->weights, pd, dnnl_query_weights_md, 0, DNNL_ARG_WEIGHTS);
+        args[n++] = bind(p, RL_DST0, &t->src, pd, dnnl_query_diff_src_md, 0, DNNL_ARG_DIFF_SRC);
+        break;
+    case RL_BACKWARD_WEIGHTS:
+        args[n++] = bind(p, RL_SRC0, &t->dst, pd, dnnl_query_diff_dst_md, 0, DNNL_ARG_DIFF_DST);
+        args[n++] = bind(p, RL_SRC1, &t->src, pd, dnnl_query_src_md, 0, DNNL_ARG_SRC);
+        args[n++] = bind(p, RL_DST0, &t->weights, pd, dnnl_query_diff_weights_md, 0, DNNL_ARG_DIFF_WEIGHTS);
+        if (!t->no_bias) args[n++] = bind(p, RL_DST1, &t->bias, pd, dnnl_query_diff_weights_md, 1, DNNL_ARG_DIFF_BIAS);
+        break;
+    }
+    compute(p, pd, n, args);
+    return finish(p, pd, hint, out);
 }

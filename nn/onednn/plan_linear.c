@@ -1,87 +1,69 @@
 //go:build onednn && cgo
 
 // Fully connected layers by oneDNN. Its inner product takes a four-dimensional source, so the flattening in PyTorch's
-// C, H, W order is no copy of ours: weights [out, c*h*w] are OIHW with a kernel as large as the image.
+// C, H, W order is no copy of ours: weights [out, c*h*w] are OIHW with a kernel as large as the image. Either the
+// weights are reordered to what oneDNN likes best, or (RL_FLAT) they stay and the activations are reordered to NCHW:
+// that is less to move where the layer is large.
 
 #include "plan.h"
 
-typedef struct linear_descs {
-    dnnl_memory_desc_t src, weights, bias, dst, wweights;
-} linear_descs;
+typedef struct layer {
+    rl_tensors user;
+    dnnl_memory_desc_t src, weights; // as the primitive is asked to
+    int relu;
+} layer;
 
-static linear_descs describe(rl_plan *p, rl_linear l)
+static layer describe(rl_plan *p, const rl_linear *l, int layout)
 {
-    linear_descs s;
-    dnnl_dims_t src4 = { l.n, l.c, l.h, l.w }, weights4 = { l.out, l.c, l.h, l.w };
-    dnnl_dims_t bias = { l.out }, dst = { l.n, l.out };
-    int flat = l.h == 1 && l.w == 1; // a matrix: the first two dimensions are all
-    s.src = rl_plan_desc(p, flat ? 2 : 4, src4, flat ? dnnl_ab : dnnl_nhwc);
-    s.weights = rl_plan_desc(p, flat ? 2 : 4, weights4, flat ? dnnl_ab : dnnl_oihw);
-    s.wweights = rl_plan_desc(p, flat ? 2 : 4, weights4, dnnl_format_tag_any);
-    s.bias = rl_plan_desc(p, 1, bias, dnnl_a);
-    s.dst = rl_plan_desc(p, 2, dst, dnnl_ab);
+    layer s;
+    dnnl_dims_t src = { l->n, l->c, l->h, l->w }, weights = { l->out, l->c, l->h, l->w };
+    dnnl_dims_t bias = { l->out }, dst = { l->n, l->out };
+    int matrix = l->h == 1 && l->w == 1; // the first two dimensions are all
+    int dims = matrix ? 2 : 4, flat = layout == RL_FLAT;
+    s.user.src = rl_plan_desc(p, dims, src, matrix ? dnnl_ab : dnnl_nhwc);
+    s.user.weights = rl_plan_desc(p, dims, weights, matrix ? dnnl_ab : dnnl_oihw);
+    s.user.bias = rl_plan_desc(p, 1, bias, dnnl_a);
+    s.user.dst = rl_plan_desc(p, 2, dst, dnnl_ab);
+    s.user.no_bias = 0;
+    s.src = flat && !matrix ? rl_plan_desc(p, 4, src, dnnl_nchw) : s.user.src;
+    s.weights = flat ? s.user.weights : rl_plan_desc(p, dims, weights, dnnl_format_tag_any);
+    s.relu = l->relu;
     return s;
 }
 
-static dnnl_primitive_desc_t forward_desc(rl_plan *p, linear_descs *s)
+static dnnl_primitive_desc_t primitive(rl_plan *p, const layer *s, int pass, dnnl_primitive_desc_t hint)
 {
     dnnl_inner_product_desc_t op;
+    const rl_tensors *u = &s->user;
     if (p->status) return NULL;
-    p->status = dnnl_inner_product_forward_desc_init(&op, dnnl_forward_training, &s->src, &s->wweights, &s->bias,
-                                                     &s->dst);
-    return rl_plan_primitive(p, &op, NULL);
+    switch (pass) {
+    case RL_FORWARD:
+        p->status = dnnl_inner_product_forward_desc_init(&op, dnnl_forward_training, &s->src, &s->weights, &u->bias,
+                                                         &u->dst);
+        break;
+    case RL_BACKWARD_DATA:
+        p->status = dnnl_inner_product_backward_data_desc_init(&op, &s->src, &s->weights, &u->dst);
+        break;
+    case RL_BACKWARD_WEIGHTS:
+        p->status = dnnl_inner_product_backward_weights_desc_init(&op, &s->src, &s->weights, &u->bias, &u->dst);
+        break;
+    }
+    return rl_plan_primitive(p, &op, hint, pass == RL_FORWARD && s->relu);
 }
 
-int rl_plan_linear_forward(const rl_device *d, rl_linear l, rl_kernel **out)
+int rl_plan_linear(const rl_device *d, rl_linear l, int layout, int pass, rl_kernel **out)
 {
     rl_plan *p = rl_plan_new(d);
     if (!p) return RL_NO_MEMORY;
-    linear_descs s = describe(p, l);
-    dnnl_primitive_desc_t pd = forward_desc(p, &s);
-    dnnl_exec_arg_t args[] = {
-        rl_plan_input(p, RL_SRC0, &s.src, pd, dnnl_query_src_md, 0, DNNL_ARG_SRC),
-        rl_plan_input(p, RL_SRC1, &s.weights, pd, dnnl_query_weights_md, 0, DNNL_ARG_WEIGHTS),
-        rl_plan_input(p, RL_SRC2, &s.bias, pd, dnnl_query_weights_md, 1, DNNL_ARG_BIAS),
-        rl_plan_output(p, RL_DST0, &s.dst, pd, dnnl_query_dst_md, 0, DNNL_ARG_DST),
-    };
-    rl_plan_compute(p, pd, 4, args);
-    return rl_plan_finish(p, pd, NULL, out);
-}
-
-int rl_plan_linear_backward_data(const rl_device *d, rl_linear l, rl_kernel **out)
-{
-    rl_plan *p = rl_plan_new(d);
-    if (!p) return RL_NO_MEMORY;
-    linear_descs s = describe(p, l);
-    dnnl_primitive_desc_t hint = forward_desc(p, &s), pd = NULL;
-    dnnl_inner_product_desc_t op;
-    if (!p->status) p->status = dnnl_inner_product_backward_data_desc_init(&op, &s.src, &s.wweights, &s.dst);
-    pd = rl_plan_primitive(p, &op, hint);
-    dnnl_exec_arg_t args[] = {
-        rl_plan_input(p, RL_SRC0, &s.dst, pd, dnnl_query_diff_dst_md, 0, DNNL_ARG_DIFF_DST),
-        rl_plan_input(p, RL_SRC1, &s.weights, pd, dnnl_query_weights_md, 0, DNNL_ARG_WEIGHTS),
-        rl_plan_output(p, RL_DST0, &s.src, pd, dnnl_query_diff_src_md, 0, DNNL_ARG_DIFF_SRC),
-    };
-    rl_plan_compute(p, pd, 3, args);
-    return rl_plan_finish(p, pd, hint, out);
-}
-
-int rl_plan_linear_backward_weights(const rl_device *d, rl_linear l, rl_kernel **out)
-{
-    rl_plan *p = rl_plan_new(d);
-    if (!p) return RL_NO_MEMORY;
-    linear_descs s = describe(p, l);
-    dnnl_primitive_desc_t hint = forward_desc(p, &s), pd = NULL;
-    dnnl_inner_product_desc_t op;
-    if (!p->status)
-        p->status = dnnl_inner_product_backward_weights_desc_init(&op, &s.src, &s.wweights, &s.bias, &s.dst);
-    pd = rl_plan_primitive(p, &op, hint);
-    dnnl_exec_arg_t args[] = {
-        rl_plan_input(p, RL_SRC0, &s.dst, pd, dnnl_query_diff_dst_md, 0, DNNL_ARG_DIFF_DST),
-        rl_plan_input(p, RL_SRC1, &s.src, pd, dnnl_query_src_md, 0, DNNL_ARG_SRC),
-        rl_plan_output(p, RL_DST0, &s.weights, pd, dnnl_query_diff_weights_md, 0, DNNL_ARG_DIFF_WEIGHTS),
-        rl_plan_output(p, RL_DST1, &s.bias, pd, dnnl_query_diff_weights_md, 1, DNNL_ARG_DIFF_BIAS),
-    };
-    rl_plan_compute(p, pd, 4, args);
-    return rl_plan_finish(p, pd, hint, out);
+    rl_plan_border(p, d, l.n, l.h, l.w, l.c, 0, 0);
+    if (pass == RL_BACKWARD_DATA) {
+        p->border.accumulate = l.accumulate;
+        p->border.mask = l.mask;
+        p->gathers = l.accumulate || l.mask;
+        if (l.accumulate) p->moved = RL_DST0;
+    }
+    layer s = describe(p, &l, layout);
+    dnnl_primitive_desc_t hint = pass == RL_FORWARD ? NULL : primitive(p, &s, RL_FORWARD, NULL);
+    dnnl_primitive_desc_t pd = primitive(p, &s, pass, hint);
+    return rl_plan_layer(p, pass, &s.user, pd, hint, out);
 }

@@ -10,13 +10,18 @@
 typedef struct softmax {
     rl_own own;
     int n, classes;
+    float smoothing;
 } softmax;
 
 static int run(rl_kernel *k, const rl_operands *op)
 {
     const softmax *s = (const softmax *)k;
     const float *logits = op->src[0], *labels = op->src[1];
-    float scale = op->src[2][0], *stats = op->dst[0], *dlogits = op->dst[1];
+    // The target of every class, and what the label's has more.
+    double other = (double)s->smoothing / s->classes, more = 1 - (double)s->smoothing;
+    double scale = (double)op->src[2][0];
+    float other_scaled = (float)(other * scale), more_scaled = (float)(more * scale);
+    float *stats = op->dst[0], *dlogits = op->dst[1];
     double loss = 0;
     int correct = 0;
     for (int i = 0; i < s->n; i++) {
@@ -32,22 +37,26 @@ static int run(rl_kernel *k, const rl_operands *op)
             dx[c] = expf(x[c] - x[best]);
             sum += dx[c];
         }
-        loss += (double)logf(sum) - (double)(x[label] - x[best]);
+        double log_sum = (double)logf(sum);
+        loss += more * (log_sum - (double)(x[label] - x[best]));
+        if (other > 0)
+            for (int c = 0; c < s->classes; c++) loss += other * (log_sum - (double)(x[c] - x[best]));
         correct += best == label;
-        float factor = scale / sum;
-        for (int c = 0; c < s->classes; c++) dx[c] *= factor;
-        dx[label] -= scale;
+        float factor = (float)scale / sum;
+        for (int c = 0; c < s->classes; c++) dx[c] = dx[c] * factor - other_scaled;
+        dx[label] -= more_scaled;
     }
-    stats[0] = (float)(loss * (double)scale);
+    stats[0] = (float)(loss * scale);
     stats[1] = (float)correct;
     return RL_OK;
 }
 
-int rl_softmax_cross_entropy(const rl_device *d, int n, int classes, rl_kernel **out)
+int rl_softmax_cross_entropy(const rl_device *d, int n, int classes, float smoothing, rl_kernel **out)
 {
     softmax *s = rl_own_new(d, sizeof *s, "softmax", run);
     if (!s) return RL_NO_MEMORY;
     s->n = n;
     s->classes = classes;
+    s->smoothing = smoothing;
     return rl_own_finish(s, out);
 }

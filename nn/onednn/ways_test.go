@@ -43,9 +43,9 @@ func TestWaysAgree(t *testing.T) {
 	for _, threads := range []int{1, 3} {
 		d := openLocked(t, threads)
 		for _, spec := range ownShapes() {
-			want := bind(t, one, spec, nhwc)
+			want := bind(t, one, spec, direct)
 			want.run(t)
-			for _, w := range ways(d, spec) {
+			for _, w := range d.candidates(spec) {
 				got := bind(t, d, spec, w)
 				for i := range got.dst {
 					fill(got.dst[i].Host, float32(math.NaN()))
@@ -122,7 +122,7 @@ func TestOperandsEnds(t *testing.T) {
 func TestSigmoidInPlace(t *testing.T) {
 	d := openLocked(t, 1)
 	for _, spec := range []nn.Spec{nn.SigmoidForward{Len: 1000}, nn.SigmoidBackward{Len: 1000}} {
-		k := bind(t, d, spec, nhwc)
+		k := bind(t, d, spec, direct)
 		k.run(t)
 		if err := k.Run(k.src[:1], k.src); err != nil {
 			t.Fatal(err)

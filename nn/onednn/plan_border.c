@@ -1,0 +1,59 @@
+//go:build onednn && cgo
+
+// Putting a border of zeros around an image, and taking one off with what nn.Gather asks for, row by row.
+
+#include "plan.h"
+
+#define RL_BODY "plan_border_body.h"
+#include "versions.h"
+
+void rl_plan_border(rl_plan *p, const rl_device *d, int n, int h, int w, int c, int top, int left)
+{
+    rl_border *b = &p->border;
+    b->n = n, b->h = h, b->w = w, b->c = c;
+    b->top = top, b->left = left;
+    b->gather = RL_PICK(d, gather);
+}
+
+static void put_range(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
+{
+    const rl_border *b = &((rl_plan *)k)->border;
+    int64_t side = (int64_t)b->left * b->c, middle = (int64_t)b->w * b->c;
+    int rows = b->h + 2 * b->top;
+    (void)op, (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        float *to = b->around + i * (middle + 2 * side);
+        int64_t h = i % rows - b->top;
+        if (h < 0 || h >= b->h) {
+            memset(to, 0, (size_t)(middle + 2 * side) * sizeof *to);
+            continue;
+        }
+        memset(to, 0, (size_t)side * sizeof *to);
+        memcpy(to + side, b->from + (i / rows * b->h + h) * middle, (size_t)middle * sizeof *to);
+        memset(to + side + middle, 0, (size_t)side * sizeof *to);
+    }
+}
+
+void rl_border_put(rl_plan *p, const rl_operands *op)
+{
+    const rl_border *b = &p->border;
+    rl_parallel(&p->base, op, (int64_t)b->n * (b->h + 2 * b->top), 1, put_range);
+}
+
+static void take_range(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
+{
+    const rl_border *b = &((rl_plan *)k)->border;
+    int64_t side = (int64_t)b->left * b->c, middle = (int64_t)b->w * b->c;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t row = i / b->h * (b->h + 2 * b->top) + i % b->h + b->top;
+        const float *mask = b->mask ? op->src[2] + i * middle : NULL; // of both backward passes
+        b->gather(op->dst[0] + i * middle, b->around + row * (middle + 2 * side) + side, mask, middle, b->accumulate);
+    }
+}
+
+void rl_border_take(rl_plan *p, const rl_operands *op)
+{
+    const rl_border *b = &p->border;
+    rl_parallel(&p->base, op, (int64_t)b->n * b->h, 1, take_range);
+}

@@ -1,0 +1,17 @@
+// The end of nn.Gather over a span: the body of plan_border.c. See versions.h.
+
+TARGET static void NAME(gather)(float *dst, const float *src, const float *mask, int64_t len, int accumulate)
+{
+    if (mask && accumulate) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < len; i++) dst[i] = mask[i] > 0 ? dst[i] + src[i] : 0;
+    } else if (mask) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < len; i++) dst[i] = mask[i] > 0 ? src[i] : 0;
+    } else if (accumulate) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < len; i++) dst[i] += src[i];
+    } else {
+        memcpy(dst, src, (size_t)len * sizeof *dst);
+    }
+}
