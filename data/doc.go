@@ -1,5 +1,6 @@
 // Package data brings Fashion-MNIST to the training loop: it finds the four files or downloads them, verifies and
-// decodes them, resizes the images as PIL does and prefetches batches.
+// decodes them, changes the training images at random where that is asked for (Augmentation), resizes the images as
+// PIL does and prefetches batches.
 //
 // Find names the place that holds the data set, Source.Load reads it and refuses content whose SHA-256 differs from
 // the published one, and a Loader fills batches ahead of the step that uses them:

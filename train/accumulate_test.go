@@ -48,7 +48,7 @@ func TestMicroBatchesAddUpToTheWholeBatch(t *testing.T) {
 
 // The uneven last step gives ranks of four 3, 3, 2 and 2 samples.
 func TestAccumulationTrainsTheSameCurveWithAsManyCollectives(t *testing.T) {
-	for _, world := range []int{1, 2, 4} {
+	for _, world := range []int{1, 4} {
 		var collectives [2]uint64
 		var epochs [2][]Epoch
 		for i, k := range []int{1, 3} {

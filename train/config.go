@@ -30,7 +30,7 @@ type Config struct {
 	LabelSmoothing float64 // share of the target that is spread over all classes
 	Augment        bool    // change the training images at random in each epoch, by the two fields below
 	CropPadding    int     // of Augment: pixels of the 28 x 28 image by which it is shifted at most, each way
-	Flip           bool    // of Augment: mirror every other image
+	Flip           bool    // of Augment: mirror left and right with probability 1/2
 }
 
 // DefaultConfig is what `ringloom train` does without flags.

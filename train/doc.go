@@ -7,6 +7,11 @@
 // kernel divides by the size of the global batch, so the ring's plain sum is the exact average over samples, uneven
 // last batches included.
 //
+// The options of a step add nothing that waits. Micro-batches (Config.Accumulate) are added up before the one
+// all-reduce. Clipping (Config.ClipNorm) updates after the last bucket's sum instead of bucket by bucket, for it needs the
+// norm of the whole. Whether every rank's loss is finite travels as a vector of its own, one element a rank, while
+// backward runs: if one is not, all ranks return the same NonFiniteError before any has updated.
+//
 // After each epoch every rank evaluates its part of the test set and the ranks exchange their exact counts; the
 // leader hands the outcome to Config.OnEpoch and writes the checkpoints.
 //

@@ -14,51 +14,49 @@ import (
 // The parameters of the last rank alone go bad after its second step, so that the others know of the third step's loss
 // only what the ring tells them.
 func TestNonFiniteLossStopsAllRanksBeforeTheUpdate(t *testing.T) {
-	for _, world := range []int{1, 2, 4} {
-		for _, k := range []int{1, 3} {
-			cfg := testConfig()
-			cfg.CheckEvery, cfg.Accumulate = 0, k
-			healthy := cfg
-			healthy.MaxSteps = 2
-			want, errs := trainRing(t, healthy, world, nil)
-			if err := errors.Join(errs...); err != nil {
-				t.Fatal(err)
-			}
-			bad := world - 1
-			out, errs := trainRing(t, cfg, world, func(rank int, w *Worker) {
-				if rank == bad {
-					w.OnStep = func(s Step) {
-						if s.Step == 2 {
-							w.values()[0] = float32(math.NaN())
-						}
+	for world, k := range map[int]int{1: 1, 2: 3, 4: 1} {
+		cfg := testConfig()
+		cfg.CheckEvery, cfg.Accumulate = 0, k
+		healthy := cfg
+		healthy.MaxSteps = 2
+		want, errs := trainRing(t, healthy, world, nil)
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		bad := world - 1
+		out, errs := trainRing(t, cfg, world, func(rank int, w *Worker) {
+			if rank == bad {
+				w.OnStep = func(s Step) {
+					if s.Step == 2 {
+						w.values()[0] = float32(math.NaN())
 					}
 				}
-			})
-			sampler, err := shard.New(shard.Config{Samples: 90, GlobalBatch: 16, World: world, Rank: bad, Seed: cfg.Seed, Shuffle: true})
-			if err != nil {
-				t.Fatal(err)
 			}
-			samples := sampler.Batch(1, 2, nil)
-			samples = samples[:(len(samples)+k-1)/k]
-			for rank, err := range errs {
-				var e *NonFiniteError
-				if !errors.As(err, &e) {
-					t.Errorf("world %d: rank %d ends with %v", world, rank, err)
-					continue
-				}
-				if e.Rank != bad || e.Epoch != 1 || e.Step != 3 || !math.IsNaN(e.Value) || !slices.Equal(e.Samples, samples) || e.Rate != cfg.LearningRate {
-					t.Errorf("world %d, %d micro-batches: rank %d has %+v, want rank %d, samples %v", world, k, rank, e, bad, samples)
-				}
-				if err.Error() != errs[0].Error() {
-					t.Errorf("world %d: rank %d says %q, rank 0 %q", world, rank, err, errs[0])
-				}
-				values := out[rank].values
-				if rank == bad {
-					values = slices.Concat(want[0].values[:1], values[1:])
-				}
-				if !slices.Equal(values, want[0].values) {
-					t.Errorf("world %d: rank %d has applied the step", world, rank)
-				}
+		})
+		sampler, err := shard.New(shard.Config{Samples: 90, GlobalBatch: 16, World: world, Rank: bad, Seed: cfg.Seed, Shuffle: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples := sampler.Batch(1, 2, nil)
+		samples = samples[:(len(samples)+k-1)/k]
+		for rank, err := range errs {
+			var e *NonFiniteError
+			if !errors.As(err, &e) {
+				t.Errorf("world %d: rank %d ends with %v", world, rank, err)
+				continue
+			}
+			if e.Rank != bad || e.Epoch != 1 || e.Step != 3 || !math.IsNaN(e.Value) || !slices.Equal(e.Samples, samples) || e.Rate != cfg.LearningRate {
+				t.Errorf("world %d, %d micro-batches: rank %d has %+v, want rank %d, samples %v", world, k, rank, e, bad, samples)
+			}
+			if err.Error() != errs[0].Error() {
+				t.Errorf("world %d: rank %d says %q, rank 0 %q", world, rank, err, errs[0])
+			}
+			values := out[rank].values
+			if rank == bad {
+				values = slices.Concat(want[0].values[:1], values[1:])
+			}
+			if !slices.Equal(values, want[0].values) {
+				t.Errorf("world %d: rank %d has applied the step", world, rank)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func optimizerFlags(fl *pflag.FlagSet, c *train.Config) {
 func augmentFlags(fl *pflag.FlagSet, cropPadding *int, flip *bool) {
 	fl.IntVar(cropPadding, "crop-padding", *cropPadding,
 		fmt.Sprintf("with --augment: shift by up to so many of the image's %d pixels, each way", data.Side))
-	fl.BoolVar(flip, "flip", *flip, "with --augment: mirror every other image")
+	fl.BoolVar(flip, "flip", *flip, "with --augment: mirror left and right with probability 1/2")
 }
 
 // checkDependent refuses a flag that would have no effect without another, rather than ignoring it.
