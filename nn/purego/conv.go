@@ -2,59 +2,60 @@ package purego
 
 import "ringloom/nn"
 
-// tileOf is how many of a number of places a task takes: a multiple of 4, as addProducts likes, small enough for
+// tileOf is how many of a number of places, or taps, a task takes: a multiple of 4, as addProducts likes, small enough for
 // every worker to get several tasks and for their windows to stay in the second-level cache.
 func tileOf(places, workers int) int {
 	const smallest, largest = 8, 64
 	return min(max((places/(4*workers)+3)&^3, smallest), largest)
 }
 
-// convProducts multiplies the windows of an image with rows of weights: y[place, i] += window[place]·weights[i].
-// begin and end are called for each result's range of places, before and after.
+// convProducts multiplies the windows of an image with rows of weights: sums[place, i] = window[place]·weights[i]. A
+// task takes a tile of places.
 type convProducts struct {
 	windows
 	device  *Device
 	tile    int
 	weights func(dst []float64, w []float32) // rearranges the weights as the rows to multiply with
 	results nn.Image                         // its C are the rows of weights
-	begin   func(from, to int)
-	end     func(from, to int)
+	put     func(place int, sums []float64)  // takes the sums of a place, one for each row of weights
 
-	y, x    []float32
+	x       []float32
 	byTap   []float64   // the rearranged weights
-	gathers [][]float64 // of each worker
+	gathers [][]float64 // windows, of each worker
+	sums    [][]float64 // of each worker
 }
 
-// compile returns the function that runs it on y, x and w.
-func (p *convProducts) compile(c nn.Conv) func(y, x, w []float32) {
+// compile returns the function that runs it on x and w.
+func (p *convProducts) compile(c nn.Conv) func(x, w []float32) {
 	d := p.device
-	p.tile = tileOf(p.count(), d.crew.size())
-	p.gathers = make([][]float64, d.crew.size())
-	d.scratch.reserve(c.WeightLen() + len(p.gathers)*p.tile*p.taps())
+	workers := d.crew.size()
+	p.tile = tileOf(p.count(), workers)
+	p.gathers, p.sums = make([][]float64, workers), make([][]float64, workers)
+	d.scratch.reserve(c.WeightLen() + workers*p.tile*(p.taps()+p.results.C))
 	tasks, work := (p.count()+p.tile-1)/p.tile, p.work
-	return func(y, x, w []float32) {
+	return func(x, w []float32) {
 		memory := d.scratch.cut()
 		p.byTap = memory.next(c.WeightLen())
-		for i := range p.gathers {
-			p.gathers[i] = memory.next(p.tile * p.taps())
+		for i := range workers {
+			p.gathers[i], p.sums[i] = memory.next(p.tile*p.taps()), memory.next(p.tile*p.results.C)
 		}
 		p.weights(p.byTap, w)
-		p.y, p.x = y, x
+		p.x = x
 		d.crew.do(tasks, work)
-		p.y, p.x = nil, nil
+		p.x = nil
 	}
 }
 
 func (p *convProducts) work(worker, task int) {
 	from := task * p.tile
 	to := min(from+p.tile, p.count())
-	taps := p.taps()
-	a := rows{p.gathers[worker], taps}
-	p.rows(a.data, p.x, from, to)
-	p.begin(from, to)
-	pitch := p.results.PixelPitch()
-	addProducts(p.y[from*pitch:], pitch, 1, a, rows{p.byTap, taps}, to-from, p.results.C)
-	p.end(from, to)
+	gathered, sums := rows{p.gathers[worker], p.taps()}, rows{p.sums[worker], p.results.C}
+	p.rows(gathered.data, p.x, from, to)
+	clear(sums.data)
+	addProducts(sums.data, sums.width, 1, gathered, rows{p.byTap, p.taps()}, to-from, sums.width)
+	for place := from; place < to; place++ {
+		p.put(place, sums.row(place-from))
+	}
 }
 
 // y[place, out] = b[out] + x's window[place]·w[out]
@@ -67,25 +68,20 @@ func convForward(d *Device, s nn.ConvForward, o *operands) func() {
 			transpose(dst[out*size:], w[out*size:(out+1)*size], s.Src.C, window)
 		}
 	}
-	p.begin = func(from, to int) {
-		for place := from; place < to; place++ {
-			y := p.y[place*pitch:][:s.Dst.C]
-			if s.NoBias {
-				clear(y)
-			} else {
-				copy(y, o.src[2])
+	p.put = func(place int, sums []float64) {
+		y := o.dst[0][place*pitch:][:s.Dst.C]
+		for out, sum := range sums {
+			if !s.NoBias {
+				sum += float64(o.src[2][out])
 			}
+			y[out] = float32(sum)
 		}
-	}
-	p.end = func(from, to int) {
 		if s.ReLU {
-			for place := from; place < to; place++ {
-				relu(p.y[place*pitch:][:s.Dst.C])
-			}
+			relu(y)
 		}
 	}
 	run := p.compile(s.Conv)
-	return func() { run(o.dst[0], o.src[0], o.src[1]) }
+	return func() { run(o.src[0], o.src[1]) }
 }
 
 // dx[pixel, channel] = dy's window[pixel]·w[channel]
@@ -95,18 +91,21 @@ func convBackwardData(d *Device, s nn.ConvBackwardData, o *operands) func() {
 	p.weights = func(dst []float64, w []float32) { // from out, channel, tap to channel, tap, out
 		transpose(dst, w, s.Dst.C, channels*window)
 	}
-	p.begin = func(from, to int) {
-		if !s.Accumulate {
-			clear(p.y[from*channels : to*channels])
+	p.put = func(place int, sums []float64) {
+		from, to := place*channels, (place+1)*channels
+		dx := o.dst[0][from:to]
+		for c, sum := range sums {
+			if s.Accumulate {
+				sum += float64(dx[c])
+			}
+			dx[c] = float32(sum)
 		}
-	}
-	p.end = func(from, to int) {
 		if s.Mask {
-			mask(p.y[from*channels:to*channels], o.mask()[from*channels:to*channels])
+			mask(dx, o.mask()[from:to])
 		}
 	}
 	run := p.compile(s.Conv)
-	return func() { run(o.dst[0], o.src[0], o.src[1]) }
+	return func() { run(o.src[0], o.src[1]) }
 }
 
 // panelElements bounds the windows that convBackwardWeights holds at a time (16 MiB), and panelPlaces their number, and
@@ -119,8 +118,9 @@ func convBackwardWeights(d *Device, s nn.ConvBackwardWeights, o *operands) func(
 	win := forwardWindows(s.Conv)
 	taps, places, pitch, window := win.taps(), win.count(), s.Dst.PixelPitch(), s.KernelH*s.KernelW
 	panel := max(min(panelElements/taps, panelPlaces, places), 1)
-	const tile, tapTile = 32, 8
+	const tile = 32
 	workers := d.crew.size()
+	tapTile := tileOf(taps, workers)
 	d.scratch.reserve(panel*(taps+s.Dst.C) + workers*tile*taps)
 
 	var first, last int // the panel's places

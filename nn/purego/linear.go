@@ -25,29 +25,33 @@ func linearForward(d *Device, s nn.LinearForward, o *operands) func() {
 	in, batch := s.In(), s.Src.N
 	const tile = 4 // rows of weights that are widened at a time
 	workers := d.crew.size()
-	d.scratch.reserve(s.Src.Len() + workers*tile*in)
+	d.scratch.reserve(s.Src.Len() + workers*tile*(in+batch))
 	var x rows
-	weights := make([][]float64, workers)
+	weights, sums := make([][]float64, workers), make([][]float64, workers)
 	work := func(worker, task int) {
 		end := min((task+1)*linearOutputs, s.Out)
 		for from := task * linearOutputs; from < end; from += tile {
 			to := min(from+tile, end)
+			products := rows{sums[worker], batch}
+			clear(products.data)
 			widen(weights[worker], o.src[1][from*in:to*in])
-			addProducts(o.dst[0][from:], 1, s.Out, rows{weights[worker], in}, x, to-from, batch)
+			addProducts(products.data, batch, 1, rows{weights[worker], in}, x, to-from, batch)
+			for out := from; out < to; out++ {
+				for n, sum := range products.row(out - from) {
+					o.dst[0][n*s.Out+out] = float32(sum + float64(o.src[2][out]))
+				}
+			}
 		}
 	}
 	return func() {
-		y, memory := o.dst[0], d.scratch.cut()
+		memory := d.scratch.cut()
 		x = flatten(memory.next(s.Src.Len()), o.src[0], s.Src)
-		for i := range weights {
-			weights[i] = memory.next(tile * in)
-		}
-		for n := range batch {
-			copy(y[n*s.Out:], o.src[2])
+		for i := range workers {
+			weights[i], sums[i] = memory.next(tile*in), memory.next(tile*batch)
 		}
 		d.crew.do((s.Out+linearOutputs-1)/linearOutputs, work)
 		if s.ReLU {
-			relu(y)
+			relu(o.dst[0])
 		}
 	}
 }

@@ -9,19 +9,33 @@ type rows struct {
 
 func (r rows) row(i int) []float64 { return r.data[i*r.width : (i+1)*r.width] }
 
+// Blocks of addProducts: so many rows of b, and 64 of a as the callers have it, stay in the second-level cache at so
+// many columns, while those of four rows of a stay in the first.
+const blockRows, blockColumns = 16, 1024
+
 // addProducts adds to an m by n matrix the dot products of the rows of a and of b, which are equally wide:
 // dst[i*rowStep + j*colStep] += sum over k of a[i][k]*b[j][k].
 // Four rows of a meet one of b at a time: more sums than that do not stay in the registers.
-func addProducts(dst []float32, rowStep, colStep int, a, b rows, m, n int) {
+func addProducts[T float32 | float64](dst []T, rowStep, colStep int, a, b rows, m, n int) {
+	for from := 0; from < a.width; from += blockColumns {
+		to := min(from+blockColumns, a.width)
+		for first := 0; first < n; first += blockRows {
+			addBlock(dst, rowStep, colStep, a, b, m, first, min(first+blockRows, n), from, to)
+		}
+	}
+}
+
+// addBlock is addProducts for the rows of b from first up to last and the columns from up to to.
+func addBlock[T float32 | float64](dst []T, rowStep, colStep int, a, b rows, m, first, last, from, to int) {
 	put := func(i, j int, sum float64) {
 		at := i*rowStep + j*colStep
-		dst[at] = float32(float64(dst[at]) + sum)
+		dst[at] = T(float64(dst[at]) + sum)
 	}
 	i := 0
 	for ; i+4 <= m; i += 4 {
-		a0, a1, a2, a3 := a.row(i), a.row(i+1), a.row(i+2), a.row(i+3)
-		for j := range n {
-			s0, s1, s2, s3 := dot4(b.row(j), a0, a1, a2, a3)
+		a0, a1, a2, a3 := a.row(i)[from:to], a.row(i + 1)[from:to], a.row(i + 2)[from:to], a.row(i + 3)[from:to]
+		for j := first; j < last; j++ {
+			s0, s1, s2, s3 := dot4(b.row(j)[from:to], a0, a1, a2, a3)
 			put(i, j, s0)
 			put(i+1, j, s1)
 			put(i+2, j, s2)
@@ -29,8 +43,8 @@ func addProducts(dst []float32, rowStep, colStep int, a, b rows, m, n int) {
 		}
 	}
 	for ; i < m; i++ {
-		for j := range n {
-			put(i, j, dot(b.row(j), a.row(i)))
+		for j := first; j < last; j++ {
+			put(i, j, dot(b.row(j)[from:to], a.row(i)[from:to]))
 		}
 	}
 }
