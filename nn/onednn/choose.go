@@ -18,10 +18,19 @@ const (
 	narrow
 	// halve is this package's 2x2 average pooling of few channels (halve.c).
 	halve
+	// pointwise is this package's 1x1 convolution (pointwise.c).
+	pointwise
+	// winograd2 to winograd6 are this package's Winograd convolutions, named by the side of a tile of results
+	// (winograd_tiles.c).
+	winograd2
+	winograd3
+	winograd4
+	winograd6
 )
 
 func (w way) String() string {
-	return [...]string{"direct", "blocked", "flat", "grey", "narrow", "halve"}[w]
+	return [...]string{"direct", "blocked", "flat", "grey", "narrow", "halve",
+		"pointwise", "winograd2", "winograd3", "winograd4", "winograd6"}[w]
 }
 
 // The rules look at shapes and the instruction set only, so that ranks on machines of one kind agree.
@@ -42,6 +51,9 @@ func choose(spec nn.Spec, avx512 bool) way {
 		// They exist for the shapes that oneDNN pads most, and take no others.
 		return last
 	}
+	if avx512 {
+		return chooseFast(spec)
+	}
 	return direct
 }
 
@@ -55,14 +67,18 @@ func chooseLinear(l nn.Linear) way {
 
 // candidates are the valid ways to compute an operation, direct first.
 func candidates(spec nn.Spec, avx512 bool) []way {
+	var fast []way
+	if avx512 {
+		fast = fastCandidates(spec)
+	}
 	switch s := spec.(type) {
 	case nn.ConvForward:
-		return convCandidates(s.Conv, avx512 && !s.ReLU, grey, narrow)
+		return convCandidates(s.Conv, fast, avx512 && !s.ReLU, grey, narrow)
 	case nn.ConvBackwardData:
 		// Nothing trains an image's pixels: the grey convolution has no such kernel.
-		return convCandidates(s.Conv, avx512 && s.Gather == nn.Gather{}, narrow)
+		return convCandidates(s.Conv, fast, avx512 && s.Gather == nn.Gather{}, narrow)
 	case nn.ConvBackwardWeights:
-		return convCandidates(s.Conv, avx512, grey, narrow)
+		return convCandidates(s.Conv, fast, avx512, grey, narrow)
 	case nn.LinearForward, nn.LinearBackwardData, nn.LinearBackwardWeights:
 		return []way{direct, flat}
 	case nn.AvgPoolForward:
@@ -74,9 +90,9 @@ func candidates(spec nn.Spec, avx512 bool) []way {
 }
 
 // convCandidates are those of a convolution's forward pass or of one of its gradients. own are the kernels of this
-// package that it has; they are for AVX-512, know no fusion, and want a bias and a dense result.
-func convCandidates(c nn.Conv, plain bool, own ...way) []way {
-	all := []way{direct, blocked}
+// package for one shape that it has; they are for AVX-512, know no fusion, and want a bias and a dense result.
+func convCandidates(c nn.Conv, fast []way, plain bool, own ...way) []way {
+	all := append([]way{direct, blocked}, fast...)
 	if !plain || c.NoBias || c.Dst.PixelPitch() != c.Dst.C {
 		return all
 	}

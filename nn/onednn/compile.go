@@ -53,6 +53,9 @@ func (d *Device) compile(spec nn.Spec, w way) (*kernel, error) {
 
 // create makes the C kernel; known is false for an operation that this device does not have.
 func (d *Device) create(spec nn.Spec, w way, out **C.rl_kernel) (status C.int, known bool) {
+	if status, known = d.createFast(spec, w, out); known {
+		return status, true
+	}
 	switch s := spec.(type) {
 	case nn.ConvForward:
 		return d.convForward(s, w, out), true

@@ -1,0 +1,323 @@
+//go:build onednn && cgo
+
+package onednn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"ringloom/nn"
+)
+
+// fastShapes are geometries of every fast convolution: sides that tiles overhang, channels that are no multiples of a
+// vector, every padding, results that are a range of a wider image's channels.
+func fastShapes() []nn.Conv {
+	var all []nn.Conv
+	channels := [][2]int{{1, 16}, {16, 33}, {24, 64}, {33, 3}, {3, 24}, {64, 16}, {48, 50}}
+	sides := [][2]int{{3, 3}, {6, 5}, {7, 14}, {12, 12}, {4, 9}, {13, 8}}
+	i := 0
+	for _, kernel := range []int{1, 3, 5} {
+		for pad := 0; pad <= kernel && (kernel > 1 || pad < 1); pad++ {
+			for range 2 {
+				c, s := channels[i%len(channels)], sides[i%len(sides)]
+				src := nn.Image{N: 1 + i%3, H: s[0] + kernel/5*2, W: s[1] + kernel/5*2, C: c[0]}
+				conv := convOf(src, c[1], kernel, kernel, pad)
+				conv.Dst.Pitch = c[1] + i%2*7
+				conv.NoBias = i%4 == 2
+				all = append(all, conv)
+				i++
+			}
+		}
+	}
+	// More tiles than a block has, weights that make the threads share a block, and several steps of every loop.
+	large := convOf(nn.Image{N: 2, H: 26, W: 19, C: 40}, 70, 3, 3, 1)
+	wide := convOf(nn.Image{N: 1, H: 7, W: 7, C: 130}, 70, 5, 5, 2)
+	pixels := convOf(nn.Image{N: 2, H: 17, W: 19, C: 130}, 70, 1, 1, 0)
+	return append(all, large, wide, pixels)
+}
+
+// fastSpecs are the three operations of a convolution with each of their flags.
+func fastSpecs(c nn.Conv) []nn.Spec {
+	return []nn.Spec{
+		nn.ConvForward{Conv: c}, nn.ConvForward{Conv: c, ReLU: true},
+		nn.ConvBackwardData{Conv: c}, nn.ConvBackwardData{Conv: c, Gather: nn.Gather{Accumulate: true}},
+		nn.ConvBackwardData{Conv: c, Gather: nn.Gather{Mask: true}},
+		nn.ConvBackwardData{Conv: c, Gather: nn.Gather{Accumulate: true, Mask: true}},
+		nn.ConvBackwardWeights{Conv: c},
+	}
+}
+
+// tolerance is the largest error relative to the result's root mean square that a way may have.
+func tolerance(w way, kernel int) float64 {
+	switch {
+	case w == winograd6 || kernel == 5 && w == winograd4:
+		return 1e-4
+	case w == winograd4 || kernel == 5 && w != pointwise:
+		return 5e-5
+	}
+	return 1e-5
+}
+
+// Every fast way against a convolution in float64, on one to three threads. Memory around the operands, and between the
+// pixels of a result with a pitch, is NaN: it must neither spread nor be overwritten.
+func TestFastConvolutions(t *testing.T) {
+	var devices []*Device
+	for threads := 1; threads <= 3; threads++ {
+		d := openLocked(t, threads)
+		if d.c.avx512 == 0 {
+			t.Skip("this processor has no AVX-512, which the fast convolutions need")
+		}
+		devices = append(devices, d)
+	}
+	for _, c := range fastShapes() {
+		for _, spec := range fastSpecs(c) {
+			dst, src := fastOperands(spec)
+			want := make([][]float64, len(dst))
+			for i := range dst {
+				want[i] = floats64(dst[i])
+			}
+			directConvolution(spec, want, src)
+			for _, w := range fastCandidates(spec) {
+				for _, d := range devices {
+					checkFast(t, d, spec, w, dst, src, want)
+				}
+			}
+		}
+	}
+}
+
+func checkFast(t *testing.T, d *Device, spec nn.Spec, w way, dst, src [][]float32, want [][]float64) {
+	name := fmt.Sprintf("%s %v by %v, %d threads", describe(spec), spec, w, d.c.threads)
+	k, err := d.compile(spec, w)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	got, from := fence(dst), fence(src)
+	if err := k.Run(got.inside, from.inside); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if got.broken() || from.broken() {
+		t.Errorf("%s: wrote beside an operand", name)
+	}
+	c, _ := convolution(spec)
+	for i := range got.inside {
+		if e := relativeError(got.inside[i].Host, want[i]); !(e <= tolerance(w, c.KernelH)) {
+			t.Errorf("%s: dst[%d] differs by %.1e of its root mean square", name, i, e)
+		}
+	}
+}
+
+func TestFastConvolutionsRepeatTheirBits(t *testing.T) {
+	c := convOf(nn.Image{N: 2, H: 13, W: 11, C: 40}, 70, 3, 3, 1)
+	one := convOf(nn.Image{N: 2, H: 13, W: 11, C: 40}, 70, 1, 1, 0)
+	d := openLocked(t, 3)
+	if d.c.avx512 == 0 {
+		t.Skip("this processor has no AVX-512, which the fast convolutions need")
+	}
+	for _, spec := range append(fastSpecs(c), fastSpecs(one)...) {
+		for _, w := range fastCandidates(spec) {
+			dst, src := fastOperands(spec)
+			k, err := d.compile(spec, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var first []nn.Buffer
+			for range 4 {
+				got := fence(dst).inside
+				if err := k.Run(got, fence(src).inside); err != nil {
+					t.Fatal(err)
+				}
+				for i := range first {
+					if !slices.Equal(first[i].Host, got[i].Host) {
+						t.Errorf("%s %v by %v: dst[%d] differs from run to run", describe(spec), spec, w, i)
+					}
+				}
+				first = got
+			}
+		}
+	}
+}
+
+// The rule must look at the shape alone and pick among the candidates, direct where tiles are mostly overhang.
+func TestChooseFast(t *testing.T) {
+	for _, c := range []struct {
+		conv nn.Conv
+		want way
+	}{
+		{convOf(nn.Image{N: 128, H: 12, W: 12, C: 384}, 384, 3, 3, 1), winograd4},
+		{convOf(nn.Image{N: 128, H: 26, W: 26, C: 96}, 256, 5, 5, 2), winograd4},
+		{convOf(nn.Image{N: 64, H: 12, W: 12, C: 192}, 64, 1, 1, 0), pointwise},
+		{convOf(nn.Image{N: 64, H: 224, W: 224, C: 1}, 64, 3, 3, 1), direct},
+		{convOf(nn.Image{N: 64, H: 14, W: 14, C: 64}, 64, 7, 7, 3), direct},
+	} {
+		if got := chooseFast(nn.ConvForward{Conv: c.conv}); got != c.want {
+			t.Errorf("%v: %v, want %v", c.conv, got, c.want)
+		}
+	}
+}
+
+func describe(spec nn.Spec) string { return fmt.Sprintf("%s %+v", nn.Kind(spec), flags(spec)) }
+
+func flags(spec nn.Spec) any {
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		return s.ReLU
+	case nn.ConvBackwardData:
+		return s.Gather
+	}
+	return "-"
+}
+
+// fastOperands are values for an operation's operands, with NaN between the pixels of images that have a pitch.
+func fastOperands(spec nn.Spec) (dst, src [][]float32) {
+	random := rand.New(rand.NewPCG(1, 2))
+	make1 := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = random.Float32()*2 - 1
+		}
+		return x
+	}
+	dstLens, srcLens := nn.Operands(spec)
+	for _, n := range dstLens {
+		dst = append(dst, make1(n))
+	}
+	for _, n := range srcLens {
+		src = append(src, make1(n))
+	}
+	c, pass := convolution(spec)
+	image := src[0]
+	if pass == forward {
+		image = dst[0]
+	}
+	for i := range image {
+		if pass != noConvolution && i%c.Dst.PixelPitch() >= c.Dst.C {
+			image[i] = float32(math.NaN())
+		}
+	}
+	return dst, src
+}
+
+// fenced are copies of operands with NaN on both sides.
+type fenced struct {
+	inside []nn.Buffer
+	around [][]float32
+}
+
+func fence(operands [][]float32) fenced {
+	const guard = 64
+	var f fenced
+	for _, x := range operands {
+		all := make([]float32, len(x)+2*guard)
+		fill(all, float32(math.NaN()))
+		copy(all[guard:], x)
+		f.inside = append(f.inside, nn.Buffer{Host: all[guard : guard+len(x) : guard+len(x)]})
+		f.around = append(f.around, all[:guard], all[guard+len(x):])
+	}
+	return f
+}
+
+func (f fenced) broken() bool {
+	return slices.ContainsFunc(f.around, func(g []float32) bool {
+		return slices.ContainsFunc(g, func(v float32) bool { return v == v })
+	})
+}
+
+func floats64(x []float32) []float64 {
+	y := make([]float64, len(x))
+	for i := range x {
+		y[i] = float64(x[i])
+	}
+	return y
+}
+
+// relativeError is the largest difference relative to the root mean square of want; NaN must be where want has it.
+func relativeError(got []float32, want []float64) float64 {
+	worst, squares, n := 0.0, 0.0, 0
+	for i := range want {
+		if math.IsNaN(want[i]) {
+			if got[i] == got[i] {
+				return math.Inf(1)
+			}
+			continue
+		}
+		worst = max(worst, math.Abs(float64(got[i])-want[i])) // max keeps a NaN
+		squares += want[i] * want[i]
+		n++
+	}
+	if squares == 0 {
+		return worst
+	}
+	return worst / math.Sqrt(squares/float64(n))
+}
+
+// directConvolution computes an operation from its definition, into dst.
+func directConvolution(spec nn.Spec, dst [][]float64, src [][]float32) {
+	c, pass := convolution(spec)
+	pitch := c.Dst.PixelPitch()
+	taps := func(visit func(y, x, w, o int)) { // offsets of a result, a source and a weight, and the output channel
+		for n := range c.Dst.N {
+			for h := range c.Dst.H {
+				for v := range c.Dst.W {
+					for i := range c.KernelH {
+						for j := range c.KernelW {
+							row, column := h+i-c.PadH, v+j-c.PadW
+							if row < 0 || row >= c.Src.H || column < 0 || column >= c.Src.W {
+								continue
+							}
+							for o := range c.Dst.C {
+								for s := range c.Src.C {
+									visit(((n*c.Dst.H+h)*c.Dst.W+v)*pitch+o, ((n*c.Src.H+row)*c.Src.W+column)*c.Src.C+s,
+										((o*c.Src.C+s)*c.KernelH+i)*c.KernelW+j, o)
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		for i := range dst[0] {
+			if o := i % pitch; o < c.Dst.C {
+				dst[0][i] = 0
+				if !c.NoBias {
+					dst[0][i] = float64(src[2][o])
+				}
+			}
+		}
+		taps(func(y, x, w, _ int) { dst[0][y] += float64(src[0][x]) * float64(src[1][w]) })
+		for i, v := range dst[0] {
+			if s.ReLU && v < 0 {
+				dst[0][i] = 0
+			}
+		}
+	case nn.ConvBackwardData:
+		if !s.Accumulate {
+			clear(dst[0])
+		}
+		taps(func(y, x, w, _ int) { dst[0][x] += float64(src[0][y]) * float64(src[1][w]) })
+		for i := range dst[0] {
+			if s.Mask && src[2][i] <= 0 {
+				dst[0][i] = 0
+			}
+		}
+	case nn.ConvBackwardWeights:
+		clear(dst[0])
+		taps(func(y, x, w, _ int) { dst[0][w] += float64(src[0][y]) * float64(src[1][x]) })
+		if !c.NoBias {
+			clear(dst[1])
+			for i, v := range src[0] {
+				if o := i % pitch; o < c.Dst.C {
+					dst[1][o] += float64(v)
+				}
+			}
+		}
+	default:
+		panic(fmt.Sprintf("%T after pass %d", spec, pass))
+	}
+}
