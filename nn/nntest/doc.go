@@ -4,7 +4,9 @@
 //		nntest.Run(t, func(t testing.TB) nn.Device { return mydevice.New() })
 //	}
 //
-// They check each operation's gradient by finite differences over odd shapes, each operation against the reference
-// device, the contract of nn.Device and nn.Kernel (every element written, operands left alone, no allocation, the
-// same bits twice), and whole training steps of models against golden files made by PyTorch in float64.
+// They check each operation's gradient by finite differences over odd shapes, its flags against the operations that
+// they stand for, and its results against the documented formulas and the reference device, up to the sizes of real
+// networks; the contract of nn.Device and nn.Kernel (every element written, gaps and operands left alone, in place as
+// apart, no allocation, the same bits twice); and whole training steps of models against golden files made by PyTorch
+// in float64. Under -short the real sizes and the large models are left out.
 package nntest

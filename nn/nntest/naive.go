@@ -11,7 +11,7 @@ import (
 // document, added up in float64. The elements are the first, the last, and some between.
 func naive(t *testing.T, d nn.Device) {
 	const elements = 100
-	for _, spec := range append(layerSpecs(true), layerSpecs(false)...) {
+	for _, spec := range allLayerSpecs() {
 		oracle := naiveElement(spec)
 		if oracle == nil {
 			continue

@@ -3,6 +3,7 @@ package nntest
 import (
 	"fmt"
 	"math"
+	"testing"
 
 	"ringloom/nn"
 )
@@ -119,11 +120,18 @@ var (
 	lengths   = []int{1, 37, 4097}
 )
 
-// allSpecs are all operations at all shapes, with their flags.
-func allSpecs() (all []nn.Spec) {
-	for _, small := range []bool{true, false} {
-		all = append(all, layerSpecs(small)...)
+// allLayerSpecs are the operations that have a shape; under -short without those of real sizes.
+func allLayerSpecs() []nn.Spec {
+	all := layerSpecs(true)
+	if !testing.Short() {
+		all = append(all, layerSpecs(false)...)
 	}
+	return all
+}
+
+// allSpecs are all operations, with their flags.
+func allSpecs() []nn.Spec {
+	all := allLayerSpecs()
 	for _, n := range lengths {
 		all = append(all, nn.SigmoidForward{Len: n}, nn.SigmoidBackward{Len: n}, nn.ReLUForward{Len: n}, nn.ReLUBackward{Len: n},
 			nn.Add{Len: n}, nn.Add{Len: n, ReLU: true}, nn.Dropout{Len: n, Rate: 0.5}, nn.Dropout{Len: n, Rate: 0.3, Layer: 2, Mask: true},
