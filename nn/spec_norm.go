@@ -52,6 +52,9 @@ func (s BatchNormForward) Validate() error {
 	if n := s.N * s.H * s.W; s.Count < n {
 		return fmt.Errorf("%w: batch norm over %d pixels counts %d", ErrSpec, n, s.Count)
 	}
+	if s.Count < 2 {
+		return fmt.Errorf("%w: batch norm over a single value of each channel has no variance: use a larger batch", ErrSpec)
+	}
 	return s.Image.validateDense("input")
 }
 
