@@ -27,8 +27,8 @@ type ProgramConfig struct {
 	// thread that runs it, a number of times that depends on the model alone. values are means over this rank's samples;
 	// it makes them means over all ranks' samples. nil keeps each rank's own, as PyTorch's BatchNorm2d does.
 	SyncBatchNorm func(values []float32) error
-	// SyncWorld is the number of ranks that share moments, 0 or 1 without SyncBatchNorm.
-	SyncWorld int
+	// SyncBatch is the number of images on all ranks that share moments, this rank's included; 0 without SyncBatchNorm.
+	SyncBatch int
 	// Unfused leaves every operation on its own. For tests: the numbers are the same but for rounding.
 	Unfused bool
 }
@@ -69,8 +69,8 @@ func (c ProgramConfig) listing() (*network, *listing, error) {
 		l.fuse()
 	}
 	for _, i := range l.instrs {
-		if s, ok := i.spec.(BatchNormForward); ok && c.SyncWorld > 1 {
-			s.Count *= c.SyncWorld
+		if s, ok := i.spec.(BatchNormForward); ok && c.SyncBatch > 0 {
+			s.Count = s.Count / c.Batch * c.SyncBatch
 			i.spec = s
 		}
 	}

@@ -7,17 +7,26 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
+
+	"ringloom/nn"
 )
 
-// ErrDiverged is wrapped when the ranks' parameters are not bit-identical.
+// ErrDiverged is wrapped when the ranks' parameters, or their shared running moments, are not bit-identical.
 var ErrDiverged = errors.New("parameters differ between ranks")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checkParameters compares a checksum of every parameter over all ranks; a difference names the tensor. Equal sums
-// and equal starts make it impossible but for faulty memory or a bug, and both must not train on silently.
+// checkParameters compares a checksum of every parameter over all ranks, and of the running moments where they are
+// shared; a difference names the tensor. Equal sums and equal starts make it impossible but for faulty memory or a bug,
+// and both must not train on silently.
 func (w *Worker) checkParameters(ctx context.Context) error {
-	local := w.checksums(make([]byte, 0, 4*len(w.params.List)))
+	tensors := w.params.List
+	local := checksums(nil, w.params.List, w.values())
+	if w.moments.shared {
+		tensors = slices.Concat(tensors, w.params.State)
+		local = checksums(local, w.params.State, w.params.StateValues.Host)
+	}
 	all, err := w.Ring.Gather(ctx, local)
 	if err != nil {
 		return fmt.Errorf("comparing the parameters at step %d: %w", w.steps, err)
@@ -28,7 +37,7 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 		}
 	}
 	for rank := 1; rank < len(all); rank++ {
-		for i, p := range w.params.List {
+		for i, p := range tensors {
 			if a, b := all[0][4*i:4*i+4], all[rank][4*i:4*i+4]; string(a) != string(b) {
 				return fmt.Errorf("%w: %s at step %d, rank 0 has checksum %x and rank %d has %x; suspect faulty memory, and report it if it repeats",
 					ErrDiverged, p.Name, w.steps, a, rank, b)
@@ -38,12 +47,12 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 	return nil
 }
 
-// checksums appends one CRC-32C a parameter.
-func (w *Worker) checksums(dst []byte) []byte {
+// checksums appends the CRC-32C of each tensor in memory.
+func checksums(dst []byte, tensors []nn.Param, memory []float32) []byte {
 	var block [4096]byte
-	for _, p := range w.params.List {
+	for _, p := range tensors {
 		var crc uint32
-		for values := w.values()[p.Offset : p.Offset+p.Len]; len(values) > 0; {
+		for values := memory[p.Offset : p.Offset+p.Len]; len(values) > 0; {
 			n := min(len(values), len(block)/4)
 			for i, v := range values[:n] {
 				binary.LittleEndian.PutUint32(block[4*i:], math.Float32bits(v))

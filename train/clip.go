@@ -48,20 +48,21 @@ func (c *clipper) scale(norm float64) float64 { return min(1, c.limit/(norm+1e-6
 
 // norms collects the gradient norms of an epoch's steps.
 type norms struct {
-	sum, max float64
-	n        int
+	Sum float64 `json:"sum"`
+	Max float64 `json:"max"`
+	N   int     `json:"steps"`
 }
 
 func (n *norms) add(norm float64) {
-	n.sum += norm
-	n.max = math.Max(n.max, norm)
-	n.n++
+	n.Sum += norm
+	n.Max = math.Max(n.Max, norm)
+	n.N++
 }
 
 // mean is 0 without a step.
 func (n *norms) mean() float64 {
-	if n.n == 0 {
+	if n.N == 0 {
 		return 0
 	}
-	return n.sum / float64(n.n)
+	return n.Sum / float64(n.N)
 }

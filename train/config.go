@@ -11,6 +11,11 @@ type Config struct {
 	BucketBytes int    // least gradient bytes that travel as one all-reduce; larger hides less, smaller costs more messages
 	CheckEvery  int    // compare a checksum of the parameters over all ranks every this many steps; 0 only at the end of an epoch
 
+	// CheckpointEvery hands the run's state to OnState every this many steps, besides the end of each epoch; 0 only there.
+	CheckpointEvery int
+	// SyncBatchNorm takes batch norm's moments over all ranks' samples instead of each rank's own: an exchange a layer and pass.
+	SyncBatchNorm bool
+
 	Optimizer    string  // one of Optimizers
 	LearningRate float64 // what Schedule and the warm-up start from
 	Momentum     float64 // of sgd

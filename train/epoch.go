@@ -110,7 +110,7 @@ func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 		if err != nil {
 			return err
 		}
-		program, err := w.program(batch.N, false)
+		program, err := w.program(programKey{batch: batch.N})
 		if err != nil {
 			return err
 		}

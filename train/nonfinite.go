@@ -127,7 +127,7 @@ func (w *Worker) lossError(ctx context.Context, at place, rank, micro int, value
 	if err != nil {
 		return err
 	}
-	lo, hi := shard.EvalRange(len(samples), w.microBatches(len(samples)), micro)
+	lo, hi := shard.EvalRange(len(samples), w.microBatches(at.globalLen, len(samples)), micro)
 	return &NonFiniteError{Rank: rank, Value: value, Epoch: at.epoch, Step: at.step + 1, Samples: samples[lo:hi], Rate: w.schedule.rate(w.steps)}
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"ringloom/data"
 	"ringloom/nn"
-	"ringloom/shard"
 )
 
 // place is where in the run a step is.
@@ -18,7 +17,7 @@ type place struct {
 // trainOn takes one step: this rank's part of the global batch, and the ring's sum over all ranks. Loss is this rank's
 // share of the mean over the global batch.
 func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, watch *stopwatch) (nn.Stats, error) {
-	stats, err := w.gradients(at, batch, &e.Timing, watch)
+	stats, err := w.gradients(ctx, at, batch, &e.Timing, watch)
 	if err != nil {
 		return nn.Stats{}, err
 	}
@@ -29,49 +28,61 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *Ra
 	return stats, nil
 }
 
-// microBatches is the number of micro-batches that n samples are taken in, so that none is empty.
-func (w *Worker) microBatches(n int) int { return min(w.Accumulate, n) }
-
 // gradients leaves the sum over this rank's micro-batches in the parameters' gradient memory, and starts each bucket's
 // all-reduce as soon as it is final. Losses are divided by the global batch.
-func (w *Worker) gradients(at place, batch *data.Batch, t *Timing, watch *stopwatch) (total nn.Stats, err error) {
+func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *Timing, watch *stopwatch) (total nn.Stats, err error) {
 	w.tracker.reset()
-	w.micro = w.microBatches(batch.N)
+	w.startErr, w.kept, w.idle = nil, false, false
 	size := w.model.InputSide * w.model.InputSide
-	for m := range w.micro {
-		lo, hi := shard.EvalRange(batch.N, w.micro, m)
-		program, err := w.program(hi-lo, true)
+	micros := w.microBatches(at.globalLen, batch.N)
+	for m := range micros {
+		mb := w.microBatch(at.globalLen, batch.N, m)
+		program, err := w.program(mb.key())
 		if err != nil {
 			return total, err
 		}
-		program.Load(batch.Pixels[lo*size:hi*size], batch.Labels[lo:hi])
+		if w.idle = mb.lo == mb.hi; w.idle {
+			pixels, labels := program.Input()
+			clear(pixels)
+			clear(labels)
+		} else {
+			program.Load(batch.Pixels[mb.lo*size:mb.hi*size], batch.Labels[mb.lo:mb.hi])
+		}
 		program.SetLossScale(1 / float32(at.globalLen))
 		program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, m))
+		if w.sync != nil {
+			w.sync.begin(ctx, mb)
+		}
 		stats, err := program.Forward()
 		watch.lap(&t.Forward)
+		w.sync.move(&t.Forward, &t.ExposedComm)
 		if err != nil {
 			return total, err
 		}
-		total.Loss += stats.Loss
-		total.Correct += stats.Correct
-		w.verdicts.add(m, stats.Loss)
-		if m < w.micro-1 {
-			if err := program.Backward(nil); err != nil {
-				return total, err
+		if !w.idle {
+			total.Loss += stats.Loss
+			total.Correct += stats.Correct
+			w.verdicts.add(m, stats.Loss)
+		}
+		if m < micros-1 {
+			err = program.Backward(nil)
+			if err == nil && !w.idle {
+				err = w.accumulated.keep(m, w.params.Grads)
+				w.kept = true
 			}
-			err = w.accumulated.keep(m, w.params.Grads)
 		} else {
 			w.verdicts.start(w.Rank, len(w.tracker.plan))
 			err = program.Backward(w.ready)
 		}
 		watch.lap(&t.Backward)
+		w.sync.move(&t.Backward, &t.ExposedComm)
 		if err != nil {
 			return total, err
 		}
 	}
-	if w.micro == 0 { // the last global batch may be smaller than the world
+	if micros == 0 { // the last global batch may be smaller than the world
 		w.verdicts.start(w.Rank, len(w.tracker.plan))
-		clear(w.grads())
+		w.idle = true
 		for p := range w.params.List {
 			w.ready(p)
 		}
@@ -83,10 +94,13 @@ func (w *Worker) gradients(at place, batch *data.Batch, t *Timing, watch *stopwa
 func (w *Worker) startBuckets(param int) {
 	from, to := w.tracker.ready(param)
 	for b := from; b < to; b++ {
-		if w.micro > 1 && w.startErr == nil {
+		bk := w.tracker.plan[b]
+		if w.idle {
+			clear(w.grads()[bk.lo:bk.hi])
+		}
+		if w.kept && w.startErr == nil {
 			w.startErr = w.accumulated.complete(b)
 		}
-		bk := w.tracker.plan[b]
 		w.pending[b] = w.Ring.Start(w.grads()[bk.lo:bk.hi], b)
 	}
 }

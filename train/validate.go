@@ -57,6 +57,8 @@ func (c Config) validateSteps(world int) error {
 			c.Accumulate, c.GlobalBatch/world, c.GlobalBatch)
 	case c.BucketBytes < 1:
 		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes", c.BucketBytes)
+	case c.CheckpointEvery < 0:
+		return fmt.Errorf("--checkpoint-every %d: give a number of steps, or 0 for the end of each epoch alone", c.CheckpointEvery)
 	case c.CheckEvery < 0:
 		return fmt.Errorf("--check-every %d: give a number of steps, or 0 for the end of each epoch alone", c.CheckEvery)
 	}

@@ -25,6 +25,10 @@ type Options struct {
 	OnStep func(Step)
 	// OnEpoch is called on every rank after every epoch with the same outcome. May be nil.
 	OnEpoch func(Epoch) error
+	// OnState is called on every rank when the run's state is to be kept: after OnEpoch, and every Config.CheckpointEvery
+	// steps. Until it returns, the parameters and OptimizerState stand still, and StateValues is the mean over ranks. May
+	// be nil, on all ranks.
+	OnState func(State) error
 }
 
 // Step is this rank's progress.
@@ -48,18 +52,25 @@ type Worker struct {
 	clip        *clipper     // nil without clipping
 	norms       norms        // of the epoch, where it clips
 	accumulated *accumulator // nil without accumulation
+	sync        *momentSync  // nil without synchronised batch norm
+	moments     runningMoments
 	verdicts    *verdicts
 
 	tracker  *bucketTracker
 	pending  []*allreduce.Pending
 	ready    func(param int) // startBuckets, bound once
-	micro    int             // micro-batches of the step under way
+	kept     bool            // micro-batches before the last are in accumulated
+	idle     bool            // the last micro-batch has no sample of this rank
 	startErr error           // of ready, which cannot return it
+
+	resume  *State   // what Resume was given
+	partial *Partial // what this rank has of the first epoch already, nil where it begins with it
 }
 
 // programKey tells apart the compiled shapes: the usual batch, the uneven last one, and those of evaluation.
 type programKey struct {
 	batch    int
+	shared   int // samples of all ranks that share batch norm's moments, 0 where they do not
 	training bool
 }
 
@@ -72,6 +83,10 @@ func NewWorker(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newWorker(o, model)
+}
+
+func newWorker(o Options, model models.Spec) (_ *Worker, err error) {
 	if err := o.ValidateSamples(o.Train.N); err != nil {
 		return nil, err
 	}
@@ -105,6 +120,9 @@ func (w *Worker) prepareStep() (err error) {
 	w.pending = make([]*allreduce.Pending, len(plan))
 	w.ready = w.startBuckets
 	w.verdicts = newVerdicts(w.Ring, w.World)
+	if w.SyncBatchNorm && w.World > 1 {
+		w.sync = &momentSync{ring: w.Ring, bucket: len(plan) + 1}
+	}
 	if w.opt, err = newOptimizer(w.Config, w.Device, w.params, plan); err != nil {
 		return err
 	}
@@ -121,18 +139,18 @@ func (w *Worker) prepareStep() (err error) {
 // and of the uneven last one, and evaluation's two.
 func (w *Worker) compileAll() error {
 	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
-	keys := []programKey{{min(evalBatch, hi-lo), false}, {(hi - lo) % evalBatch, false}}
+	keys := []programKey{{batch: min(evalBatch, hi-lo)}, {batch: (hi - lo) % evalBatch}}
 	for _, step := range []int{0, w.sampler.Steps() - 1} {
-		n := len(w.sampler.Batch(1, step, nil))
-		if k := w.microBatches(n); k > 0 { // sizes differ by one at most, the larger come first
-			keys = append(keys, programKey{(n + k - 1) / k, true}, programKey{n / k, true})
+		global, n := w.sampler.GlobalLen(1, step), len(w.sampler.Batch(1, step, nil))
+		for m := range w.microBatches(global, n) {
+			keys = append(keys, w.microBatch(global, n, m).key())
 		}
 	}
 	for _, key := range keys {
 		if key.batch == 0 {
 			continue
 		}
-		if _, err := w.program(key.batch, key.training); err != nil {
+		if _, err := w.program(key); err != nil {
 			return err
 		}
 	}
@@ -150,12 +168,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	if err := w.Ring.Broadcast(ctx, w.values(), 0); err != nil {
-		return fmt.Errorf("broadcasting the initial parameters: %w", err)
+	if err := w.begin(ctx); err != nil {
+		return err
 	}
-	for epoch := 1; epoch <= w.Epochs && !w.finished(); epoch++ {
+	for epoch := w.steps/w.sampler.Steps() + 1; epoch <= w.Epochs && !w.finished(); epoch++ {
 		local, err := w.trainEpoch(ctx, epoch)
 		if err != nil {
+			return err
+		}
+		var partial *Partial
+		if w.steps%w.sampler.Steps() != 0 { // MaxSteps ends the run in mid-epoch
+			partial = &Partial{*local, w.norms}
+		}
+		if err := w.shareMoments(ctx); err != nil {
 			return err
 		}
 		if err := w.checkParameters(ctx); err != nil {
@@ -173,45 +198,56 @@ func (w *Worker) Run(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := w.keepState(ctx, partial); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (w *Worker) finished() bool { return w.MaxSteps > 0 && w.steps >= w.MaxSteps }
 
-// program returns the model compiled for a batch of n, building it at first use.
-func (w *Worker) program(n int, training bool) (*nn.Program, error) {
-	key := programKey{n, training}
+// program returns the model compiled for a shape, building it at first use.
+func (w *Worker) program(key programKey) (*nn.Program, error) {
 	if p := w.programs[key]; p != nil {
 		return p, nil
 	}
-	p, err := nn.Compile(nn.ProgramConfig{
-		Device: w.Device, Params: w.params, Batch: n, Side: w.model.InputSide, Build: w.model.Build, Training: training,
+	c := nn.ProgramConfig{
+		Device: w.Device, Params: w.params, Batch: key.batch, Side: w.model.InputSide, Build: w.model.Build, Training: key.training,
 		Smoothing: float32(w.LabelSmoothing),
-	})
+	}
+	if key.shared > 0 {
+		c.SyncBatchNorm, c.SyncBatch = w.sync.average, key.shared
+	}
+	p, err := nn.Compile(c)
 	if err != nil {
-		return nil, fmt.Errorf("building %s for a batch of %d: %w", w.Model, n, err)
+		return nil, fmt.Errorf("building %s for a batch of %d: %w", w.Model, key.batch, err)
 	}
 	w.programs[key] = p
 	return p, nil
 }
 
-// trainEpoch is the training loop.
+// trainEpoch is the training loop, from the epoch's beginning or from where the run was resumed.
 func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) {
-	steps := w.sampler.Steps()
+	first, steps := w.steps%w.sampler.Steps(), w.sampler.Steps()
 	if w.MaxSteps > 0 {
-		steps = min(steps, w.MaxSteps-w.steps)
+		steps = min(steps, first+w.MaxSteps-w.steps)
 	}
+	w.ownMoments()
 	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: w.Train, Side: w.model.InputSide, Steps: steps, Augmentation: w.augmentation(epoch),
-		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(epoch, step, dst) },
+		Dataset: w.Train, Side: w.model.InputSide, Steps: steps - first, Augmentation: w.augmentation(epoch),
+		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(epoch, first+step, dst) },
 	})
 	defer loader.Close()
 
-	e := &RankEpoch{Rank: w.Rank, StepLoss: make([]float64, steps)}
+	e := &RankEpoch{Rank: w.Rank}
 	w.norms = norms{}
+	if w.partial != nil {
+		e, w.norms, w.partial = &w.partial.RankEpoch, w.partial.Norms, nil
+	}
+	e.StepLoss = append(make([]float64, 0, steps), e.StepLoss...)
 	whole, watch := startWatch(), startWatch()
-	for step := range steps {
+	for step := first; step < steps; step++ {
 		batch, err := loader.Next(ctx)
 		if err != nil {
 			return nil, err
@@ -226,7 +262,7 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 		}
 		e.Samples += batch.N
 		e.Correct += stats.Correct
-		e.StepLoss[step] = stats.Loss
+		e.StepLoss = append(e.StepLoss, stats.Loss)
 		lossSum := stats.Loss * float64(at.globalLen)
 		e.LossSum += lossSum
 		if w.OnStep != nil {
@@ -239,8 +275,16 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 			}
 			watch.lap(&e.ExposedComm)
 		}
+		if w.CheckpointEvery > 0 && w.steps%w.CheckpointEvery == 0 && step < steps-1 {
+			whole.lap(&e.Total)
+			if err := w.keepState(ctx, &Partial{*e, w.norms}); err != nil {
+				return nil, err
+			}
+			w.ownMoments()
+			whole, watch = startWatch(), startWatch()
+		}
 	}
-	e.NormMean, e.NormMax = w.norms.mean(), w.norms.max
+	e.NormMean, e.NormMax = w.norms.mean(), w.norms.Max
 	whole.lap(&e.Total)
 	return e, nil
 }

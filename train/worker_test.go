@@ -12,6 +12,8 @@ import (
 	"ringloom/allreduce"
 	"ringloom/allreduce/allreducetest"
 	"ringloom/data"
+	"ringloom/models"
+	"ringloom/nn"
 	"ringloom/nn/purego"
 )
 
@@ -32,14 +34,37 @@ func stripes(n int, seed uint64) *data.Dataset {
 	return data.NewDataset(images, labels, data.Side)
 }
 
+// normName is a Config.Model that stands for a small network with batch norm before and behind a stride, and dropout.
+const normName = "norm"
+
+var normSpec = models.Spec{Name: normName, InputSide: data.Side, Build: func(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
+	x = b.ReLU(b.BatchNorm(b.Conv2D(x, 4, 5, nn.Stride(3))))
+	x = b.ReLU(b.BatchNorm(b.Conv2D(x, 8, 3, nn.Stride(2), nn.NoBias())))
+	return b.Linear(b.Dropout(x, 0.2), data.Classes)
+}}
+
 // outcome is what one rank ends with.
 type outcome struct {
-	epochs []Epoch
-	values []float32
+	epochs    []Epoch
+	values    []float32
+	moments   []float32 // StateValues
+	optimizer []float32
 }
 
 // trainRing trains world ranks over an in-memory ring. change may alter one rank's worker before it runs.
 func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
+	t.Helper()
+	spec := normSpec
+	if cfg.Model != normName {
+		var err error
+		if spec, err = models.Lookup(cfg.Model); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return trainModel(t, cfg, spec, world, change)
+}
+
+func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
 	ring := allreduce.DefaultConfig()
 	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, world, world == 1
@@ -60,10 +85,10 @@ func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Wor
 		device := purego.New()
 		defer device.Close()
 		o := &out[g.Rank()]
-		w, err := NewWorker(Options{
+		w, err := newWorker(Options{
 			Config: cfg, Device: device, Ring: g, Rank: g.Rank(), World: world, Train: trainSet, Test: testSet,
 			OnEpoch: func(e Epoch) error { o.epochs = append(o.epochs, e); return nil },
-		})
+		}, spec)
 		if err != nil {
 			return err
 		}
@@ -71,7 +96,10 @@ func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Wor
 			change(g.Rank(), w)
 		}
 		err = w.Run(t.Context())
-		o.values = slices.Clone(w.values())
+		o.values, o.moments = slices.Clone(w.values()), slices.Clone(w.params.StateValues.Host)
+		for _, s := range w.OptimizerState() {
+			o.optimizer = append(o.optimizer, s.Values...)
+		}
 		return err
 	})
 	return out, errs

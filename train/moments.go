@@ -1,0 +1,84 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ringloom/allreduce"
+)
+
+// momentSync averages batch norm's moments over ranks in the middle of a pass (Config.SyncBatchNorm). Passes are the same
+// on all ranks but for the batch, so these collectives come in the same places between those of the gradients. nil does
+// nothing.
+type momentSync struct {
+	ring   *allreduce.Group
+	bucket int // a number that no other collective of a step has
+
+	ctx    context.Context // of the step under way
+	weight float32         // this rank's share of the samples
+	waited float64         // seconds
+}
+
+// begin prepares the passes over a micro-batch.
+func (s *momentSync) begin(ctx context.Context, mb microBatch) {
+	s.ctx, s.weight = ctx, float32(mb.hi-mb.lo)/float32(mb.shared)
+}
+
+// average makes means over this rank's samples means over all ranks'.
+func (s *momentSync) average(values []float32) error {
+	begin := time.Now()
+	if s.weight == 0 {
+		clear(values)
+	}
+	for i := range values {
+		values[i] *= s.weight
+	}
+	err := s.ring.Start(values, s.bucket).Wait(s.ctx)
+	s.waited += time.Since(begin).Seconds()
+	return err
+}
+
+// move books the time of the exchanges since the last call under to instead of from.
+func (s *momentSync) move(from, to *float64) {
+	if s == nil {
+		return
+	}
+	*from -= s.waited
+	*to += s.waited
+	s.waited = 0
+}
+
+// runningMoments keeps a rank's own running moments of batch norm while the mean over all ranks stands in their place.
+type runningMoments struct {
+	own    []float32
+	shared bool
+}
+
+// shareMoments puts the mean of all ranks' running moments in the place of this rank's own, until ownMoments: what is
+// evaluated and stored is the same on all ranks. Ranks count equally, for running moments are means over steps, of which
+// all ranks take as many, with batches that differ by one sample at most. Training goes on with each rank's own, so that
+// a run's numbers do not depend on how often it is stored.
+func (w *Worker) shareMoments(ctx context.Context) error {
+	state := w.params.StateValues.Host
+	if w.moments.shared || len(state) == 0 {
+		return nil
+	}
+	w.moments.own = append(w.moments.own[:0], state...)
+	if err := w.Ring.AllReduce(ctx, state); err != nil {
+		return fmt.Errorf("averaging batch norm's running moments: %w", err)
+	}
+	for i := range state {
+		state[i] /= float32(w.World)
+	}
+	w.moments.shared = true
+	return nil
+}
+
+// ownMoments takes back what shareMoments has put aside.
+func (w *Worker) ownMoments() {
+	if w.moments.shared {
+		copy(w.params.StateValues.Host, w.moments.own)
+		w.moments.shared = false
+	}
+}

@@ -1,0 +1,205 @@
+package train
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"ringloom/nn"
+)
+
+// State is where a run stands after some step. Together with the parameters, the running moments and what the optimizer
+// keeps it is all that the run needs to go on: the order of the samples, dropout, augmentation and the learning rate
+// follow from Config and the number of steps.
+type State struct {
+	Config Config `json:"config"`
+	World  int    `json:"world"`
+	Steps  int    `json:"steps"` // done in all epochs
+	Epoch  int    `json:"epoch"` // the one that the next step belongs to, from 1
+	// Ranks is what each rank has of that epoch; it is empty at the epoch's beginning.
+	Ranks []Partial `json:"ranks,omitempty"`
+	// Moments are each rank's own running moments, [World, length of the parameters' StateValues], where StateValues
+	// holds their mean.
+	Moments []float32 `json:"-"`
+}
+
+// Partial is what one rank has of an epoch under way.
+type Partial struct {
+	RankEpoch RankEpoch `json:"rank_epoch"`
+	Norms     norms     `json:"norms"`
+}
+
+// OptimizerTensor is memory that the optimizer keeps for the parameters, in their order.
+type OptimizerTensor struct {
+	Kind   string // what it is of each parameter: one of OptimizerKinds
+	Values []float32
+}
+
+// OptimizerKinds names what an optimizer keeps of each parameter.
+func OptimizerKinds(optimizer string) []string {
+	if optimizer == "sgd" {
+		return []string{"velocity"}
+	}
+	return []string{"mean", "mean_square"}
+}
+
+// OptimizerState is the memory itself, not a copy.
+func (w *Worker) OptimizerState() []OptimizerTensor {
+	var all []OptimizerTensor
+	for i, kind := range OptimizerKinds(w.Optimizer) {
+		all = append(all, OptimizerTensor{kind, w.opt.state[i].Host})
+	}
+	return all
+}
+
+// Resume makes Run continue from s. It is called on rank 0 alone, after its parameters, their StateValues and
+// OptimizerState were filled; Run gives all of it to the other ranks.
+func (w *Worker) Resume(s State) error {
+	if n := s.World * len(w.params.StateValues.Host); len(s.Moments) != n {
+		return fmt.Errorf("a state with %d running moments where %d ranks have %d", len(s.Moments), s.World, n)
+	}
+	if n := len(s.Ranks); n != 0 && n != s.World {
+		return fmt.Errorf("a state with the part of an epoch of %d ranks where there were %d", n, s.World)
+	}
+	w.resume = &s
+	return nil
+}
+
+// begin gives every rank what rank 0 starts with.
+func (w *Worker) begin(ctx context.Context) error {
+	var block []byte
+	var err error
+	if w.resume != nil {
+		if block, err = json.Marshal(w.resume); err != nil {
+			return err
+		}
+	}
+	if block, err = w.Ring.BroadcastBytes(ctx, block, 0); err != nil {
+		return fmt.Errorf("agreeing on where to start: %w", err)
+	}
+	memory := []nn.Buffer{w.params.Values, w.params.StateValues}
+	if len(block) > 0 {
+		memory = append(memory, w.opt.state...)
+	}
+	for _, m := range memory {
+		if len(m.Host) == 0 {
+			continue
+		}
+		if err := w.Ring.Broadcast(ctx, m.Host, 0); err != nil {
+			return fmt.Errorf("broadcasting the initial parameters: %w", err)
+		}
+	}
+	if len(block) == 0 {
+		return nil
+	}
+	var s State
+	if err := json.Unmarshal(block, &s); err != nil {
+		return fmt.Errorf("the state of rank 0 cannot be read: %w", err)
+	}
+	if n := len(w.params.StateValues.Host); n > 0 {
+		s.Moments = make([]float32, s.World*n)
+		if w.resume != nil {
+			copy(s.Moments, w.resume.Moments)
+		}
+		if err := w.Ring.Broadcast(ctx, s.Moments, 0); err != nil {
+			return fmt.Errorf("broadcasting the running moments: %w", err)
+		}
+	}
+	w.adopt(s)
+	return nil
+}
+
+// adopt continues from s. In a world of another size each rank begins with the mean of the running moments, and rank 0
+// takes over what the former ranks had of the epoch, so that its sums are still those of all samples.
+func (w *Worker) adopt(s State) {
+	w.steps = s.Steps
+	if s.World == w.World {
+		copy(w.params.StateValues.Host, s.Moments[w.Rank*len(w.params.StateValues.Host):])
+	}
+	if len(s.Ranks) == 0 {
+		return
+	}
+	if s.World == w.World {
+		w.partial = &s.Ranks[w.Rank]
+		return
+	}
+	first := s.Ranks[0].RankEpoch
+	p := Partial{RankEpoch: RankEpoch{StepLoss: make([]float64, len(first.StepLoss)), LearningRate: first.LearningRate}, Norms: s.Ranks[0].Norms}
+	if w.Rank == 0 {
+		for _, r := range s.Ranks {
+			p.RankEpoch.take(r.RankEpoch)
+		}
+	}
+	p.RankEpoch.Rank = w.Rank
+	w.partial = &p
+}
+
+// take adds another rank's part of the same steps. They took the time of the slower one.
+func (e *RankEpoch) take(o RankEpoch) {
+	e.Samples += o.Samples
+	e.Correct += o.Correct
+	e.LossSum += o.LossSum
+	for i, l := range o.StepLoss {
+		e.StepLoss[i] += l
+	}
+	if o.Total > e.Total {
+		e.Timing = o.Timing
+	}
+}
+
+// keepState hands the state to OnState on every rank, with the mean of the running moments in place. partial is what this
+// rank has of the epoch under way, nil at the end of one.
+func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
+	if w.OnState == nil {
+		return nil
+	}
+	if err := w.shareMoments(ctx); err != nil {
+		return err
+	}
+	s := State{Config: w.Config, World: w.World, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}
+	if partial != nil {
+		block, err := json.Marshal(partial)
+		if err != nil {
+			return err
+		}
+		blocks, err := w.Ring.Gather(ctx, block)
+		if err != nil {
+			return fmt.Errorf("gathering the state at step %d: %w", w.steps, err)
+		}
+		s.Ranks = make([]Partial, w.World)
+		for r, b := range blocks {
+			if err := json.Unmarshal(b, &s.Ranks[r]); err != nil {
+				return fmt.Errorf("the state of rank %d at step %d cannot be read: %w", r, w.steps, err)
+			}
+		}
+	}
+	if len(w.moments.own) > 0 {
+		if err := w.gatherMoments(ctx, &s); err != nil {
+			return err
+		}
+	}
+	return w.OnState(s)
+}
+
+// gatherMoments fills in every rank's own running moments.
+func (w *Worker) gatherMoments(ctx context.Context, s *State) error {
+	block := make([]byte, 0, 4*len(w.moments.own))
+	for _, v := range w.moments.own {
+		block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
+	}
+	blocks, err := w.Ring.Gather(ctx, block)
+	if err != nil {
+		return fmt.Errorf("gathering the running moments at step %d: %w", w.steps, err)
+	}
+	for r, b := range blocks {
+		if len(b) != len(block) {
+			return fmt.Errorf("%w: rank %d has %d running moments, rank %d has %d", ErrDiverged, r, len(b)/4, w.Rank, len(block)/4)
+		}
+		for ; len(b) > 0; b = b[4:] {
+			s.Moments = append(s.Moments, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+		}
+	}
+	return nil
+}
