@@ -84,9 +84,11 @@ func (w way) tile() int {
 	panic("onednn: " + w.String() + " has no tiles")
 }
 
-// The costs are in multiply-adds. Transforming one element of a tile costs as much time as elementCost of the products'
-// multiply-adds (measured between 23 and 30), a transformed weight weightCost. oneDNN's direct convolution gets through
-// its multiply-adds directSpeed times as fast.
+// The costs are in multiply-adds, as BenchmarkFastConvolutions had them on two cores of an Ice Lake server. Transforming
+// one element of a tile costs as much time as elementCost of the products' multiply-adds (measured between 23 and 30), a
+// transformed weight weightCost. oneDNN's direct convolution gets through its multiply-adds directSpeed times as fast.
+// In backward weights, whose blocks are too large for the second-level cache, an element costs more the more points a
+// tile has.
 const (
 	elementCost = 28
 	weightCost  = 12
@@ -108,5 +110,9 @@ func winogradCost(c nn.Conv, m int, p pass) float64 {
 	tiles := float64(image.N * ((image.H + m - 1) / m) * ((image.W + m - 1) / m))
 	vectors := func(channels int) float64 { return float64((channels + 15) / 16 * 16) }
 	in, out := vectors(c.Src.C), vectors(c.Dst.C)
-	return points * (tiles*in*out + tiles*(in+out)*elementCost + in*out*weightCost)
+	element := float64(elementCost)
+	if p == backwardWeights {
+		element *= points / 36
+	}
+	return points * (tiles*in*out + tiles*(in+out)*element + in*out*weightCost)
 }
