@@ -23,7 +23,7 @@ func TestChoose(t *testing.T) {
 		{nn.ConvForward{Conv: second}, true, narrow},
 		{nn.ConvBackwardData{Conv: second}, true, narrow},
 		{nn.ConvBackwardWeights{Conv: second}, false, direct},
-		{nn.ConvForward{Conv: wide}, true, direct},
+		{nn.ConvForward{Conv: wide}, false, direct},
 		{nn.AvgPoolForward{Pool: pool}, true, halve},
 		{nn.AvgPoolBackward{Pool: pool}, false, direct},
 		{nn.SigmoidForward{Len: 3}, true, direct},

@@ -1,5 +1,5 @@
-// Package onednn is the CPU device: it runs the operations of package nn with oneDNN (Debian's libdnnl-dev, 2.6) and,
-// where oneDNN pads a handful of channels to sixteen, with kernels of its own.
+// Package onednn is the CPU device: it runs convolutions and linear layers of package nn with oneDNN (Debian's
+// libdnnl-dev, 2.6) where that is fast, and the rest with kernels of its own.
 //
 // Build with -tags onednn (cgo and libdnnl-dev are needed). Without the tag, or without cgo, the package still
 // compiles; New and Available then return ErrNotBuilt.
@@ -13,9 +13,14 @@
 // # Which kernel runs
 //
 // Compile decides by the operation's shape and the processor's instruction set alone, never by a timing, so every
-// rank on the same kind of machine takes the same path. choose.go holds the rules and says what was measured. Kernels
-// that are written here need AVX-512; elsewhere the same shapes go to oneDNN. ONEDNN_MAX_CPU_ISA=AVX2 (oneDNN's own
-// variable) forces that, and is how the tests cover it.
+// rank on the same kind of machine takes the same path. choose.go holds the rules and says what was measured. Convolutions
+// that are written here need AVX-512; elsewhere the same shapes go to oneDNN. Pooling, batch normalisation, the
+// element-wise operations and the optimizers are limited by memory: versions.h compiles each for AVX-512, AVX2 and any
+// processor. ONEDNN_MAX_CPU_ISA=AVX2 (oneDNN's own variable) caps all of it, and is how the tests cover the others.
+//
+// What oneDNN lacks is done around it (plan.c): a result with a pitch, or layouts that it likes better, by its
+// reorders; accumulation, masks and paddings as large as the kernel by plan_border.c. Working memory is one arena that
+// all kernels of a device share.
 //
 // Convolution weights arrive in PyTorch's OIHW order and are packed at each Run: they change with every training
 // step, and packing LeNet's takes a few microseconds.

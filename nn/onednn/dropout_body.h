@@ -1,5 +1,7 @@
 // Dropout over a span: the body of dropout.c. See versions.h.
 
+#define SIGN 0x80000000u
+
 // nn.DropoutKeeps's mix32.
 TARGET static inline __attribute__((always_inline)) uint32_t NAME(mix)(uint32_t x)
 {
@@ -22,7 +24,8 @@ TARGET static inline __attribute__((always_inline)) void NAME(drop)(const dropou
 #pragma GCC ivdep
     for (int64_t i = begin; i < end; i++) {
         uint32_t bits = NAME(mix)(NAME(mix)((uint32_t)i ^ key[0]) + key[1]);
-        float v = bits >= threshold ? x[i] * scale : 0;
+        // AVX2 compares with a sign only.
+        float v = (int32_t)(bits ^ SIGN) >= (int32_t)(threshold ^ SIGN) ? x[i] * scale : 0;
         y[i] = !masked || by[i] > 0 ? v : 0;
     }
 }
@@ -38,3 +41,5 @@ TARGET static void NAME(dropout_masked)(rl_kernel *k, const rl_operands *op, int
     (void)thread;
     NAME(drop)((const dropout *)k, op, begin, end, 1);
 }
+
+#undef SIGN

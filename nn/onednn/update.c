@@ -2,9 +2,6 @@
 
 // The optimizers' updates, limited by memory, and the sum that clipping by norm needs.
 
-// Lets the compiler vectorise sqrtf: nobody reads errno.
-#pragma GCC optimize("no-math-errno")
-
 #include "own.h"
 
 typedef struct update {

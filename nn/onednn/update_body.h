@@ -7,13 +7,14 @@ TARGET static void NAME(adam)(rl_kernel *k, const rl_operands *op, int64_t begin
     float rate = hyper[RATE], scale = hyper[GRAD_SCALE], l2 = hyper[L2], decay = hyper[DECAY];
     float beta1 = hyper[MOMENTUM], beta2 = hyper[BETA2], root = hyper[ROOT], epsilon = hyper[EPSILON];
     (void)k, (void)thread;
-#pragma GCC ivdep
-    for (int64_t i = begin; i < end; i++) {
-        float g = grad[i] * scale + value[i] * l2;
-        float m = beta1 * mean[i] + (1 - beta1) * g, s = beta2 * square[i] + (1 - beta2) * g * g;
-        mean[i] = m;
-        square[i] = s;
-        value[i] = value[i] * decay - rate * m / (sqrtf(s) * root + epsilon);
+    for (int64_t i = begin; i < end; i += LANES) {
+        int n = end - i < LANES ? (int)(end - i) : LANES;
+        FLOATS v = NAME(load)(value + i, n), g = NAME(load)(grad + i, n) * scale + v * l2;
+        FLOATS m = beta1 * NAME(load)(mean + i, n) + (1 - beta1) * g;
+        FLOATS s = beta2 * NAME(load)(square + i, n) + (1 - beta2) * g * g;
+        NAME(store)(mean + i, m, n);
+        NAME(store)(square + i, s, n);
+        NAME(store)(value + i, v * decay - rate * m / (NAME(root)(s) * root + epsilon), n);
     }
 }
 

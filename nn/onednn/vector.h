@@ -35,10 +35,16 @@ VECTOR INTS NAME(where_int)(MASK m, int32_t yes, INTS no)
     return (INTS)_mm512_mask_set1_epi32((__m512i)no, m, yes);
 }
 
-// The lanes whose byte is the value.
-VECTOR MASK NAME(same_byte)(const uint8_t *p, int value, int n)
+// The lanes whose byte is that of value.
+VECTOR MASK NAME(same_byte)(const uint8_t *p, NAME(bytes) value, int n)
 {
-    return _mm_cmpeq_epi8_mask(_mm_maskz_loadu_epi8(NAME(first)(n), p), _mm_set1_epi8((char)value));
+    return _mm_cmpeq_epi8_mask(_mm_maskz_loadu_epi8(NAME(first)(n), p), (__m128i)value);
+}
+
+// sum + v in the lanes of the mask, sum in the others.
+VECTOR FLOATS NAME(add_where)(MASK m, FLOATS sum, FLOATS v)
+{
+    return (FLOATS)_mm512_mask_add_ps((__m512)sum, m, (__m512)sum, (__m512)v);
 }
 
 VECTOR void NAME(store_bytes)(uint8_t *p, INTS v, int n)
@@ -70,13 +76,15 @@ VECTOR FLOATS NAME(where)(MASK m, FLOATS yes, FLOATS no) { return (FLOATS)((m & 
 
 VECTOR INTS NAME(where_int)(MASK m, int32_t yes, INTS no) { return (m & (yes - (INTS){ 0 })) | (~m & no); }
 
-VECTOR MASK NAME(same_byte)(const uint8_t *p, int value, int n)
+VECTOR MASK NAME(same_byte)(const uint8_t *p, NAME(bytes) value, int n)
 {
     NAME(bytes) v = { 0 };
     if (n == LANES) v = *(const NAME(bytes) *)p;
     else memcpy(&v, p, (size_t)n);
-    return __builtin_convertvector(v, INTS) == value - (INTS){ 0 };
+    return __builtin_convertvector(v, INTS) == __builtin_convertvector(value, INTS);
 }
+
+VECTOR FLOATS NAME(add_where)(MASK m, FLOATS sum, FLOATS v) { return sum + (FLOATS)(m & (INTS)v); }
 
 VECTOR void NAME(store_bytes)(uint8_t *p, INTS v, int n)
 {
@@ -85,6 +93,18 @@ VECTOR void NAME(store_bytes)(uint8_t *p, INTS v, int n)
 }
 
 #endif
+
+VECTOR FLOATS NAME(root)(FLOATS v)
+{
+#if LANES == 16
+    return (FLOATS)_mm512_sqrt_ps((__m512)v);
+#elif LANES == 8
+    return (FLOATS)_mm256_sqrt_ps((__m256)v);
+#else
+    for (int i = 0; i < LANES; i++) v[i] = sqrtf(v[i]);
+    return v;
+#endif
+}
 
 // max(0, v); what is not a number stays so.
 VECTOR FLOATS NAME(positive)(FLOATS v) { return NAME(where)(NAME(above_or_nan)(v, (FLOATS){ 0 }), v, (FLOATS){ 0 }); }
