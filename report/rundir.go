@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ var ErrRunExists = errors.New("holds a run already")
 // configFile marks a directory as a run's.
 const configFile = "config.json"
 
+const metricsFile = "metrics.jsonl"
+
 // RunDir is where a run keeps its record:
 //
 //	config.json         what was asked for, and the ranks
@@ -22,6 +25,8 @@ const configFile = "config.json"
 //	rank-N.log          the log of rank N as JSON lines, where that rank ran
 //	final.safetensors   the parameters after the last epoch
 //	best.safetensors    the parameters of the best test accuracy
+//	latest.training.safetensors     all that the run needs to go on
+//	config-until-step-N.json        config.json as it was before the run went on from step N
 type RunDir struct {
 	Path    string
 	metrics *os.File
@@ -35,6 +40,11 @@ func CreateRunDir(path string, config any) (*RunDir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)
 	}
+	return openRunDir(path, config)
+}
+
+// openRunDir writes the config and opens the metrics.
+func openRunDir(path string, config any) (*RunDir, error) {
 	err := WriteFileAtomic(filepath.Join(path, configFile), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
@@ -43,11 +53,69 @@ func CreateRunDir(path string, config any) (*RunDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the run's config: %w", err)
 	}
-	metrics, err := os.OpenFile(filepath.Join(path, "metrics.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	metrics, err := os.OpenFile(filepath.Join(path, metricsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("opening the run's metrics: %w", err)
 	}
 	return &RunDir{Path: path, metrics: metrics}, nil
+}
+
+// ContinueRunDir opens the directory of a run that goes on after so many steps, with the given epoch. The lines of
+// metrics from that epoch on are taken out, for they will be written again; so are temporary files that a killed process left.
+func ContinueRunDir(path string, config any, steps, epoch int) (*RunDir, error) {
+	old, err := os.ReadFile(filepath.Join(path, configFile))
+	if err != nil {
+		return nil, fmt.Errorf("opening the run directory to go on: %w", err)
+	}
+	lines, err := metricsBefore(filepath.Join(path, metricsFile), epoch)
+	if err != nil {
+		return nil, err
+	}
+	left, err := filepath.Glob(filepath.Join(path, ".*.safetensors.*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range left {
+		if err := os.Remove(name); err != nil {
+			return nil, fmt.Errorf("clearing the run directory: %w", err)
+		}
+	}
+	for name, content := range map[string][]byte{fmt.Sprintf("config-until-step-%d.json", steps): old, metricsFile: lines} {
+		err := WriteFileAtomic(filepath.Join(path, name), func(w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("preparing the run directory to go on: %w", err)
+		}
+	}
+	return openRunDir(path, config)
+}
+
+// metricsBefore is the lines of a metrics file of epochs before the given one. The last line may be cut short, where the
+// machine went down.
+func metricsBefore(path string, epoch int) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the run's metrics: %w", err)
+	}
+	var kept []byte
+	for line := range bytes.Lines(content) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		var m Metrics
+		if err := json.Unmarshal(line, &m); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", path, err)
+		}
+		if m.Epoch < epoch {
+			kept = append(kept, line...)
+		}
+	}
+	return kept, nil
 }
 
 // Metrics is one line of metrics.jsonl.

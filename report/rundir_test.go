@@ -1,11 +1,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -56,5 +58,60 @@ func TestAtomicWriteKeepsTheOldFileOnFailure(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("a temporary file is left: %v", left)
+	}
+}
+
+func TestRunDirOfARunThatGoesOn(t *testing.T) {
+	path := t.TempDir()
+	dir, err := CreateRunDir(path, map[string]int{"world": 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for epoch := 1; epoch <= 3; epoch++ {
+		if err := dir.Append(Metrics{Epoch: epoch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := dir.metrics.WriteString(`{"epoch":4,"lo`); err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	torn := filepath.Join(path, ".latest.training.safetensors.77")
+	if err := os.WriteFile(torn, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err = ContinueRunDir(path, map[string]int{"world": 3}, 40, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(dir.Append(Metrics{Epoch: 3, Loss: 7}), dir.Close()); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(path, "metrics.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var epochs []int
+	for line := range bytes.Lines(content) {
+		var m Metrics
+		if err := json.Unmarshal(line, &m); err != nil {
+			t.Fatal(err)
+		}
+		epochs = append(epochs, m.Epoch)
+	}
+	if !slices.Equal(epochs, []int{1, 2, 3}) || !bytes.Contains(content, []byte(`"loss":7`)) {
+		t.Errorf("metrics: %s", content)
+	}
+	for name, says := range map[string]string{"config.json": "3", "config-until-step-40.json": "2"} {
+		if got, err := os.ReadFile(filepath.Join(path, name)); err != nil || !bytes.Contains(got, []byte(says)) {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+	if _, err := os.Stat(torn); !os.IsNotExist(err) {
+		t.Errorf("a torn file is left: %v", err)
+	}
+	if _, err := ContinueRunDir(t.TempDir(), nil, 1, 1); err == nil {
+		t.Error("a directory without a run is taken")
 	}
 }

@@ -38,6 +38,9 @@ type Config struct {
 	Flip           bool    // of Augment: mirror left and right with probability 1/2
 }
 
+// StepsPerEpoch is the number of steps that a training set of so many samples takes.
+func (c Config) StepsPerEpoch(samples int) int { return (samples-1)/c.GlobalBatch + 1 }
+
 // DefaultConfig is what `ringloom train` does without flags.
 func DefaultConfig() Config {
 	return Config{

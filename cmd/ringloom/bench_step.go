@@ -23,6 +23,7 @@ import (
 // benchStepFlags is the command line of `ringloom bench step`.
 type benchStepFlags struct {
 	model, device, dataDir string
+	kernels                string
 	batch, threads         int
 	steps                  int
 	duration               time.Duration
@@ -74,6 +75,7 @@ With --json, one object a line:
 	fl.IntVar(&f.batch, "batch", 0, "images of a step (0: the model's usual number)")
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
+	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
 	fl.IntVar(&f.steps, "steps", 0, "steps to measure (0: as many as --duration allows, at least 3)")
 	fl.DurationVar(&f.duration, "duration", 5*time.Second, "time to measure for, unless --steps is given")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the initial parameters and of dropout")
@@ -95,6 +97,9 @@ func (f *benchStepFlags) check() error {
 		if _, err := models.Lookup(f.model); err != nil {
 			return fmt.Errorf("--model: %w", err)
 		}
+	}
+	if err := checkKernels(f.kernels); err != nil {
+		return err
 	}
 	switch {
 	case f.batch < 0:
@@ -141,6 +146,7 @@ func (f *benchStepFlags) arguments() []string {
 		fmt.Sprint("--batch=", f.batch), fmt.Sprint("--device=", f.device), fmt.Sprint("--threads=", f.threads),
 		fmt.Sprint("--steps=", f.steps), fmt.Sprint("--duration=", f.duration), fmt.Sprint("--seed=", f.seed),
 		fmt.Sprint("--data=", f.dataDir), fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
+		fmt.Sprint("--deterministic-kernels=", f.kernels),
 	}
 }
 
@@ -155,7 +161,7 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	device, note, err := openDevice(f.device, f.threads)
+	device, note, err := openDevice(f.device, f.threads, f.kernels)
 	if err != nil {
 		return err
 	}
@@ -175,6 +181,9 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	}
 	if err := c.Validate(); err != nil {
 		return usageError{err}
+	}
+	if _, err := tuneKernels(ctx, device, f.kernels, model, c.Batch, true); err != nil {
+		return err
 	}
 	r, err := stepbench.Run(ctx, c)
 	if err != nil {

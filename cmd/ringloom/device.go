@@ -10,8 +10,9 @@ import (
 
 const deviceHelp = "auto, cpu (oneDNN), cuda or purego (slow reference); auto takes the fastest that this binary has"
 
-// openDevice opens the device called name. A device asked for by name is never replaced by another.
-func openDevice(name string, threads int) (device nn.Device, note string, err error) {
+// openDevice opens the device called name; kernels is the value of --deterministic-kernels. A device asked for by name
+// is never replaced by another.
+func openDevice(name string, threads int, kernels string) (device nn.Device, note string, err error) {
 	switch name {
 	case "auto":
 		if err := onednn.Available(); err != nil {
@@ -22,7 +23,7 @@ func openDevice(name string, threads int) (device nn.Device, note string, err er
 		if err := onednn.Available(); err != nil {
 			return nil, "", usageError{fmt.Errorf("--device cpu: %w", err)}
 		}
-		device, err = onednn.New(onednn.Options{Threads: threads})
+		device, err = onednn.New(onednn.Options{Threads: threads, Direct: kernels == kernelsDirect})
 		return device, "", err
 	case "purego":
 		return purego.New(), "", nil

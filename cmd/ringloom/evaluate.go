@@ -80,7 +80,7 @@ func (f *evaluateFlags) check() error {
 func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	runtime.LockOSThread() // devices bind state to the thread
 	defer runtime.UnlockOSThread()
-	device, note, err := openDevice(f.device, f.threads)
+	device, note, err := openDevice(f.device, f.threads, kernelsRule)
 	if err != nil {
 		return err
 	}

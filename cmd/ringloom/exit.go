@@ -24,7 +24,7 @@ var exitMeanings = []struct {
 	{0, "everything asked for was done"},
 	{exitFailed, "this process failed: the last line says why"},
 	{exitUsage, "unknown command, flag or value, or a device that this machine lacks"},
-	{exitData, "the data set is missing, damaged or cannot be downloaded"},
+	{exitData, "the data set is missing, damaged or cannot be downloaded; or a checkpoint is missing, damaged, or of another model or run"},
 	{exitCluster, "the cluster did not form: missing peers, another configuration, wrong key, port in use"},
 	{exitPeer, "another rank died or failed during training"},
 	{exitInterrupted, "ended by SIGINT or SIGTERM"},
@@ -41,12 +41,14 @@ func exitCodeHelp() string {
 type (
 	// usageError is a mistake in the command line.
 	usageError struct{ error }
-	// dataError is a data set that cannot be used.
+	// dataError is a data set, or a checkpoint, that cannot be used.
 	dataError struct{ error }
 	// clusterError is a cluster that did not form.
 	clusterError struct{ error }
 	// peerError is a run that another rank ended.
 	peerError struct{ error }
+	// agreedError is one that every rank finds by itself from what all were told, so that none is the cause of another's.
+	agreedError struct{ error }
 	// alreadyShown carries the exit code of an error that the user has read already.
 	alreadyShown struct{ code int }
 	// interrupted is the cause of a context that a signal cancelled.
@@ -57,6 +59,7 @@ func (e usageError) Unwrap() error    { return e.error }
 func (e dataError) Unwrap() error     { return e.error }
 func (e clusterError) Unwrap() error  { return e.error }
 func (e peerError) Unwrap() error     { return e.error }
+func (e agreedError) Unwrap() error   { return e.error }
 func (e *alreadyShown) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 func (e *interrupted) Error() string  { return fmt.Sprintf("interrupted by signal %q", e.signal) }
 

@@ -24,11 +24,11 @@ type initial struct {
 func readInitial(path string) (*initial, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--init: %w", err)}
+		return nil, dataError{fmt.Errorf("--init: %w", err)}
 	}
 	meta, tensors, err := checkpoint.Read(bytes.NewReader(content))
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--init %s: %w", path, err)}
+		return nil, dataError{fmt.Errorf("--init %s: %w", path, err)}
 	}
 	model, _ := checkpoint.Split(tensors)
 	return &initial{path: path, hash: fmt.Sprintf("%x", sha256.Sum256(content)), meta: meta, tensors: model}, nil
@@ -60,7 +60,7 @@ func (i *initial) params(spec models.Spec, device nn.Device) (*nn.Params, error)
 		return nil, err
 	}
 	if err := i.apply(spec.Name, params); err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	return params, nil
 }
@@ -87,7 +87,7 @@ func (i *initial) apply(model string, params *nn.Params) error {
 		return nil
 	}
 	if err := checkpoint.Fit(model, tensorsOf(params, 0), i.meta, i.tensors); err != nil {
-		return fmt.Errorf("--init %s: %w", i.path, err)
+		return dataError{fmt.Errorf("--init %s: %w", i.path, err)}
 	}
 	return nil
 }

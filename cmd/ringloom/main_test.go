@@ -217,8 +217,7 @@ func TestPortInUseIsNamed(t *testing.T) {
 	p.wantExit(exitCluster, address, "in use")
 }
 
-// Every mistake of the command line ends with one clear line and the usage exit code, before anything is opened.
-func TestMistakesInTheCommandLine(t *testing.T) {
+func TestUnusableCheckpointHasTheDataExitCode(t *testing.T) {
 	dir := t.TempDir()
 	garbage := filepath.Join(dir, "garbage.safetensors")
 	if err := os.WriteFile(garbage, []byte("no checkpoint"), 0o644); err != nil {
@@ -229,6 +228,18 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for path, says := range map[string]string{
+		filepath.Join(dir, "absent"): "no such file",
+		garbage:                      "not a valid checkpoint",
+		other:                        "it holds alexnet, not lenet",
+	} {
+		start(t, dir, "train", "--expect", "2", "--device", "purego", "--init", path).wantExit(exitData, "--init", says)
+	}
+}
+
+// Every mistake of the command line ends with one clear line and the usage exit code, before anything is opened.
+func TestMistakesInTheCommandLine(t *testing.T) {
+	dir := t.TempDir()
 	train := []string{"train", "--expect", "2", "--device", "purego"}
 	for _, c := range []struct {
 		args []string
@@ -253,9 +264,6 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{append(train, "--global-batch", "1"), "2 ranks"},
 		{append(train, "--bind", "nowhere"), "--bind"},
 		{append(train, "--log", "xml"), "--log"},
-		{append(train, "--init", filepath.Join(dir, "absent")), "--init"},
-		{append(train, "--init", garbage), "not a valid checkpoint"},
-		{append(train, "--init", other), "it holds alexnet, not lenet"},
 		{append(train, "--key-file", filepath.Join(dir, "absent")), "--key-file"},
 		{[]string{"train", "--expect", "2", "--device", "tpu"}, "auto, cpu, cuda, purego"},
 		{[]string{"train", "--expect", "2", "--device", "cuda"}, "without CUDA"},

@@ -16,6 +16,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/allreduce/natsring"
 	"ringloom/cluster"
+	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/report"
 	"ringloom/train"
@@ -47,7 +48,7 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 	n := &node{trainFlags: f, out: out, human: human, logger: report.NewLogger(os.Stderr, human, f.debug, nil)}
 
 	var note string
-	if n.dev, note, err = openDevice(f.device, f.threads); err != nil {
+	if n.dev, note, err = openDevice(f.device, f.threads, f.kernels); err != nil {
 		return err
 	}
 	defer n.dev.Close()
@@ -57,11 +58,20 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 	if n.initial, err = loadInitial(f.init, f.Model); err != nil {
 		return err
 	}
+	if f.resumed != nil {
+		n.initial.hash = "those of a run that goes on"
+	}
 	if n.sets, err = loadData(ctx, f.dataDir, f.offline); err != nil {
 		return err
 	}
 	if err := f.ValidateSamples(n.sets.train.N); err != nil {
 		return usageError{err}
+	}
+	if err := n.checkResumption(); err != nil {
+		return err
+	}
+	if err := n.tune(ctx); err != nil {
+		return err
 	}
 	if err := n.join(ctx); err != nil {
 		n.close()
@@ -72,6 +82,21 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 		err = n.rootCause(ctx, err)
 	}
 	n.close()
+	return err
+}
+
+// tune chooses the kernels before anybody waits for this node.
+func (n *node) tune(ctx context.Context) error {
+	model, err := models.Lookup(n.Model)
+	if err != nil {
+		return usageError{err}
+	}
+	share := n.expect * max(1, n.Accumulate)
+	t, err := tuneKernels(ctx, n.dev, n.kernels, model, (n.GlobalBatch+share-1)/share, true)
+	if err == nil && t.tried > 0 {
+		n.logger.Info("tried how to compute fastest here", zap.Int("operations", t.tried),
+			zap.Duration("took", t.took.Round(time.Millisecond)), zap.String("remembered", t.file))
+	}
 	return err
 }
 
@@ -165,6 +190,9 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, ring.Close()) }()
+	if err := n.agreeOnResumption(ctx, ring); err != nil {
+		return err
+	}
 	record, err := n.openRecord(ctx, ring)
 	if err != nil {
 		return err
@@ -173,7 +201,7 @@ func (n *node) work(ctx context.Context) (err error) {
 
 	worker, err := train.NewWorker(train.Options{
 		Config: n.Config, Device: n.dev, Ring: ring, Rank: n.view.Rank, World: n.view.Size(),
-		Train: n.sets.train, Test: n.sets.test, OnStep: record.step, OnEpoch: record.epoch,
+		Train: n.sets.train, Test: n.sets.test, OnStep: record.step, OnEpoch: record.epoch, OnState: record.state,
 	})
 	if err != nil {
 		return err
@@ -181,7 +209,10 @@ func (n *node) work(ctx context.Context) (err error) {
 	if err := n.initial.apply(n.Model, worker.Params()); err != nil {
 		return err
 	}
-	record.params = worker.Params()
+	if err := n.resume(worker); err != nil {
+		return err
+	}
+	record.params, record.optimizer = worker.Params(), worker.OptimizerState()
 	n.logger.Info("training", zap.Int("rank", n.view.Rank), zap.Int("world", n.view.Size()),
 		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch))
 	if err := worker.Run(ctx); err != nil {
@@ -191,6 +222,25 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	return n.members.Finish(ctx)
+}
+
+// checkResumption looks at what is to go on, where this node has it, before any other node is bothered.
+func (n *node) checkResumption() error {
+	if n.resumed == nil {
+		return nil
+	}
+	if !n.resumed.here() {
+		n.logger.Info("no state to resume from here; the leader's is taken", zap.String("file", n.resumed.path))
+		return nil
+	}
+	changed, err := n.resumed.check(n.Config, n.sets.hash, n.sets.train.N)
+	if err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		n.logger.Warn("the run goes on with other settings than it had", zap.Strings("had", changed))
+	}
+	return n.resumed.try()
 }
 
 // openRing connects this rank to its neighbours.
@@ -240,6 +290,9 @@ func (n *node) rootCause(ctx context.Context, own error) error {
 		if found.Rank >= 0 && found.Rank != n.view.Rank {
 			return peerError{own}
 		}
+		return own
+	}
+	if errors.As(own, new(agreedError)) {
 		return own
 	}
 	var aborted *cluster.Aborted

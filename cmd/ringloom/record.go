@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,16 +22,20 @@ import (
 	"ringloom/train"
 )
 
+// bestFile holds the parameters of the best test accuracy.
+const bestFile = "best.safetensors"
+
 // record is what a rank keeps and shows of the run. Every rank has a log file; the leader has all the rest.
 type record struct {
-	n        *node
-	params   *nn.Params
-	dir      *report.RunDir // nil but on the leader
-	path     string
-	log      *os.File
-	progress *report.Progress
-	best     float64
-	last     train.Epoch
+	n         *node
+	params    *nn.Params
+	optimizer []train.OptimizerTensor
+	dir       *report.RunDir // nil but on the leader
+	path      string
+	log       *os.File
+	progress  *report.Progress
+	best      float64
+	last      train.Epoch
 }
 
 // runConfig is config.json.
@@ -40,19 +45,29 @@ type runConfig struct {
 	Train   train.Config     `json:"train"`
 	World   int              `json:"world"`
 	Ranks   []cluster.Member `json:"ranks"`
+	Resumed *resumedFrom     `json:"resumed,omitempty"`
 }
 
-// openRecord makes the run directory on the leader, whose choice of the path the others follow.
+// resumedFrom says what a run went on with.
+type resumedFrom struct {
+	File  string `json:"file"`
+	Step  int    `json:"step"`
+	World int    `json:"world"`
+}
+
+// openRecord makes the run directory on the leader, whose choice of the path the others follow. A run that goes on does so
+// in its own directory, unless --run-dir names another.
 func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, error) {
 	r := &record{n: n, path: n.runDir, best: -1}
 	if n.view.Leads() {
+		if r.path == "" && n.resumed.here() {
+			r.path = n.resumed.dir
+		}
 		if r.path == "" {
 			r.path = filepath.Join("runs", fmt.Sprintf("%s-%s-n%d", time.Now().Format("20060102-150405.000"), n.Model, n.view.Size()))
 		}
-		var err error
-		r.dir, err = report.CreateRunDir(r.path, runConfig{version, time.Now(), n.Config, n.view.Size(), n.view.Members})
-		if err != nil {
-			return nil, usageError{err}
+		if err := r.openDir(); err != nil {
+			return nil, err
 		}
 		r.progress = report.NewProgress(os.Stderr, n.human)
 	}
@@ -67,11 +82,58 @@ func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, 
 	if err := os.MkdirAll(r.path, 0o755); err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)
 	}
-	if r.log, err = os.Create(filepath.Join(r.path, fmt.Sprintf("rank-%d.log", n.view.Rank))); err != nil {
+	r.log, err = os.OpenFile(filepath.Join(r.path, fmt.Sprintf("rank-%d.log", n.view.Rank)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
 		return nil, fmt.Errorf("making the log file: %w", err)
 	}
 	n.logger = report.NewLogger(os.Stderr, n.human, n.debug, r.log)
 	return r, nil
+}
+
+// openDir makes the run directory, or opens that of the run that goes on.
+func (r *record) openDir() (err error) {
+	n := r.n
+	config := runConfig{Version: version, Started: time.Now(), Train: n.Config, World: n.view.Size(), Ranks: n.view.Members}
+	from := n.resumed
+	if !from.here() {
+		if r.dir, err = report.CreateRunDir(r.path, config); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+	config.Resumed = &resumedFrom{from.path, from.run.Steps, from.run.World}
+	r.best = from.run.Best
+	r.last = train.Epoch{Number: from.meta.Epoch, Steps: from.run.Steps, TestAccuracy: from.meta.TestAccuracy}
+	if from.dir != "" && sameDir(r.path, from.dir) {
+		r.dir, err = report.ContinueRunDir(r.path, config, from.run.Steps, from.run.Epoch)
+		return err
+	}
+	if r.dir, err = report.CreateRunDir(r.path, config); err != nil {
+		return usageError{err}
+	}
+	// The best parameters so far lie beside the state.
+	best, err := os.ReadFile(filepath.Join(filepath.Dir(from.path), bestFile))
+	if errors.Is(err, os.ErrNotExist) {
+		r.best = -1
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return report.WriteFileAtomic(filepath.Join(r.path, bestFile), func(w io.Writer) error {
+		_, err := w.Write(best)
+		return err
+	})
+}
+
+// sameDir reports whether two paths are of one directory; one that does not exist is no other's.
+func sameDir(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // step shows progress.
@@ -112,8 +174,33 @@ func (r *record) epoch(e train.Epoch) error {
 	}
 	if e.TestAccuracy > r.best {
 		r.best = e.TestAccuracy
-		return r.save("best.safetensors")
+		return r.save(bestFile)
 	}
+	return nil
+}
+
+// state keeps all that the run needs to go on. The previous file stays until the new one is whole.
+func (r *record) state(s train.State) error {
+	if r.dir == nil {
+		return nil
+	}
+	begin := time.Now()
+	block, err := json.Marshal(runState{s, r.n.sets.hash, r.best})
+	if err != nil {
+		return err
+	}
+	meta := checkpoint.Meta{
+		Model: r.n.Model, Epoch: r.last.Number, Step: s.Steps, TestAccuracy: r.last.TestAccuracy,
+		Extra: map[string]string{stateKey: string(block)},
+	}
+	path := filepath.Join(r.path, stateFile)
+	err = report.WriteFileAtomic(path, func(w io.Writer) error {
+		return checkpoint.WriteTraining(w, meta, tensorsOf(r.params, s.Steps), stateTensors(r.params, r.optimizer, s.World, s.Moments))
+	})
+	if err != nil {
+		return fmt.Errorf("writing the run's state %s: %w", path, err)
+	}
+	r.n.logger.Debug("kept the run's state", zap.String("file", path), zap.Int("step", s.Steps), zap.Duration("took", time.Since(begin)))
 	return nil
 }
 

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ringloom/allreduce"
 	"ringloom/cluster"
 	"ringloom/models"
+	"ringloom/nn"
 	"ringloom/train"
 )
 
@@ -41,12 +43,16 @@ type trainFlags struct {
 
 	device  string
 	threads int
+	kernels string
 	dataDir string
 	offline bool
 	init    string
+	resume  string
 	runDir  string
 	log     string
 	debug   bool
+
+	resumed *resumption // nil without --resume
 }
 
 func trainCommand() *cobra.Command {
@@ -72,6 +78,9 @@ the network.`,
   ringloom train --expect 2 --bind 0.0.0.0:7946 --join first-machine:7946`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.resumeConfig(cmd.Flags()); err != nil {
+				return err
+			}
 			if err := checkDependent(cmd.Flags(), f.Config); err != nil {
 				return usageError{err}
 			}
@@ -83,23 +92,13 @@ the network.`,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&f.Model, "model", f.Model, "network to train (see 'ringloom models')")
-	fl.IntVar(&f.Epochs, "epochs", f.Epochs, "passes over the training set")
-	fl.IntVar(&f.MaxSteps, "max-steps", f.MaxSteps, "end after this many steps (0: no limit)")
-	fl.IntVar(&f.GlobalBatch, "global-batch", f.GlobalBatch, "samples of one step, over all ranks together")
-	fl.IntVar(&f.Accumulate, "accumulate", f.Accumulate,
-		"micro-batches that each rank takes its part of a step in, to save memory (batch norm sees a micro-batch at a time)")
-	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples, dropout and augmentation")
-	optimizerFlags(fl, &f.Config)
-	fl.Float64Var(&f.LabelSmoothing, "label-smoothing", f.LabelSmoothing, "share of the target spread over all classes; the training loss shown includes it")
-	fl.BoolVar(&f.Augment, "augment", f.Augment, "shift and mirror the training images at random, anew in each epoch")
-	augmentFlags(fl, &f.CropPadding, &f.Flip)
-	fl.IntVar(&f.BucketBytes, "bucket-bytes", f.BucketBytes, "least gradient bytes that travel as one all-reduce")
-	fl.IntVar(&f.CheckEvery, "check-every", f.CheckEvery, "compare the parameters over all ranks every this many steps (0: each epoch)")
+	configFlags(fl, &f.Config)
 	fl.StringVar(&f.init, "init", "", "start from the parameters of this checkpoint (.safetensors)")
+	fl.StringVar(&f.resume, "resume", "", "go on with the run of this run directory or state (*.training.safetensors); other flags that are not given are the run's")
 
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
+	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package, else download)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	fl.StringVar(&f.runDir, "run-dir", "", "folder for the run's record (default: runs/<time>-<model>-n<N>)")
@@ -123,15 +122,51 @@ the network.`,
 	return cmd
 }
 
+// resumeConfig reads what --resume names, and takes the run's settings where the command line gives none.
+func (f *trainFlags) resumeConfig(given *pflag.FlagSet) (err error) {
+	switch {
+	case f.resume == "":
+		return nil
+	case f.init != "":
+		return usageError{errors.New("--init and --resume exclude each other: a run goes on with its own parameters")}
+	}
+	if f.resumed, err = openResumption(f.resume); err != nil {
+		return err
+	}
+	if !f.resumed.here() {
+		if f.expect == 1 {
+			return dataError{fmt.Errorf("--resume %s: no such file: give a run directory that holds %s, or such a file", f.resumed.path, stateFile)}
+		}
+		return nil
+	}
+	if err := f.resumed.settle(&f.Config, given); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
 // check refuses what can be refused before anything is opened.
 func (f *trainFlags) check() error {
 	if f.expect < 1 {
 		return fmt.Errorf("--expect %d: say how many nodes the cluster has, at least 1", f.expect)
 	}
-	if _, err := models.Lookup(f.Model); err != nil {
+	spec, err := models.Lookup(f.Model)
+	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}
+	if f.SyncBatchNorm {
+		info, err := nn.Inspect(spec.InputSide, spec.Build)
+		if err != nil {
+			return err
+		}
+		if len(info.State) == 0 {
+			return fmt.Errorf("--sync-bn has no effect: %s has no batch norm; leave it out", f.Model)
+		}
+	}
 	if err := f.Config.Validate(f.expect); err != nil {
+		return err
+	}
+	if err := checkKernels(f.kernels); err != nil {
 		return err
 	}
 	if f.threads < 0 {

@@ -12,6 +12,25 @@ import (
 	"ringloom/train"
 )
 
+// configFlags are the flags of everything that must agree on all nodes.
+func configFlags(fl *pflag.FlagSet, c *train.Config) {
+	fl.StringVar(&c.Model, "model", c.Model, "network to train (see 'ringloom models')")
+	fl.IntVar(&c.Epochs, "epochs", c.Epochs, "passes over the training set")
+	fl.IntVar(&c.MaxSteps, "max-steps", c.MaxSteps, "end after this many steps (0: no limit)")
+	fl.IntVar(&c.GlobalBatch, "global-batch", c.GlobalBatch, "samples of one step, over all ranks together")
+	fl.IntVar(&c.Accumulate, "accumulate", c.Accumulate,
+		"micro-batches that each rank takes its part of a step in, to save memory (batch norm sees a micro-batch at a time)")
+	fl.BoolVar(&c.SyncBatchNorm, "sync-bn", c.SyncBatchNorm, "take batch norm's moments over all ranks' samples: one exchange a layer and pass")
+	fl.Uint64Var(&c.Seed, "seed", c.Seed, "seed of the initial parameters, the order of the samples, dropout and augmentation")
+	optimizerFlags(fl, c)
+	fl.Float64Var(&c.LabelSmoothing, "label-smoothing", c.LabelSmoothing, "share of the target spread over all classes; the training loss shown includes it")
+	fl.BoolVar(&c.Augment, "augment", c.Augment, "shift and mirror the training images at random, anew in each epoch")
+	augmentFlags(fl, &c.CropPadding, &c.Flip)
+	fl.IntVar(&c.BucketBytes, "bucket-bytes", c.BucketBytes, "least gradient bytes that travel as one all-reduce")
+	fl.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "compare the parameters over all ranks every this many steps (0: each epoch)")
+	fl.IntVar(&c.CheckpointEvery, "checkpoint-every", c.CheckpointEvery, "keep the run's state for --resume every this many steps as well (0: at each epoch's end alone)")
+}
+
 // optimizerFlags are the flags of the method and of its learning rate.
 func optimizerFlags(fl *pflag.FlagSet, c *train.Config) {
 	fl.StringVar(&c.Optimizer, "optimizer", c.Optimizer, strings.Join(train.Optimizers(), ", "))
@@ -64,6 +83,8 @@ func checkDependent(fl *pflag.FlagSet, c train.Config) error {
 	return nil
 }
 
+func field(name, value string) cluster.Field { return cluster.Field{Name: name, Value: value} }
+
 // configDigest lists everything that is trained with: all nodes must agree on it.
 func configDigest(c train.Config) cluster.Digest {
 	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
@@ -75,6 +96,8 @@ func configDigest(c train.Config) cluster.Digest {
 		{Name: "seed", Value: strconv.FormatUint(c.Seed, 10)},
 		{Name: "bucket bytes", Value: strconv.Itoa(c.BucketBytes)},
 		{Name: "check every", Value: strconv.Itoa(c.CheckEvery)},
+		{Name: "checkpoint every", Value: strconv.Itoa(c.CheckpointEvery)},
+		{Name: "sync batch norm", Value: strconv.FormatBool(c.SyncBatchNorm)},
 		{Name: "optimizer", Value: c.Optimizer},
 		{Name: "learning rate", Value: number(c.LearningRate)},
 		{Name: "momentum", Value: number(c.Momentum)},
