@@ -8,6 +8,7 @@ import "C"
 
 import (
 	"fmt"
+	"slices"
 
 	"ringloom/nn"
 )
@@ -28,7 +29,16 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 	return k, nil
 }
 
-func (d *Device) choose(spec nn.Spec) way { return choose(spec, d.c.avx512 != 0) }
+// choose is the known choice for an operation, or what a rule says.
+func (d *Device) choose(spec nn.Spec) way {
+	if d.direct {
+		return direct
+	}
+	if w, ok := d.choices[tuneKey(spec)]; ok && slices.Contains(d.candidates(spec), w) {
+		return w
+	}
+	return choose(spec, d.c.avx512 != 0)
+}
 
 func (d *Device) candidates(spec nn.Spec) []way { return candidates(spec, d.c.avx512 != 0) }
 

@@ -40,6 +40,8 @@ type Device struct {
 	closed  bool
 	kernels []*kernel
 	buffers []*C.float
+	direct  bool
+	choices map[string]way // by tuneKey
 }
 
 // New opens the device. It fails where the library is not oneDNN 2.6 or later of the same major version.
@@ -59,7 +61,7 @@ func open(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{}
+	d := &Device{direct: o.Direct, choices: map[string]way{}}
 	if d.capped, err = capAMX(); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import "ringloom/nn"
 // createFast makes the C kernel of a fast convolution; known is false for a way or an operation that is none.
 func (d *Device) createFast(spec nn.Spec, w way, out **C.rl_kernel) (status C.int, known bool) {
 	switch w {
+	case few:
+		return d.createFew(spec, out)
 	case pointwise:
 		switch s := spec.(type) {
 		case nn.ConvForward:

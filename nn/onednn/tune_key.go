@@ -1,0 +1,56 @@
+package onednn
+
+import (
+	"strings"
+
+	"ringloom/nn"
+)
+
+// tuneKey names what a choice of way holds for: the operation at its geometry, whatever the batch and whatever is fused
+// to it, so that an uneven last batch is computed as the others are.
+func tuneKey(spec nn.Spec) string {
+	one := atBatch(spec, 1)
+	key := nn.Kind(one) + " " + one.String()
+	if c, pass := convolution(one); pass != noConvolution && c.NoBias {
+		key += ", no bias"
+	}
+	return key
+}
+
+// atBatch is a convolution or a linear layer at a batch of at most n; other operations as they are.
+func atBatch(spec nn.Spec, n int) nn.Spec {
+	conv := func(c nn.Conv) nn.Conv {
+		c.Src.N, c.Dst.N = min(c.Src.N, n), min(c.Dst.N, n)
+		return c
+	}
+	linear := func(l nn.Linear) nn.Linear {
+		l.Src.N = min(l.Src.N, n)
+		return l
+	}
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		s.Conv = conv(s.Conv)
+		return s
+	case nn.ConvBackwardData:
+		s.Conv = conv(s.Conv)
+		return s
+	case nn.ConvBackwardWeights:
+		s.Conv = conv(s.Conv)
+		return s
+	case nn.LinearForward:
+		s.Linear = linear(s.Linear)
+		return s
+	case nn.LinearBackwardData:
+		s.Linear = linear(s.Linear)
+		return s
+	case nn.LinearBackwardWeights:
+		s.Linear = linear(s.Linear)
+		return s
+	}
+	return spec
+}
+
+// cleanName is a processor's name as CPUID gives it, without its padding.
+func cleanName(name string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(name, "\x00", " ")), " ")
+}

@@ -1,0 +1,83 @@
+//go:build onednn && cgo
+
+package onednn
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+	"testing"
+
+	"ringloom/models"
+	"ringloom/nn"
+)
+
+// A choice is found for every operation that has several ways, holds at other batches, and decides what is compiled.
+func TestTunedChoicesAreFollowed(t *testing.T) {
+	m, err := models.Lookup("lenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs, err := nn.Specs(m.Build, m.InputSide, 4, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := opened(t, Options{})
+	if err := d.Tune(specs); err != nil {
+		t.Fatal(err)
+	}
+	chosen := d.Choices()
+	tuned := 0
+	for _, spec := range specs {
+		all := d.candidates(spec)
+		if len(all) < 2 {
+			continue
+		}
+		tuned++
+		// Give every operation its last candidate, whatever was fastest.
+		last := all[len(all)-1]
+		d.SetChoices(map[string]string{tuneKey(spec): last.String()})
+		if got := d.choose(atBatch(spec, 3)); got != last {
+			t.Errorf("%s %v: %v is compiled, %v was chosen", nn.Kind(spec), spec, got, last)
+		}
+		if !slices.ContainsFunc(all, func(w way) bool { return w.String() == chosen[tuneKey(spec)] }) {
+			t.Errorf("%s %v: %q is none of its ways %v", nn.Kind(spec), spec, chosen[tuneKey(spec)], all)
+		}
+	}
+	if tuned == 0 || len(chosen) != tuned {
+		t.Errorf("%d choices for %d operations with several ways", len(chosen), tuned)
+	}
+	other := opened(t, Options{})
+	other.SetChoices(d.Choices())
+	other.SetChoices(map[string]string{"conv of another day": "by hand"})
+	if !maps.Equal(other.Choices(), d.Choices()) {
+		t.Error("choices change on their way to another device")
+	}
+}
+
+func TestDirectPinsTheWay(t *testing.T) {
+	d := opened(t, Options{Direct: true})
+	for _, spec := range []nn.Spec{nn.ConvForward{Conv: nn.Conv{
+		Src: nn.Image{N: 1, H: 12, W: 12, C: 64}, Dst: nn.Image{N: 1, H: 12, W: 12, C: 64}, KernelH: 3, KernelW: 3,
+		StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
+	}}} {
+		if err := d.Tune([]nn.Spec{spec}); err != nil {
+			t.Fatal(err)
+		}
+		if w := d.choose(spec); w != direct || len(d.Choices()) != 0 {
+			t.Errorf("%v: %v, with choices %v", spec, w, d.Choices())
+		}
+	}
+}
+
+func opened(t *testing.T, o Options) *Device {
+	t.Helper()
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	d, err := open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
