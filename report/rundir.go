@@ -121,11 +121,11 @@ func metricsBefore(path string, epoch int) ([]byte, error) {
 // Metrics is one line of metrics.jsonl.
 type Metrics struct {
 	Epoch           int       `json:"epoch"`                    // from 1
-	Step            int       `json:"step"`                     // optimizer steps since the start of the run
+	Step            int       `json:"step"`                     // optimizer steps since the start of the run, resumed ones included
 	Loss            float64   `json:"loss"`                     // mean cross-entropy per training sample, in nats
 	TrainAccuracy   float64   `json:"train_accuracy"`           // fraction, over the samples as they were trained on
 	TestAccuracy    float64   `json:"test_accuracy"`            // fraction of the whole test set
-	Seconds         float64   `json:"seconds"`                  // training time of the slowest rank, without evaluation
+	Seconds         float64   `json:"seconds"`                  // training time of the slowest rank, without evaluation and checkpoints; of a resumed epoch, both parts
 	ImagesPerSecond float64   `json:"images_per_second"`        // all ranks together
 	LearningRate    float64   `json:"learning_rate"`            // of the epoch's last step
 	GradNormMean    float64   `json:"grad_norm_mean,omitempty"` // of the averaged gradient before clipping, over the epoch's steps; absent without clipping

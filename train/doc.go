@@ -12,8 +12,13 @@
 // norm of the whole. Whether every rank's loss is finite travels as a vector of its own, one element a rank, while
 // backward runs: if one is not, all ranks return the same NonFiniteError before any has updated.
 //
-// After each epoch every rank evaluates its part of the test set and the ranks exchange their exact counts; the
-// leader hands the outcome to Config.OnEpoch and writes the checkpoints.
+// Batch norm takes each rank's own samples, and each rank has running moments of its own; or, with Config.SyncBatchNorm,
+// all ranks average the moments in the middle of each pass. These exchanges wait, between the buckets' that do not. They
+// come at the same places on every rank, because a rank without samples runs a pass whose results it throws away.
+//
+// After each epoch every rank evaluates its part of the test set, with the mean of the ranks' running moments, and the
+// ranks exchange their exact counts; Options.OnEpoch gets the outcome. Options.OnState gets what the run needs to go on,
+// to be written down with the parameters and the optimizer's memory; Worker.Resume continues from it to the bit.
 //
 // Run blocks until training ends, the context is cancelled or the ring fails; it stops at the next step boundary or
 // inside the collective that it waits for, and leaves no goroutine behind. To test with it, give every rank a Group
