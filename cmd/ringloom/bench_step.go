@@ -23,7 +23,7 @@ import (
 // benchStepFlags is the command line of `ringloom bench step`.
 type benchStepFlags struct {
 	model, device, dataDir string
-	kernels                string
+	kernels, precision     string
 	batch, threads         int
 	steps                  int
 	duration               time.Duration
@@ -76,6 +76,7 @@ With --json, one object a line:
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
+	fl.StringVar(&f.precision, "precision", "float32", precisionHelp)
 	fl.IntVar(&f.steps, "steps", 0, "steps to measure (0: as many as --duration allows, at least 3)")
 	fl.DurationVar(&f.duration, "duration", 5*time.Second, "time to measure for, unless --steps is given")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the initial parameters and of dropout")
@@ -99,6 +100,9 @@ func (f *benchStepFlags) check() error {
 		}
 	}
 	if err := checkKernels(f.kernels); err != nil {
+		return err
+	}
+	if err := checkPrecision(f.precision); err != nil {
 		return err
 	}
 	switch {
@@ -146,7 +150,7 @@ func (f *benchStepFlags) arguments() []string {
 		fmt.Sprint("--batch=", f.batch), fmt.Sprint("--device=", f.device), fmt.Sprint("--threads=", f.threads),
 		fmt.Sprint("--steps=", f.steps), fmt.Sprint("--duration=", f.duration), fmt.Sprint("--seed=", f.seed),
 		fmt.Sprint("--data=", f.dataDir), fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
-		fmt.Sprint("--deterministic-kernels=", f.kernels),
+		fmt.Sprint("--deterministic-kernels=", f.kernels), fmt.Sprint("--precision=", f.precision),
 	}
 }
 

@@ -41,16 +41,17 @@ type trainFlags struct {
 	natsURL, natsBind, tokenFile string
 	ringDeadline                 time.Duration
 
-	device  string
-	threads int
-	kernels string
-	dataDir string
-	offline bool
-	init    string
-	resume  string
-	runDir  string
-	log     string
-	debug   bool
+	device    string
+	threads   int
+	kernels   string
+	precision string
+	dataDir   string
+	offline   bool
+	init      string
+	resume    string
+	runDir    string
+	log       string
+	debug     bool
 
 	resumed *resumption // nil without --resume
 }
@@ -99,6 +100,7 @@ the network.`,
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
+	fl.StringVar(&f.precision, "precision", "float32", precisionHelp)
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package, else download)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	fl.StringVar(&f.runDir, "run-dir", "", "folder for the run's record (default: runs/<time>-<model>-n<N>)")
@@ -167,6 +169,9 @@ func (f *trainFlags) check() error {
 		return err
 	}
 	if err := checkKernels(f.kernels); err != nil {
+		return err
+	}
+	if err := checkPrecision(f.precision); err != nil {
 		return err
 	}
 	if f.threads < 0 {
