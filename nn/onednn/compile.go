@@ -31,10 +31,11 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 
 // choose is the known choice for an operation, or what a rule says.
 func (d *Device) choose(spec nn.Spec) way {
-	if d.direct {
+	all := d.candidates(spec)
+	if d.direct || len(all) == 1 {
 		return direct
 	}
-	if w, ok := d.choices[tuneKey(spec)]; ok && slices.Contains(d.candidates(spec), w) {
+	if w, ok := d.choices[tuneKey(spec)]; ok && slices.Contains(all, w) {
 		return w
 	}
 	return choose(spec, d.c.avx512 != 0)
