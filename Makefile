@@ -71,6 +71,10 @@ compare: build ## train LeNet beside PyTorch DDP, in turn, and print both speeds
 compare-step: build ## time a training step of every model beside PyTorch, in turn; ARGS goes to bench/step_compare.py
 	bench/step_compare.py $(ARGS)
 
+.PHONY: compare-curve
+compare-curve: build ## train googlenet-bn for an epoch beside PyTorch DDP: loss, accuracy, speed; ARGS goes to bench/curve.py
+	bench/curve.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what make build made
 	rm -rf bin
