@@ -15,6 +15,7 @@ import (
 
 	"ringloom/checkpoint"
 	"ringloom/models"
+	"ringloom/nn/onednn"
 	"ringloom/nn/purego"
 	"ringloom/report"
 	"ringloom/train"
@@ -55,9 +56,17 @@ func wantSame(t *testing.T, a, b string) {
 	}
 }
 
+// needSpeed skips under -short a test whose evaluations take the reference device minutes.
+func needSpeed(t *testing.T) {
+	if err := onednn.Available(); err != nil && testing.Short() {
+		t.Skip("SKIPPED under -short, for it takes the slow reference device minutes: ", err)
+	}
+}
+
 // kill -9 of everything in mid-epoch, and on from the last state that was kept: the same as if nothing had happened.
 func TestKilledRunGoesOnToTheBit(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	killed, straight := filepath.Join(t.TempDir(), "killed"), filepath.Join(t.TempDir(), "straight")
 	launch := func(args ...string) *process {
 		return start(t, t.TempDir(), append([]string{"launch", "-n", "2", "--", "--debug", "--log", "json"}, args...)...)
@@ -101,6 +110,7 @@ func TestKilledRunGoesOnToTheBit(t *testing.T) {
 // wrong with what it resumes from.
 func TestStoppedRunGoesOn(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	dir := t.TempDir()
 	stopped, straight, elsewhere := filepath.Join(dir, "stopped"), filepath.Join(dir, "straight"), filepath.Join(dir, "elsewhere")
 	alone := func(args ...string) *process {
