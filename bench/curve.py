@@ -118,10 +118,9 @@ def table(rows):
 def show(args, results):
     names = list(results)
     each = lambda word, value: [word, *(value(results[n]) for n in names)]
-    count = len(results[names[0]]["mean_loss"])
     table([["mean training loss of steps", *names],
            *([f"{w['first_step']} to {w['last_step']}", *(f"{results[n]['mean_loss'][i]['loss']:.4f}" for n in names)]
-             for i, w in enumerate(results[names[0]]["mean_loss"][:count])),
+             for i, w in enumerate(results[names[0]]["mean_loss"])),
            each("first step's loss", lambda r: f"{r['step_loss'][0]:.6f}")])
     print()
     rows = [["", *names]]
@@ -235,7 +234,7 @@ def main():
     if not args.skip_pytorch:
         results["PyTorch"] = summarise(args, train_pytorch(args, init))
     versions = "; ".join(r["version"] for r in results.values())
-    print(f"{args.model}, {args.nproc} processes x {args.threads} compute threads, global batch {args.batch}, Adam, learning rate {args.lr:g}")
+    print(f"{args.model}, {args.nproc} processes with {args.threads} compute thread(s) each, global batch {args.batch}, Adam, learning rate {args.lr:g}")
     print(f"{cpu_model()}; {versions}; records in {args.dir}\n")
     show(args, results)
     if args.json:
