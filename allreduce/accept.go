@@ -56,15 +56,9 @@ func (o *operation) agree(h header) error {
 // apply adds or copies the payload into its place.
 func (o *operation) apply(block int, payload []byte) error {
 	switch o.kind {
-	case opAllReduce, opBroadcast:
-		from, to := o.span(block, o.recv.chunk)
-		if len(payload) != 4*(to-from) {
-			return chunkSizeError(len(payload), 4*(to-from))
-		}
-		if o.kind == opAllReduce && o.recv.step < o.size-1 {
-			addFloats(o.vector[from:to], payload)
-		} else {
-			copyFloats(o.vector[from:to], payload)
+	case opBarrier:
+		if len(payload) != 0 {
+			return chunkSizeError(len(payload), 0)
 		}
 	case opGather:
 		from, to := chunkSpan(0, len(o.blocks[block]), o.recv.chunk, o.chunkBytes)
@@ -72,9 +66,15 @@ func (o *operation) apply(block int, payload []byte) error {
 			return chunkSizeError(len(payload), to-from)
 		}
 		copy(o.blocks[block][from:to], payload)
-	case opBarrier:
-		if len(payload) != 0 {
-			return chunkSizeError(len(payload), 0)
+	default:
+		from, to := o.span(block, o.recv.chunk)
+		if want := o.format.Size(to - from); len(payload) != want {
+			return chunkSizeError(len(payload), want)
+		}
+		if o.adds(o.recv.step) {
+			o.format.Add(o.vector[from:to], payload)
+		} else {
+			o.format.Copy(o.vector[from:to], payload)
 		}
 	}
 	return nil
@@ -85,10 +85,10 @@ func chunkSizeError(got, want int) error {
 }
 
 func items(d dtype) string {
-	if d == dtypeFloat32 {
-		return "elements"
+	if d == dtypeBytes {
+		return "bytes"
 	}
-	return "bytes"
+	return "elements"
 }
 
 func kindOfMismatch(err error) error {

@@ -3,11 +3,71 @@ package allreduce
 import (
 	"context"
 	"fmt"
+
+	"ringloom/allreduce/codec"
 )
+
+// Sum says how a vector is summed. The zero value sums exactly, as bucket 0.
+type Sum struct {
+	// Bucket is the caller's number for the vector; it must be the same on all ranks.
+	Bucket int
+	// Format is how the values travel; zero means codec.Float32. The sum is bit-identical on all ranks in every format.
+	Format codec.Format
+	// Residual is this rank's memory for error feedback, as long as the vector, zero at first and then kept from one sum of
+	// the same vector to the next. nil means no error feedback. It belongs to the group as the vector does.
+	Residual []float32
+}
+
+// Start begins to sum buf over all ranks, in place, and returns at once. Vectors are summed in the order of the calls, which
+// must be the same on all ranks. The buffer belongs to the group until Wait has returned. A residual of another length
+// panics.
+func (g *Group) Start(buf []float32, s Sum) *Pending { return g.begin(s.operation(opAllReduce, buf)) }
+
+// StartReduceScatter begins the first half of a sum, in place: after Wait, the parts of buf that Shard gives to this rank hold
+// the sum, exactly in float32; what stands in the rest is undefined.
+func (g *Group) StartReduceScatter(buf []float32, s Sum) *Pending {
+	return g.begin(s.operation(opReduceScatter, buf))
+}
+
+// StartAllGather begins the second half, in place: every rank's Shard of buf is copied to all. The values travel as float32.
+func (g *Group) StartAllGather(buf []float32, bucket int) *Pending {
+	return g.begin(Sum{Bucket: bucket}.operation(opAllGather, buf))
+}
+
+func (s Sum) operation(kind opKind, buf []float32) operation {
+	if s.Residual != nil && len(s.Residual) != len(buf) {
+		panic(fmt.Sprintf("allreduce: a residual of %d elements for a vector of %d", len(s.Residual), len(buf)))
+	}
+	o := operation{kind: kind, vector: buf, bucket: uint32(s.Bucket), format: s.Format, residual: s.Residual}
+	if o.format == 0 {
+		o.format = codec.Float32
+	}
+	return o
+}
+
+// Range is the elements From to To, exclusive, of a vector.
+type Range struct{ From, To int }
+
+// Shard is the part of a vector of length elements that a rank owns between a reduce-scatter and an all-gather: one range for
+// each ring that the vector is divided among, in ascending order, some of which may be empty. The ranks' shards are
+// disjoint and make up the whole.
+func (g *Group) Shard(length, rank int) []Range {
+	if g.cfg.Alone {
+		return []Range{{0, length}}
+	}
+	shard := make([]Range, g.stripes(length))
+	for i := range shard {
+		from, to := segment(length, len(shard), i)
+		// The last segment to come in in a reduce-scatter is that after the rank's own.
+		lo, hi := segment(to-from, g.cfg.Size, mod(rank+1, g.cfg.Size))
+		shard[i] = Range{from + lo, from + hi}
+	}
+	return shard
+}
 
 // AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is Start and Wait with bucket 0.
 func (g *Group) AllReduce(ctx context.Context, buf []float32) error {
-	return g.Start(buf, 0).Wait(ctx)
+	return g.Start(buf, Sum{}).Wait(ctx)
 }
 
 // Broadcast copies root's buf into every rank's, which must have the same length.
@@ -15,7 +75,7 @@ func (g *Group) Broadcast(ctx context.Context, buf []float32, root int) error {
 	if err := g.checkRoot(root); err != nil {
 		return err
 	}
-	return g.begin(operation{kind: opBroadcast, vector: buf, root: root}).Wait(ctx)
+	return g.begin(operation{kind: opBroadcast, vector: buf, format: codec.Float32, root: root}).Wait(ctx)
 }
 
 // Barrier returns when every rank has called it.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Config describes one rank's place in the ring. Job, View, Size, ChunkBytes and WindowBytes must agree on all ranks.
+// Config describes one rank's place in the ring. Job, View, Size, Rings, ChunkBytes and WindowBytes must agree on all ranks.
 type Config struct {
 	// Job names the training job. Letters, digits, '-' and '_'. Required.
 	Job string
@@ -17,6 +17,10 @@ type Config struct {
 	Size int
 	// Alone says that a ring of one rank is meant: every collective is then a no-op and needs no transport.
 	Alone bool
+	// Rings is the number of rings, each with connections and a goroutine of its own, that share the work: a vector of at
+	// least StripeBytes a ring is cut into as many parts. Default 1. More help where one connection or one core cannot fill
+	// the network.
+	Rings int
 	// ChunkBytes is the payload of one frame in bytes, a multiple of 4. Default 256 KiB. Smaller pipelines better over many
 	// ranks, larger costs less per message. A frame (ChunkBytes+HeaderBytes) must be under the server's max_payload.
 	ChunkBytes int
@@ -33,6 +37,7 @@ type Config struct {
 // DefaultConfig returns the defaults; Job, View, Rank and Size are the caller's to fill.
 func DefaultConfig() Config {
 	return Config{
+		Rings:       1,
 		ChunkBytes:  256 << 10,
 		WindowBytes: 4 << 20,
 		Deadline:    60 * time.Second,
@@ -53,6 +58,8 @@ func (c Config) Validate() error {
 		return configError("Alone is set but Size is %d", c.Size)
 	case c.Rank < 0 || c.Rank >= c.Size:
 		return configError("Rank %d must be 0 to %d", c.Rank, c.Size-1)
+	case c.Rings < 1 || c.Rings > maxRings:
+		return configError("Rings %d must be 1 to %d", c.Rings, maxRings)
 	case c.ChunkBytes < 4 || c.ChunkBytes%4 != 0 || c.ChunkBytes > maxChunkBytes:
 		return configError("ChunkBytes %d must be a multiple of 4 from 4 to %d", c.ChunkBytes, maxChunkBytes)
 	case c.WindowBytes < 2*c.ChunkBytes:
@@ -77,7 +84,11 @@ func (c Config) Next() int { return (c.Rank + 1) % c.Size }
 // Prev is the rank that this rank receives data from.
 func (c Config) Prev() int { return (c.Rank + c.Size - 1) % c.Size }
 
+// StripeBytes is the least part of a vector, in bytes of float32, that is worth a ring of its own.
+const StripeBytes = 64 << 10
+
 const (
+	maxRings      = 64
 	maxSize       = 1<<16 - 1
 	maxChunkBytes = 8<<20 - HeaderBytes
 )

@@ -39,8 +39,8 @@ type Error struct {
 	Rank      int           // the rank that reports
 	Neighbour int           // the ring neighbour at the other end, -1 if none is concerned
 	Origin    int           // for ErrAborted the rank where the failure began, else Rank
-	Op        string        // "all-reduce", "broadcast", "barrier", "gather", or "" when idle
-	Bucket    int           // the caller's bucket number; 0 unless Op is "all-reduce"
+	Op        string        // "all-reduce", "reduce-scatter", "all-gather", "broadcast", "barrier", "gather", or "" when idle
+	Bucket    int           // the caller's bucket number; 0 unless Op is one of the first three
 	Step      uint64        // number of the collective in this view, from 1; 0 when idle
 	LastHeard time.Time     // when the neighbour was last heard from; zero if never
 	Silence   time.Duration // how long that was before the error
@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 	switch {
 	case e.Op == "":
 		b.WriteString("idle ring: ")
-	case e.Op == opAllReduce.String():
+	case e.Op == opAllReduce.String(), e.Op == opReduceScatter.String(), e.Op == opAllGather.String():
 		fmt.Fprintf(&b, "%s of bucket %d (collective %d): ", e.Op, e.Bucket, e.Step)
 	default:
 		fmt.Fprintf(&b, "%s (collective %d): ", e.Op, e.Step)

@@ -18,7 +18,7 @@ func Example() {
 	sums := make([][]float32, cfg.Size)
 	errs := allreducetest.Run(groups, func(g *allreduce.Group) error {
 		gradients := []float32{1, float32(g.Rank()), 10}
-		pending := g.Start(gradients, 0) // runs while the caller goes on
+		pending := g.Start(gradients, allreduce.Sum{}) // runs while the caller goes on
 		sums[g.Rank()] = gradients
 		return pending.Wait(context.Background())
 	})

@@ -96,7 +96,7 @@ func TestOfTwoGenerationsOnlyOneIsHeard(t *testing.T) {
 		fresh, _ := allreduce.New(func() allreduce.Config { c := cfg; c.Rank = 1; return c }(), ring[1])
 		v := vectors(2, 10, 1)
 		keep := slices.Clone(v[1])
-		p := stale.Start(v[0], 0)
+		p := stale.Start(v[0], allreduce.Sum{Bucket: 0})
 		err := fresh.AllReduce(t.Context(), v[1])
 		if !errors.Is(err, allreduce.ErrTimeout) {
 			t.Errorf("got %v, want a timeout", err)
@@ -113,7 +113,7 @@ func TestMismatchesAreNamed(t *testing.T) {
 	type call func(ctx context.Context, g *allreduce.Group) error
 	reduce := func(n, bucket int) call {
 		return func(ctx context.Context, g *allreduce.Group) error {
-			return g.Start(make([]float32, n), bucket).Wait(ctx)
+			return g.Start(make([]float32, n), allreduce.Sum{Bucket: bucket}).Wait(ctx)
 		}
 	}
 	broadcast := func(n, root int) call {
@@ -222,7 +222,7 @@ func TestADeadlineNamesTheRankThatIsMissing(t *testing.T) {
 		if err := allreducetest.Run(groups, func(g *allreduce.Group) error { return g.Barrier(t.Context()) }); errors.Join(err...) != nil {
 			t.Fatal(err)
 		}
-		err := groups[1].Start(make([]float32, 3), 4).Wait(t.Context())
+		err := groups[1].Start(make([]float32, 3), allreduce.Sum{Bucket: 4}).Wait(t.Context())
 		var e *allreduce.Error
 		if !errors.As(err, &e) || !errors.Is(err, allreduce.ErrTimeout) {
 			t.Fatalf("got %v", err)
@@ -236,11 +236,11 @@ func TestADeadlineNamesTheRankThatIsMissing(t *testing.T) {
 
 func TestAGroupOfOneMustBeAskedFor(t *testing.T) {
 	cfg := testConfig(1)
-	if _, err := allreduce.New(cfg, nil); !errors.Is(err, allreduce.ErrConfig) {
+	if _, err := allreduce.New(cfg); !errors.Is(err, allreduce.ErrConfig) {
 		t.Errorf("got %v", err)
 	}
 	cfg.Alone = true
-	g, err := allreduce.New(cfg, nil)
+	g, err := allreduce.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestAGroupOfOneMustBeAskedFor(t *testing.T) {
 func TestCloseInMidCollectiveEndsTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		groups, _ := allreducetest.Groups(testConfig(2), allreducetest.Faults{})
-		p := groups[0].Start(make([]float32, 5), 0)
+		p := groups[0].Start(make([]float32, 5), allreduce.Sum{Bucket: 0})
 		_ = groups[0].Close()
 		if err := p.Wait(t.Context()); !errors.Is(err, allreduce.ErrClosed) {
 			t.Errorf("rank 0: %v", err)

@@ -104,7 +104,7 @@ func TestBucketsInTheBackgroundKeepTheirOrder(t *testing.T) {
 			noErrors(t, allreducetest.Run(groups, func(g *allreduce.Group) error {
 				var pending []*allreduce.Pending
 				for b := range lengths {
-					pending = append(pending, g.Start(in[b][g.Rank()], b))
+					pending = append(pending, g.Start(in[b][g.Rank()], allreduce.Sum{Bucket: b}))
 					if (b+round+g.Rank())%3 == 0 { // ranks wait at different points
 						if err := pending[0].Wait(t.Context()); err != nil {
 							return err

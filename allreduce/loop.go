@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// loop is the goroutine that owns the machine, and the clock.
+// loop is the goroutine that owns a lane's machine, and the clock.
 type loop struct {
-	*Group
+	*lane
 	machine  *machine
-	inflight []*Pending // as machine.ops
-	spare    []byte     // a buffer that no frame was built in yet
+	inflight []*part // as machine.ops
 	heard    [2]time.Time
 	progress time.Time // the last time that anything came or was started
 	timer    *time.Timer
@@ -19,21 +18,22 @@ type loop struct {
 	leave    time.Time // when Close stops waiting for goodbyes
 }
 
-// run moves frames until the group fails or is closed, tells the neighbours and leaves the reason in Group.err.
+// run moves frames until the lane fails or is closed, tells the neighbours and leaves the reason with the group.
 func (l *loop) run() {
-	defer close(l.ended)
+	l.group.laneEnded(l.lane, l.work())
+}
+
+func (l *loop) work() error {
 	l.progress = time.Now()
 	l.timer = time.NewTimer(l.cfg.Deadline)
 	defer l.timer.Stop()
 	closing := l.closing
 	for {
 		if err := l.flush(); err != nil {
-			l.end(err)
-			return
+			return l.end(err)
 		}
 		if l.machine.parted() {
-			l.err = l.machine.failAt(ErrClosed, -1, nil)
-			return
+			return l.machine.failAt(ErrClosed, -1, nil)
 		}
 		var err error
 		select {
@@ -45,13 +45,13 @@ func (l *loop) run() {
 			err = l.tick(now)
 		case cause := <-l.cancels:
 			err = l.machine.failAt(ErrCancelled, -1, cause)
+		case err = <-l.stop:
 		case <-closing:
 			closing = nil
 			err = l.close()
 		}
 		if err != nil {
-			l.end(err)
-			return
+			return l.end(err)
 		}
 	}
 }
@@ -59,14 +59,10 @@ func (l *loop) run() {
 // flush sends what the machine has to send and completes what is finished.
 func (l *loop) flush() error {
 	for {
-		if l.spare == nil {
-			l.spare = l.transport.Buffer()
-		}
-		to, frame, ok := l.machine.next(l.spare)
+		to, frame, ok := l.machine.next(l.transport.Buffer)
 		if !ok {
 			break
 		}
-		l.spare = nil
 		l.counters.framesSent.Add(1)
 		l.counters.bytesSent.Add(uint64(len(frame)))
 		if err := l.transport.Send(to, frame); err != nil {
@@ -80,12 +76,13 @@ func (l *loop) flush() error {
 		p := l.inflight[0]
 		l.inflight = append(l.inflight[:0], l.inflight[1:]...)
 		l.counters.collectives.Add(1)
+		p.finished = time.Now()
 		p.done <- struct{}{}
 	}
 	return nil
 }
 
-func (l *loop) start(p *Pending) error {
+func (l *loop) start(p *part) error {
 	if l.leaving {
 		return l.machine.failAt(ErrClosed, -1, errors.New("a collective was started after Close"))
 	}
@@ -159,8 +156,8 @@ func (l *loop) close() error {
 	return nil
 }
 
-// end records why the group has ended and tells the neighbours.
-func (l *loop) end(err error) {
+// end tells the neighbours why the lane has ended, and returns the reason.
+func (l *loop) end(err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.Neighbour >= 0 {
 		for _, p := range []Peer{Prev, Next} {
@@ -169,9 +166,8 @@ func (l *loop) end(err error) {
 			}
 		}
 	}
-	l.err = err
 	if l.leaving {
-		return
+		return err
 	}
 	text, origin := err.Error(), l.cfg.Rank
 	if e != nil && e.Kind == ErrAborted {
@@ -179,9 +175,9 @@ func (l *loop) end(err error) {
 	}
 	l.machine.abort(origin, text)
 	for {
-		to, frame, ok := l.machine.next(l.transport.Buffer())
+		to, frame, ok := l.machine.next(l.transport.Buffer)
 		if !ok {
-			return
+			return err
 		}
 		// Best effort: the neighbour that is lost cannot be told.
 		_ = l.transport.Send(to, frame)

@@ -37,7 +37,7 @@ func (m *machine) start(o *operation) error {
 	m.started++
 	o.seq = m.started
 	o.rank, o.size, o.chunkBytes = m.cfg.Rank, m.cfg.Size, m.cfg.ChunkBytes
-	o.send, o.recv = cursor{}, cursor{}
+	o.begin()
 	m.ops = append(m.ops, o)
 	m.settle()
 	if err := m.unpark(); err != nil {
@@ -73,14 +73,15 @@ func (m *machine) finished() *operation {
 	return o
 }
 
-// next builds the next frame to send in buf[:0], which has room for Config.FrameBytes. It reports false when there is none now.
-func (m *machine) next(buf []byte) (to Peer, frame []byte, ok bool) {
+// next builds the next frame to send, in a buffer that has room for Config.FrameBytes. It reports false when there is none
+// now, and then has taken no buffer.
+func (m *machine) next(buffer func(to Peer, data bool) []byte) (to Peer, frame []byte, ok bool) {
 	if m.abortText != "" {
-		return m.nextControl(buf, frameAbort, &m.abortSent)
+		return m.nextControl(buffer, frameAbort, &m.abortSent)
 	}
 	if due := m.consumed - m.creditSent; due > 0 && due >= max(1, uint64(m.cfg.WindowFrames())/4) {
 		m.creditSent = m.consumed
-		return Prev, m.seal(buf[:HeaderBytes], header{kind: frameCredit, seq: m.consumed}), true
+		return Prev, m.seal(buffer(Prev, false)[:HeaderBytes], header{kind: frameCredit, seq: m.consumed}), true
 	}
 	if m.sending < len(m.ops) && m.ops[m.sending].sendable() {
 		if m.creditBlocked() {
@@ -91,10 +92,10 @@ func (m *machine) next(buf []byte) (to Peer, frame []byte, ok bool) {
 			return 0, nil, false
 		}
 		m.waitingCredit = false
-		return Next, m.nextData(buf), true
+		return Next, m.nextData(buffer(Next, true)), true
 	}
 	if m.closing && len(m.ops) == 0 {
-		return m.nextControl(buf, frameBye, &m.byeSent)
+		return m.nextControl(buffer, frameBye, &m.byeSent)
 	}
 	return 0, nil, false
 }
@@ -117,13 +118,13 @@ func (m *machine) nextData(buf []byte) []byte {
 }
 
 // nextControl builds a goodbye or an abort for the neighbour that has not had it yet.
-func (m *machine) nextControl(buf []byte, kind frameKind, done *[2]bool) (Peer, []byte, bool) {
+func (m *machine) nextControl(buffer func(Peer, bool) []byte, kind frameKind, done *[2]bool) (Peer, []byte, bool) {
 	for _, to := range []Peer{Prev, Next} {
 		if done[to] {
 			continue
 		}
 		done[to] = true
-		buf = buf[:HeaderBytes]
+		buf := buffer(to, false)[:HeaderBytes]
 		h := header{kind: kind}
 		if kind == frameAbort {
 			h.root = uint16(m.abortOrigin)

@@ -1,12 +1,16 @@
 package allreduce
 
+import "ringloom/allreduce/codec"
+
 // operation is one collective on one rank: what is sent and received in which order, and how far that has come.
 type operation struct {
-	kind   opKind
-	bucket uint32
-	root   int       // broadcast: the rank that has the values
-	vector []float32 // all-reduce, broadcast: the caller's memory
-	blocks [][]byte  // gather: by rank; nil until the first chunk has come
+	kind     opKind
+	bucket   uint32
+	root     int          // broadcast: the rank that has the values
+	format   codec.Format // of the vector on the wire
+	vector   []float32    // the caller's memory; nil for gather and barrier
+	residual []float32    // what earlier encodings of the vector have lost; nil without error feedback
+	blocks   [][]byte     // gather: by rank; nil until the first chunk has come
 
 	seq        uint64 // number of the collective in this view, from 1
 	rank, size int
@@ -22,27 +26,49 @@ func (c cursor) after(step, chunk int) bool {
 	return c.step > step || c.step == step && c.chunk > chunk
 }
 
-// sendSteps is the number of ring steps in which this rank sends.
-func (o *operation) sendSteps() int {
+// The ring steps of reduce-scatter are 0 to N-2, those of all-gather N-1 to 2N-3; an all-reduce has both. In the others they
+// begin with 0.
+
+// begin puts the cursors at the first step.
+func (o *operation) begin() {
+	first := cursor{}
+	if o.kind == opAllGather {
+		first.step = o.size - 1
+	}
+	o.send, o.recv = first, first
+}
+
+// sendEnd is the ring step after the last in which this rank sends.
+func (o *operation) sendEnd() int {
 	if o.kind == opBroadcast {
 		return oneUnless((o.rank+1)%o.size == o.root)
 	}
-	return o.ringSteps()
+	return o.ringEnd()
 }
 
-// recvSteps is the number of ring steps in which this rank receives.
-func (o *operation) recvSteps() int {
+// recvEnd is the ring step after the last in which this rank receives.
+func (o *operation) recvEnd() int {
 	if o.kind == opBroadcast {
 		return oneUnless(o.rank == o.root)
 	}
-	return o.ringSteps()
+	return o.ringEnd()
 }
 
-func (o *operation) ringSteps() int {
-	if o.kind == opAllReduce {
+func (o *operation) ringEnd() int {
+	if o.kind == opAllReduce || o.kind == opAllGather {
 		return 2 * (o.size - 1)
 	}
 	return o.size - 1
+}
+
+// adds says whether what is received in a ring step is added, rather than copied.
+func (o *operation) adds(step int) bool {
+	return step < o.size-1 && (o.kind == opAllReduce || o.kind == opReduceScatter)
+}
+
+// ownStep says whether what is sent in a ring step begins here, rather than at the rank before.
+func (o *operation) ownStep(step int) bool {
+	return step == 0 || o.kind == opAllGather && step == o.size-1
 }
 
 func oneUnless(none bool) int {
@@ -52,8 +78,8 @@ func oneUnless(none bool) int {
 	return 1
 }
 
-func (o *operation) sent() bool     { return o.send.step == o.sendSteps() }
-func (o *operation) received() bool { return o.recv.step == o.recvSteps() }
+func (o *operation) sent() bool     { return o.send.step == o.sendEnd() }
+func (o *operation) received() bool { return o.recv.step == o.recvEnd() }
 
 // sendable says whether the data of the next chunk to send is there: a chunk is passed on once it was received in the step before.
 func (o *operation) sendable() bool {
@@ -62,7 +88,7 @@ func (o *operation) sendable() bool {
 		return false
 	case o.kind == opBroadcast:
 		return o.rank == o.root || o.recv.after(0, o.send.chunk)
-	case o.send.step == 0:
+	case o.ownStep(o.send.step):
 		return true
 	}
 	return o.recv.after(o.send.step-1, o.send.chunk)
@@ -83,25 +109,33 @@ func mod(a, n int) int { return ((a % n) + n) % n }
 // dtype is what the payload holds.
 func (o *operation) dtype() dtype {
 	switch o.kind {
-	case opAllReduce, opBroadcast:
-		return dtypeFloat32
+	case opBarrier:
+		return dtypeNone
 	case opGather:
 		return dtypeBytes
 	}
-	return dtypeNone
+	return dtype(o.format)
 }
+
+// chunkLen is the number of elements of a chunk.
+func (o *operation) chunkLen() int { return max(1, o.format.Fit(o.chunkBytes)) }
 
 // span is the part of the vector, in elements, that chunk c of a segment covers. The first L mod N segments are one longer.
 func (o *operation) span(block, chunk int) (from, to int) {
 	from, to = o.segment(block)
-	return chunkSpan(from, to, chunk, o.chunkBytes/4)
+	return chunkSpan(from, to, chunk, o.chunkLen())
 }
 
 func (o *operation) segment(block int) (from, to int) {
 	if o.kind == opBroadcast {
 		return 0, len(o.vector)
 	}
-	base, longer := len(o.vector)/o.size, len(o.vector)%o.size
+	return segment(len(o.vector), o.size, block)
+}
+
+// segment is the part with index block of a vector of length elements that is cut into size.
+func segment(length, size, block int) (from, to int) {
+	base, longer := length/size, length%size
 	from = block*base + min(block, longer)
 	to = from + base
 	if block < longer {
@@ -120,26 +154,23 @@ func chunkSpan(from, to, c, size int) (int, int) {
 func (o *operation) chunks(block int) int {
 	var items, size int
 	switch o.kind {
-	case opAllReduce, opBroadcast:
-		from, to := o.segment(block)
-		items, size = to-from, o.chunkBytes/4
-	case opGather:
-		items, size = len(o.blocks[block]), o.chunkBytes
 	case opBarrier:
 		return 1
+	case opGather:
+		items, size = len(o.blocks[block]), o.chunkBytes
+	default:
+		from, to := o.segment(block)
+		items, size = to-from, o.chunkLen()
 	}
 	return max(1, (items+size-1)/size)
 }
 
 // total is the header field: the length that both ends must agree on.
 func (o *operation) total(block int) uint64 {
-	switch o.kind {
-	case opAllReduce, opBroadcast:
-		return uint64(len(o.vector))
-	case opGather:
+	if o.kind == opGather {
 		return uint64(len(o.blocks[block]))
 	}
-	return 0
+	return uint64(len(o.vector))
 }
 
 func (o *operation) advanceSend() {
@@ -160,12 +191,30 @@ func (o *operation) advanceRecv() {
 func (o *operation) appendChunk(dst []byte) []byte {
 	block := o.sendBlock(o.send.step)
 	switch o.kind {
-	case opAllReduce, opBroadcast:
-		from, to := o.span(block, o.send.chunk)
-		return appendFloats(dst, o.vector[from:to])
+	case opBarrier:
+		return dst
 	case opGather:
 		from, to := chunkSpan(0, len(o.blocks[block]), o.send.chunk, o.chunkBytes)
 		return append(dst, o.blocks[block][from:to]...)
 	}
+	from, to := o.span(block, o.send.chunk)
+	n := len(dst)
+	dst = dst[:n+o.format.Size(to-from)]
+	o.encode(dst[n:], from, to)
 	return dst
+}
+
+// encode puts elements of the vector into wire format. Where precision is lost, this rank takes over what the others will
+// decode as soon as the sum is finished, for all must hold the same bits.
+func (o *operation) encode(dst []byte, from, to int) {
+	v, step := o.vector[from:to], o.send.step
+	last := o.kind == opAllReduce && step == o.size-1
+	if o.residual != nil && (step < o.size-1 || last) {
+		o.format.EncodeResidual(dst, v, o.residual[from:to])
+	} else {
+		o.format.Encode(dst, v)
+	}
+	if last && o.format.Lossy() {
+		o.format.Copy(v, dst)
+	}
 }

@@ -1,47 +1,94 @@
 package allreduce
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
-// Pending is an all-reduce that runs in the background.
+// Pending is a collective that runs in the background.
 type Pending struct {
-	group *Group
-	op    operation
-	done  chan struct{} // holds one token when the collective has finished
+	group    *Group
+	parts    []part // by ring
+	used     int    // the first so many take part
+	started  time.Time
+	finished time.Time
 }
 
-// Wait returns when the sum stands in the buffer, the group has failed, or ctx has ended; then it returns context.Cause(ctx)
-// and the group has ended too. After it the group no longer touches the buffer. It is called exactly once: the Pending is
-// reused by a later Start.
-func (p *Pending) Wait(ctx context.Context) error { return p.group.await(ctx, p) }
-
-// Start begins to sum buf over all ranks, in place, and returns at once. Buckets are summed in the order of the calls, which
-// must be the same on all ranks. The buffer belongs to the group until Wait has returned.
-func (g *Group) Start(buf []float32, bucket int) *Pending {
-	return g.begin(operation{kind: opAllReduce, vector: buf, bucket: uint32(bucket)})
+// part is what one ring has of a collective.
+type part struct {
+	op       operation
+	finished time.Time
+	done     chan struct{} // holds one token when the part has finished
 }
 
-// begin hands an operation to the owning goroutine. If that has ended, Wait says why.
+// Wait returns when this rank's part of the collective is done, the group has failed, or ctx has ended; then it returns
+// context.Cause(ctx) and the group has ended too. After it the group no longer touches the buffer. It is called exactly
+// once: the Pending is reused by a later Start.
+func (p *Pending) Wait(ctx context.Context) error {
+	g := p.group
+	if g.cfg.Alone {
+		if err := g.awaitAlone(ctx); err != nil {
+			return err
+		}
+		p.finished = p.started
+		return g.recycle(p)
+	}
+	for i := range p.parts[:p.used] {
+		if err := g.await(ctx, &p.parts[i]); err != nil {
+			return err
+		}
+		if f := p.parts[i].finished; i == 0 || f.After(p.finished) {
+			p.finished = f
+		}
+	}
+	return g.recycle(p)
+}
+
+// Times are when the collective was started and when this rank's part in it was done, whether or not somebody waited for it
+// then. They are valid between Wait without an error and the next Start.
+func (p *Pending) Times() (started, finished time.Time) { return p.started, p.finished }
+
+// begin hands an operation to the owning goroutines. If they have ended, Wait says why.
 func (g *Group) begin(op operation) *Pending {
 	var p *Pending
 	select {
 	case p = <-g.spares:
 	default:
-		p = &Pending{group: g, done: make(chan struct{}, 1)}
+		p = &Pending{group: g, parts: make([]part, len(g.lanes))}
+		for i := range p.parts {
+			p.parts[i].done = make(chan struct{}, 1)
+		}
 	}
-	p.op = op
-	if g.cfg.Alone {
-		return p
-	}
-	select {
-	case g.starts <- p:
-	case <-g.ended:
+	p.started = time.Now()
+	p.used = g.stripes(len(op.vector))
+	for i := range p.used {
+		part := &p.parts[i]
+		part.op = op
+		if p.used > 1 {
+			from, to := segment(len(op.vector), p.used, i)
+			part.op.vector = op.vector[from:to]
+			if op.residual != nil {
+				part.op.residual = op.residual[from:to]
+			}
+		}
+		select {
+		case g.lanes[i].starts <- part:
+		case <-g.lanes[i].ended:
+		}
 	}
 	return p
 }
 
+// stripes is the number of rings among which a vector of so many elements is divided. It must come out the same on all ranks.
+func (g *Group) stripes(length int) int {
+	return min(len(g.lanes), max(1, 4*length/StripeBytes))
+}
+
 // recycle keeps a finished Pending for the next Start, without its buffers.
 func (g *Group) recycle(p *Pending) error {
-	p.op = operation{}
+	for i := range p.parts[:p.used] {
+		p.parts[i].op = operation{}
+	}
 	select {
 	case g.spares <- p:
 	default:
@@ -49,36 +96,30 @@ func (g *Group) recycle(p *Pending) error {
 	return nil
 }
 
-// await waits for a Pending; see Pending.Wait.
-func (g *Group) await(ctx context.Context, p *Pending) error {
-	if g.cfg.Alone {
-		if err := g.awaitAlone(ctx); err != nil {
-			return err
-		}
-		return g.recycle(p)
-	}
+// await waits for one part.
+func (g *Group) await(ctx context.Context, p *part) error {
 	select {
 	case <-p.done:
-		return g.recycle(p)
+		return nil
 	default:
 	}
 	select {
 	case <-p.done:
-		return g.recycle(p)
+		return nil
 	case <-g.ended:
 		select {
 		case <-p.done:
-			return g.recycle(p)
+			return nil
 		default:
 			return g.err
 		}
 	case <-ctx.Done():
 		cause := context.Cause(ctx)
 		select {
-		case g.cancels <- cause:
-			<-g.ended
-		case <-g.ended:
+		case g.lanes[0].cancels <- cause: // which ends the others
+		case <-g.lanes[0].ended:
 		}
+		<-g.ended
 		return cause
 	}
 }

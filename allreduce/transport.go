@@ -19,15 +19,16 @@ func (p Peer) String() string {
 // in order, or reports the link as broken; it need not detect damage, loss or repetition, which the frames reveal.
 // Methods may be called from several goroutines, except that Close comes last.
 type Transport interface {
-	// Buffer returns an empty slice with room for Config.FrameBytes bytes. It belongs to the caller until Send or Release.
-	Buffer() []byte
-	// Send hands a frame from Buffer over for delivery. It does not wait for the peer and owns the frame from then on, also
+	// Buffer returns an empty slice with room for the next frame to a neighbour, Config.FrameBytes bytes; data says whether it
+	// will be a data frame. It belongs to the caller, who fills it and calls Send before the next Buffer.
+	Buffer(to Peer, data bool) []byte
+	// Send hands the frame from Buffer over for delivery. It does not wait for the peer and owns the frame from then on, also
 	// when it fails. The group never has more than Config.WindowFrames data frames and as many credits, and two frames
 	// more, under way to a neighbour.
 	Send(to Peer, frame []byte) error
 	// Inbox is the channel on which deliveries arrive. It is the same channel every time and is never closed.
 	Inbox() <-chan Delivery
-	// Release gives a delivered frame or an unused buffer back.
+	// Release gives a delivered frame back. A data frame is released before the credit for it is sent.
 	Release(frame []byte)
 	// Close passes on what was sent, waiting briefly, and ends the transport. No delivery follows.
 	Close() error

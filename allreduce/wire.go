@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+
+	"ringloom/allreduce/codec"
 )
 
 // WireVersion is the version of the frame format (WIRE.md). All ranks of a job must speak the same.
-const WireVersion = 1
+const WireVersion = 2
 
 // HeaderBytes is the size of a frame's header.
 const HeaderBytes = 64
@@ -31,6 +33,8 @@ const (
 	opBroadcast
 	opBarrier
 	opGather
+	opReduceScatter
+	opAllGather
 )
 
 func (k opKind) String() string {
@@ -43,28 +47,30 @@ func (k opKind) String() string {
 		return "barrier"
 	case opGather:
 		return "gather"
+	case opReduceScatter:
+		return "reduce-scatter"
+	case opAllGather:
+		return "all-gather"
 	}
 	return fmt.Sprintf("unknown collective %d", uint8(k))
 }
 
+// dtype says what a payload holds: bytes, nothing, or floats in the codec.Format of the same number.
 type dtype uint8
 
 const (
-	dtypeNone dtype = iota
-	dtypeFloat32
-	dtypeBytes
+	dtypeNone  dtype = 0
+	dtypeBytes dtype = 2
 )
 
 func (d dtype) String() string {
 	switch d {
 	case dtypeNone:
 		return "nothing"
-	case dtypeFloat32:
-		return "float32"
 	case dtypeBytes:
 		return "bytes"
 	}
-	return fmt.Sprintf("unknown type %d", uint8(d))
+	return codec.Format(d).String()
 }
 
 // header is a frame's first HeaderBytes bytes; WIRE.md says what the fields mean.

@@ -34,7 +34,7 @@ func (s *momentSync) average(values []float32) error {
 	for i := range values {
 		values[i] *= s.weight
 	}
-	err := s.ring.Start(values, s.bucket).Wait(s.ctx)
+	err := s.ring.Start(values, allreduce.Sum{Bucket: s.bucket}).Wait(s.ctx)
 	s.waited += time.Since(begin).Seconds()
 	return err
 }

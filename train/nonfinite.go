@@ -77,7 +77,7 @@ func (v *verdicts) start(rank, bucket int) {
 		v.codes[rank] = encodeVerdict(v.first, v.value)
 	}
 	v.first = -1
-	v.pending = v.ring.Start(v.codes, bucket)
+	v.pending = v.ring.Start(v.codes, allreduce.Sum{Bucket: bucket})
 }
 
 // wait returns the first rank with a loss that is not finite, in which of its micro-batches, and that loss; -1 where all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"ringloom/allreduce"
 	"ringloom/data"
 	"ringloom/nn"
 )
@@ -101,7 +102,7 @@ func (w *Worker) startBuckets(param int) {
 		if w.kept && w.startErr == nil {
 			w.startErr = w.accumulated.complete(b)
 		}
-		w.pending[b] = w.Ring.Start(w.grads()[bk.lo:bk.hi], b)
+		w.pending[b] = w.Ring.Start(w.grads()[bk.lo:bk.hi], allreduce.Sum{Bucket: b})
 	}
 }
 

@@ -70,7 +70,7 @@ func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change fu
 	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, world, world == 1
 	var groups []*allreduce.Group
 	if world == 1 {
-		g, err := allreduce.New(ring, nil)
+		g, err := allreduce.New(ring)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func loneWorker(t *testing.T, cfg Config, onStep func(Step)) *Worker {
 	t.Helper()
 	ring := allreduce.DefaultConfig()
 	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, 1, true
-	g, err := allreduce.New(ring, nil)
+	g, err := allreduce.New(ring)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"ringloom/allreduce"
+	"ringloom/allreduce/memring"
 )
 
 // Faults says how often what happens to a data frame, each as a probability from 0 to 1. Credits are left alone.
@@ -25,7 +28,7 @@ func (f Faults) any() bool {
 
 // faultyWire mistreats the frames of one link. Its goroutine ends with the sending rank.
 type faultyWire struct {
-	link   *link
+	sender *memring.Transport
 	faults Faults
 	random *rand.Rand
 	queue  chan []byte
@@ -33,10 +36,10 @@ type faultyWire struct {
 	held   []byte // a frame that waits to be overtaken
 }
 
-func newFaultyWire(sender *Transport, l *link, f Faults, stream uint64) *faultyWire {
+func newFaultyWire(sender *memring.Transport, f Faults, stream uint64) *faultyWire {
 	w := &faultyWire{
-		link: l, faults: f, random: rand.New(rand.NewPCG(f.Seed, stream)),
-		queue: make(chan []byte, cap(sender.inbox)), down: sender.down,
+		sender: sender, faults: f, random: rand.New(rand.NewPCG(f.Seed, stream)),
+		queue: make(chan []byte, cap(sender.Inbox())), down: sender.Down(),
 	}
 	go w.run()
 	return w
@@ -45,7 +48,7 @@ func newFaultyWire(sender *Transport, l *link, f Faults, stream uint64) *faultyW
 func (w *faultyWire) send(frame []byte) error {
 	select {
 	case <-w.down:
-		return errLinkDown
+		return memring.ErrLinkDown
 	case w.queue <- frame:
 		return nil
 	}
@@ -91,7 +94,7 @@ func (w *faultyWire) mistreat(frame []byte) {
 func (w *faultyWire) hit(p float64) bool { return p > 0 && w.random.Float64() < p }
 
 // pass hands a frame on; when a rank is gone there is nobody to tell.
-func (w *faultyWire) pass(frame []byte) { _ = w.link.deliver(frame) }
+func (w *faultyWire) pass(frame []byte) { _ = w.sender.Send(allreduce.Next, frame) }
 
 func (w *faultyWire) wait(d time.Duration) {
 	timer := time.NewTimer(d)

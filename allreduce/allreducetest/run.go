@@ -6,19 +6,27 @@ import (
 	"ringloom/allreduce"
 )
 
-// Groups makes one group a rank over an in-memory ring. It panics on an invalid configuration, which is the test's mistake.
+// Groups makes one group a rank over in-memory rings, and returns the transports of the first ring with them. It panics on an
+// invalid configuration, which is the test's mistake.
 func Groups(cfg allreduce.Config, faults Faults) ([]*allreduce.Group, []*Transport) {
-	ring := NewRing(cfg, faults)
+	rings := make([][]*Transport, cfg.Rings)
+	for i := range rings {
+		rings[i] = NewRing(cfg, faults)
+	}
 	groups := make([]*allreduce.Group, cfg.Size)
 	for r := range groups {
 		cfg.Rank = r
-		g, err := allreduce.New(cfg, ring[r])
+		transports := make([]allreduce.Transport, len(rings))
+		for i := range rings {
+			transports[i] = rings[i][r]
+		}
+		g, err := allreduce.New(cfg, transports...)
 		if err != nil {
 			panic(err)
 		}
 		groups[r] = g
 	}
-	return groups, ring
+	return groups, rings[0]
 }
 
 // Run calls f for every group at once and returns the errors by rank. A rank whose f fails closes its group, as a process

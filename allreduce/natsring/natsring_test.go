@@ -101,7 +101,7 @@ func exercise(t *testing.T, c *cluster) {
 				for i := range bufs[b] {
 					bufs[b][i] = float32(g.Rank()*(i%100) + round)
 				}
-				pending = append(pending, g.Start(bufs[b], b))
+				pending = append(pending, g.Start(bufs[b], allreduce.Sum{Bucket: b}))
 			}
 			for b, p := range pending {
 				if err := p.Wait(ctx); err != nil {
@@ -170,7 +170,7 @@ func TestANeighbourWhoseProcessEndsIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The long deadline shows that it is the connection that tells.
-	pending := []*allreduce.Pending{0: c.groups[0].Start(make([]float32, 100), 0), 1: c.groups[1].Start(make([]float32, 100), 0)}
+	pending := []*allreduce.Pending{0: c.groups[0].Start(make([]float32, 100), allreduce.Sum{Bucket: 0}), 1: c.groups[1].Start(make([]float32, 100), allreduce.Sum{Bucket: 0})}
 	c.servers[2].Close()
 	for r, p := range pending {
 		err := p.Wait(t.Context())

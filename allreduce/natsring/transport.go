@@ -118,7 +118,7 @@ func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c
 }
 
 // Buffer returns an empty frame buffer.
-func (t *Transport) Buffer() []byte { return t.pool.Get() }
+func (t *Transport) Buffer(allreduce.Peer, bool) []byte { return t.pool.Get() }
 
 // Release gives a buffer back.
 func (t *Transport) Release(frame []byte) { t.pool.Put(frame) }

@@ -249,7 +249,7 @@ func (n *node) openRing(ctx context.Context) (*allreduce.Group, error) {
 	cfg.Job, cfg.View, cfg.Rank, cfg.Size = n.job, n.view.Generation, n.view.Rank, n.view.Size()
 	cfg.Deadline, cfg.Alone = n.ringDeadline, n.expect == 1
 	if cfg.Alone {
-		return allreduce.New(cfg, nil)
+		return allreduce.New(cfg)
 	}
 	join := natsring.DefaultConfig(cfg)
 	join.Server, join.URL, join.Token = n.server, n.natsURL, n.token

@@ -1,0 +1,3 @@
+package codec
+
+func setFast(to bool) { fast = to }
