@@ -97,6 +97,14 @@ func (g *Group) Size() int { return g.cfg.Size }
 // Config is what the group was made with.
 func (g *Group) Config() Config { return g.cfg }
 
+// Describe says in a few words how frames travel from this rank, for people.
+func (g *Group) Describe() string {
+	if g.cfg.Alone {
+		return "none"
+	}
+	return g.lanes[0].transport.Describe()
+}
+
 // Stats returns the counters at this moment, added up over the rings.
 func (g *Group) Stats() Stats {
 	var s Stats

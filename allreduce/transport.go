@@ -30,6 +30,8 @@ type Transport interface {
 	Inbox() <-chan Delivery
 	// Release gives a delivered frame back. A data frame is released before the credit for it is sent.
 	Release(frame []byte)
+	// Describe says in a few words how frames travel, for people.
+	Describe() string
 	// Close passes on what was sent, waiting briefly, and ends the transport. No delivery follows.
 	Close() error
 }

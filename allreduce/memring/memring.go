@@ -62,6 +62,9 @@ func Groups(cfg allreduce.Config) ([]*allreduce.Group, error) {
 	return groups, nil
 }
 
+// Describe says how frames travel.
+func (t *Transport) Describe() string { return "memory" }
+
 // Buffer returns an empty frame buffer.
 func (t *Transport) Buffer(allreduce.Peer, bool) []byte { return t.pool.Get() }
 

@@ -5,33 +5,42 @@ import (
 	"testing"
 
 	"ringloom/allreduce"
+	"ringloom/allreduce/natsring"
 )
 
 // BenchmarkAllReduce sums over embedded servers, all ranks in one process. busbw is algbw*2(n-1)/n as nccl-tests defines it.
 func BenchmarkAllReduce(b *testing.B) {
 	for _, size := range []int{2, 4} {
 		for _, bytes := range []int{4, 61706 * 4, 25_000_000} {
-			b.Run(fmt.Sprintf("ranks=%d/bytes=%d", size, bytes), func(b *testing.B) { benchmark(b, ringConfig(size), bytes) })
+			for name, shared := range map[string]bool{"memory": true, "tcp": false} {
+				b.Run(fmt.Sprintf("%s/ranks=%d/bytes=%d", name, size, bytes), func(b *testing.B) {
+					benchmark(b, ringConfig(size), bytes, func(c *natsring.Config) { c.SharedMemory = shared })
+				})
+			}
 		}
 	}
 }
 
 // BenchmarkChunk looks for the best chunk and window.
 func BenchmarkChunk(b *testing.B) {
-	for _, chunk := range []int{64, 128, 256, 512} {
-		for _, frames := range []int{4, 8, 16} {
-			b.Run(fmt.Sprintf("KiB=%d/window=%d", chunk, frames), func(b *testing.B) {
-				cfg := ringConfig(2)
-				cfg.ChunkBytes = chunk << 10
-				cfg.WindowBytes = frames * cfg.ChunkBytes
-				benchmark(b, cfg, 25_000_000)
-			})
+	for name, shared := range map[string]bool{"memory": true, "tcp": false} {
+		for _, size := range []int{2, 4} {
+			for _, chunk := range []int{32, 64, 128, 256, 512, 1024} {
+				for _, frames := range []int{4, 8, 16} {
+					b.Run(fmt.Sprintf("%s/ranks=%d/KiB=%d/window=%d", name, size, chunk, frames), func(b *testing.B) {
+						cfg := ringConfig(size)
+						cfg.ChunkBytes = chunk << 10
+						cfg.WindowBytes = frames * cfg.ChunkBytes
+						benchmark(b, cfg, 25_000_000, func(c *natsring.Config) { c.SharedMemory = shared })
+					})
+				}
+			}
 		}
 	}
 }
 
-func benchmark(b *testing.B, cfg allreduce.Config, bytes int) {
-	c := joinAll(b, cfg, "")
+func benchmark(b *testing.B, cfg allreduce.Config, bytes int, change ...func(*natsring.Config)) {
+	c := joinAll(b, cfg, "", change...)
 	bufs := make([][]float32, cfg.Size)
 	for r := range bufs {
 		bufs[r] = make([]float32, bytes/4)

@@ -28,16 +28,21 @@ type Config struct {
 	URL string
 	// Token is presented to the neighbours' servers, or to URL. Empty means none.
 	Token string
+	// SharedMemory lets data frames between ranks of one machine lie in shared memory, while notices of them go through NATS.
+	// Ranks are taken to be on one machine where the two ends of their connection have the same address. Default true.
+	SharedMemory bool
 	// JoinTimeout bounds Join: all neighbours must have connected by then. Default 30 s.
 	JoinTimeout time.Duration
 	// PingInterval is how often each connection is probed while silent; after two unanswered probes the link is lost. It
 	// finds a host that vanished without a word. Default 5 s.
 	PingInterval time.Duration
+
+	ring int // which of Ring.Rings; each has subjects of its own
 }
 
 // DefaultConfig returns the defaults for ring.
 func DefaultConfig(ring allreduce.Config) Config {
-	return Config{Ring: ring, JoinTimeout: 30 * time.Second, PingInterval: 5 * time.Second}
+	return Config{Ring: ring, SharedMemory: true, JoinTimeout: 30 * time.Second, PingInterval: 5 * time.Second}
 }
 
 // Validate says what is wrong with the configuration. It matches ErrConfig or allreduce.ErrConfig.
@@ -66,7 +71,7 @@ func (c Config) subject(rank int, from allreduce.Peer) string {
 	if from == allreduce.Next {
 		side = "next"
 	}
-	return fmt.Sprintf("ringloom.%s.%d.%d.%s", c.Ring.Job, c.Ring.View, rank, side)
+	return fmt.Sprintf("ringloom.%s.%d.%d.%d.%s", c.Ring.Job, c.Ring.View, c.ring, rank, side)
 }
 
 func (c Config) rankOf(p allreduce.Peer) int {

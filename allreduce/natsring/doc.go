@@ -8,7 +8,7 @@
 // With Config.URL all three go to one external server or cluster instead. Then a lost neighbour shows when something is
 // published to it and nobody is subscribed any more.
 //
-// Subjects are ringloom.<job>.<view>.<rank>.<prev|next>, where rank is the receiver and prev or next what the sender is to it.
+// Subjects are ringloom.<job>.<view>.<ring>.<rank>.<prev|next>, where rank is the receiver and prev or next what the sender is to it.
 //
 // NATS drops what nobody is subscribed to, so Join greets both neighbours and returns only when both have answered, and this
 // rank's subscription stands before its first greeting.

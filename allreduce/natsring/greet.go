@@ -2,58 +2,101 @@ package natsring
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"ringloom/allreduce"
 )
 
-// greeting says that a neighbour is subscribed. If it does not know of this rank yet, it wants an answer.
+// greeting is what neighbours say to each other before the ring begins, as JSON.
 type greeting struct {
-	from   allreduce.Peer
-	answer bool
+	Heard    bool          `json:"heard"`              // the sender has heard the receiver
+	Want     bool          `json:"want"`               // the sender waits for a greeting with Heard
+	Terms    terms         `json:"terms"`              // what both must have
+	Offer    *segmentOffer `json:"offer,omitempty"`    // to the next rank: memory for its frames
+	Accepted bool          `json:"accepted,omitempty"` // to the previous rank: its offer is taken
+}
+
+// terms must be the same on all ranks.
+type terms struct {
+	WireVersion int `json:"wire_version"`
+	Rings       int `json:"rings"`
+	ChunkBytes  int `json:"chunk_bytes"`
+	WindowBytes int `json:"window_bytes"`
+}
+
+func (c Config) terms() terms {
+	return terms{WireVersion: allreduce.WireVersion, Rings: c.Ring.Rings, ChunkBytes: c.Ring.ChunkBytes, WindowBytes: c.Ring.WindowBytes}
+}
+
+// difference names the first term that differs; empty if none does.
+func (t terms) difference(other terms) string {
+	for _, d := range []struct {
+		name        string
+		mine, their int
+	}{
+		{"wire version", t.WireVersion, other.WireVersion},
+		{"number of rings", t.Rings, other.Rings},
+		{"chunk bytes", t.ChunkBytes, other.ChunkBytes},
+		{"window bytes", t.WindowBytes, other.WindowBytes},
+	} {
+		if d.mine != d.their {
+			return fmt.Sprintf("its %s is %d, this rank's %d", d.name, d.their, d.mine)
+		}
+	}
+	return ""
+}
+
+// heard is a greeting that has come from a neighbour; text is nil if it was none.
+type heard struct {
+	from allreduce.Peer
+	greeting
+	err error
 }
 
 // greetInterval is how often an unanswered greeting is sent again. Between embedded servers the first one suffices: whoever
 // subscribes second is heard by the first. In an external cluster a subscription takes a moment to spread.
 const greetInterval = 200 * time.Millisecond
 
-var (
-	hello = []byte("hello")
-	ack   = []byte("ack")
-)
-
-func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- greeting) {
-	wantsAnswer := string(frame) == string(hello)
+func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard) {
+	h := heard{from: from}
+	h.err = json.Unmarshal(frame, &h.greeting)
 	t.pool.Put(frame)
 	select {
-	case greeted <- greeting{from: from, answer: wantsAnswer}:
+	case greeted <- h:
 	case <-t.done:
 	}
 }
 
-// greet returns when both neighbours are known to be subscribed. Greetings that come later are answered until the transport
-// ends.
-func (t *Transport) greet(ctx context.Context, greeted chan greeting) error {
+// parley is the state of the greetings. NATS drops what nobody is subscribed to, so a neighbour is known to be there only when
+// it says that it has heard this rank.
+type parley struct {
+	t               *Transport
+	heard, answered [2]bool // by allreduce.Peer
+}
+
+// greet returns when both neighbours are known to be subscribed and to want the same. Greetings that come later are answered
+// until the transport ends.
+func (t *Transport) greet(ctx context.Context, greeted chan heard) error {
 	again := time.NewTicker(greetInterval)
 	defer again.Stop()
-	var known [2]bool
-	for _, p := range peers {
-		if err := t.say(p, hello); err != nil {
+	p := &parley{t: t}
+	for _, to := range peers {
+		if err := p.say(to); err != nil {
 			return err
 		}
 	}
-	for known != [2]bool{true, true} {
+	for p.answered != [2]bool{true, true} {
 		select {
-		case g := <-greeted:
-			known[g.from] = true
-			if err := t.answer(g); err != nil {
+		case h := <-greeted:
+			if err := p.take(h); err != nil {
 				return err
 			}
 		case <-again.C:
-			for _, p := range peers {
-				if !known[p] {
-					if err := t.say(p, hello); err != nil {
+			for _, to := range peers {
+				if !p.answered[to] {
+					if err := p.say(to); err != nil {
 						return err
 					}
 				}
@@ -61,45 +104,87 @@ func (t *Transport) greet(ctx context.Context, greeted chan greeting) error {
 		case err := <-t.broken:
 			return fmt.Errorf("%w: %w", ErrJoin, err)
 		case <-ctx.Done():
-			return t.unanswered(known, context.Cause(ctx))
+			return t.unanswered(p.answered, context.Cause(ctx))
 		}
 	}
-	go t.answerLate(greeted)
+	go p.answerLate(greeted)
 	return nil
 }
 
 // answerLate answers a neighbour whose greeting crossed with ours.
-func (t *Transport) answerLate(greeted <-chan greeting) {
+func (p *parley) answerLate(greeted <-chan heard) {
 	for {
 		select {
-		case g := <-greeted:
-			if err := t.answer(g); err != nil {
-				t.links[g.from].fail(err)
+		case h := <-greeted:
+			if err := p.take(h); err != nil {
+				p.t.links[h.from].fail(err)
 			}
-		case <-t.done:
+		case <-p.t.done:
 			return
 		}
 	}
 }
 
-func (t *Transport) answer(g greeting) error {
-	if !g.answer {
-		return nil
+// take hears a greeting, and answers it.
+func (p *parley) take(h heard) error {
+	rank := p.t.cfg.rankOf(h.from)
+	if h.err != nil {
+		return fmt.Errorf("%w: rank %d does not greet as this version does: %w", ErrJoin, rank, h.err)
 	}
-	return t.say(g.from, ack)
-}
-
-func (t *Transport) say(to allreduce.Peer, what []byte) error {
-	l := t.links[to]
-	if err := l.conn.publish(l.subject+".hello", "", what); err != nil {
-		return fmt.Errorf("%w: rank %d: %w", ErrJoin, t.cfg.rankOf(to), err)
+	p.heard[h.from] = true
+	if h.from == allreduce.Prev && h.Offer != nil {
+		p.t.accept(*h.Offer)
+	}
+	if h.Heard && !p.answered[h.from] {
+		p.answered[h.from] = true
+		if h.from == allreduce.Next {
+			p.t.links[allreduce.Next].share = h.Accepted
+		}
+	}
+	if h.Want {
+		if err := p.say(h.from); err != nil {
+			return err
+		}
+	}
+	if d := p.t.cfg.terms().difference(h.Terms); d != "" {
+		return fmt.Errorf("%w: rank %d would not fit into the ring: %s; give all ranks the same", allreduce.ErrMismatch, rank, d)
 	}
 	return nil
 }
 
-func (t *Transport) unanswered(known [2]bool, cause error) error {
+func (p *parley) say(to allreduce.Peer) error {
+	l := p.t.links[to]
+	g := greeting{Heard: p.heard[to], Want: !p.answered[to], Terms: p.t.cfg.terms()}
+	if to == allreduce.Next && l.segment != nil {
+		g.Offer = &l.segment.offer
+	}
+	g.Accepted = to == allreduce.Prev && p.t.incoming.Load() != nil
+	text, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	if err := l.conn.publish(l.subject+".hello", "", text); err != nil {
+		return fmt.Errorf("%w: rank %d: %w", ErrJoin, p.t.cfg.rankOf(to), err)
+	}
+	return nil
+}
+
+// accept maps the memory that the previous rank offers. Where that cannot be, frames come through NATS whole.
+func (t *Transport) accept(o segmentOffer) {
+	if t.incoming.Load() != nil || t.refused != nil || !t.cfg.SharedMemory {
+		return
+	}
+	s, err := openSegment(o, t.cfg.Ring.FrameBytes())
+	if err != nil {
+		t.refused = err
+		return
+	}
+	t.incoming.Store(s)
+}
+
+func (t *Transport) unanswered(answered [2]bool, cause error) error {
 	for _, p := range peers {
-		if !known[p] {
+		if !answered[p] {
 			return fmt.Errorf("rank %d of view %d has not joined the ring: %w", t.cfg.rankOf(p), t.cfg.Ring.View, cause)
 		}
 	}

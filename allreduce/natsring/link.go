@@ -4,23 +4,36 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"unsafe"
 
 	"ringloom/allreduce"
 )
 
-// link publishes to one neighbour. Its goroutine does the writing, so that a peer that does not read cannot hold up the group.
+// link publishes to one neighbour. Whole data frames are written by a goroutine, so that a peer that does not read cannot hold
+// up the group. Notices and control frames are too small to fill a socket within the ring's credits: the group's
+// goroutine writes them itself where nothing is queued, which saves a switch of goroutines at every hop.
 type link struct {
 	transport *Transport
 	peer      allreduce.Peer
 	conn      connection
 	subject   string // where the neighbour receives
 	gone      string // where NATS answers that nobody is subscribed
-	queue     chan []byte
-	quit      chan struct{} // closed to make the goroutine stop after what is queued
-	quitOnce  sync.Once
-	ended     chan struct{}
-	failed    sync.Once
+
+	segment *segment // for data to the next rank of the same machine; nil if there is none
+	share   bool     // the next rank has mapped it
+	built   uint64   // data frames built in the segment
+
+	queue    chan []byte
+	queued   atomic.Int32  // frames that the goroutine has not written yet
+	quit     chan struct{} // closed to make the goroutine stop after what is queued
+	quitOnce sync.Once
+	ended    chan struct{}
+	failed   sync.Once
 }
+
+// smallBytes is the largest message that the group's goroutine writes itself.
+const smallBytes = 2 << 10
 
 // dial connects to the server of a neighbour.
 func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error) {
@@ -31,7 +44,7 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 		gone:    t.cfg.subject(t.cfg.Ring.Rank, peer) + ".gone",
 		queue:   make(chan []byte, t.cfg.Ring.WindowFrames()+8), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
-	conn, err := t.openPeer(ctx, rank, l.fail)
+	conn, sameMachine, err := t.openPeer(ctx, rank, l.fail)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +59,35 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 		l.close()
 		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
+	if sameMachine && t.cfg.SharedMemory && peer == allreduce.Next {
+		// Without it the frames go through NATS whole; Transport.Describe says so.
+		l.segment, _ = newSegment(t.cfg.Ring.WindowFrames(), t.cfg.Ring.FrameBytes())
+	}
 	return l, nil
 }
 
-// send queues a frame; the ring's credits keep the queue from filling.
+// buffer is where the next frame to the neighbour is built.
+func (l *link) buffer(data bool) []byte {
+	if data && l.share {
+		return l.slot()
+	}
+	return l.transport.pool.Get()
+}
+
+func (l *link) slot() []byte { return l.segment.slot(int(l.built % uint64(l.segment.slots))) }
+
+// send publishes a frame or its notice; the ring's credits keep the queue from filling.
 func (l *link) send(frame []byte) error {
+	if l.share && unsafe.SliceData(frame) == unsafe.SliceData(l.slot()) {
+		message := appendNotice(l.transport.pool.Get(), int(l.built%uint64(l.segment.slots)), len(frame))
+		l.built++
+		frame = message
+	}
+	if len(frame) <= smallBytes && l.queued.Load() == 0 {
+		l.publish(frame)
+		return nil
+	}
+	l.queued.Add(1)
 	select {
 	case l.queue <- frame:
 		return nil
@@ -66,6 +103,7 @@ func (l *link) run() {
 		select {
 		case frame := <-l.queue:
 			l.publish(frame)
+			l.queued.Add(-1)
 		case <-l.quit:
 			for {
 				select {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ type cluster struct {
 }
 
 // joinAll joins every rank at once. With url they share that server, else each has its own.
-func joinAll(t testing.TB, ring allreduce.Config, url string) *cluster {
+func joinAll(t testing.TB, ring allreduce.Config, url string, change ...func(*natsring.Config)) *cluster {
 	t.Helper()
 	c := &cluster{groups: make([]*allreduce.Group, ring.Size)}
 	var addrs []string
@@ -68,11 +69,10 @@ func joinAll(t testing.TB, ring allreduce.Config, url string) *cluster {
 			} else {
 				cfg.URL = url
 			}
-			transport, err := natsring.Join(t.Context(), cfg)
-			if err == nil {
-				c.groups[r], err = allreduce.New(own, transport)
+			for _, f := range change {
+				f(&cfg)
 			}
-			errs[r] = err
+			c.groups[r], errs[r] = natsring.NewGroup(t.Context(), cfg)
 		})
 	}
 	wg.Wait()
@@ -142,7 +142,48 @@ func exercise(t *testing.T, c *cluster) {
 
 func TestEmbeddedServers(t *testing.T) {
 	for _, size := range []int{2, 3, 4} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) { exercise(t, joinAll(t, ringConfig(size), "")) })
+		for _, rings := range []int{1, 3} {
+			for _, shared := range []bool{true, false} {
+				t.Run(fmt.Sprintf("size=%d rings=%d shared=%v", size, rings, shared), func(t *testing.T) {
+					ring := ringConfig(size)
+					ring.Rings = rings
+					c := joinAll(t, ring, "", func(c *natsring.Config) { c.SharedMemory = shared })
+					if got := c.groups[0].Describe(); runtime.GOOS == "linux" && strings.Contains(got, "shared memory") != shared {
+						t.Errorf("the transport is %q", got)
+					}
+					exercise(t, c)
+				})
+			}
+		}
+	}
+}
+
+func TestRanksThatWouldNotFitAreNamed(t *testing.T) {
+	for what, change := range map[string]func(*allreduce.Config){
+		"chunk bytes":  func(c *allreduce.Config) { c.ChunkBytes /= 2 },
+		"window bytes": func(c *allreduce.Config) { c.WindowBytes *= 2 },
+	} {
+		s, other := startServer(t, nil), startServer(t, nil)
+		errs := make([]error, 2)
+		var wg sync.WaitGroup
+		for r := range errs {
+			wg.Go(func() {
+				ring := ringConfig(2)
+				if ring.Rank = r; r == 1 {
+					change(&ring)
+				}
+				cfg := natsring.DefaultConfig(ring)
+				cfg.Server, cfg.Addrs = []*natsring.Server{s, other}[r], []string{address(s), address(other)}
+				cfg.JoinTimeout = 5 * time.Second
+				_, errs[r] = natsring.NewGroup(t.Context(), cfg)
+			})
+		}
+		wg.Wait()
+		for r, err := range errs {
+			if !errors.Is(err, allreduce.ErrMismatch) || !strings.Contains(err.Error(), what) {
+				t.Errorf("%s, rank %d: %v", what, r, err)
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringloom/allreduce"
@@ -18,20 +19,62 @@ type Transport struct {
 	inbox chan allreduce.Delivery
 	own   connection // where everything for this rank arrives
 	links [2]*link   // by allreduce.Peer
-	done  chan struct{}
-	once  sync.Once
+	// incoming is the memory in which the previous rank builds its frames, nil where they come through NATS; refused is why
+	// an offer of memory was not taken.
+	incoming atomic.Pointer[segment]
+	refused  error
+	done     chan struct{}
+	once     sync.Once
 
 	broken chan error // the first broken connection, for Join
 }
 
 var peers = [2]allreduce.Peer{allreduce.Prev, allreduce.Next}
 
-// Join connects this rank with its neighbours and returns when both have answered. It ends early with ctx. Errors match one of
-// the package's sentinels, or are the context's cause.
-func Join(ctx context.Context, cfg Config) (*Transport, error) {
+// Join connects this rank with its neighbours, once for each of cfg.Ring.Rings, and returns when all have answered. It ends
+// early with ctx. Errors match one of the package's sentinels or allreduce.ErrMismatch, or are the context's cause.
+func Join(ctx context.Context, cfg Config) ([]*Transport, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	all, errs := make([]*Transport, cfg.Ring.Rings), make([]error, cfg.Ring.Rings)
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() {
+			own := cfg
+			own.ring = i
+			all[i], errs[i] = joinOne(ctx, own)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		for _, t := range all {
+			if t != nil {
+				t.shut()
+			}
+		}
+		return nil, err
+	}
+	return all, nil
+}
+
+// NewGroup is Join, and a group over the transports.
+func NewGroup(ctx context.Context, cfg Config) (*allreduce.Group, error) {
+	joined, err := Join(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	transports := make([]allreduce.Transport, len(joined))
+	for i, t := range joined {
+		transports[i] = t
+	}
+	return allreduce.New(cfg.Ring, transports...)
+}
+
+func joinOne(ctx context.Context, cfg Config) (*Transport, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.JoinTimeout, fmt.Errorf("%w within %v", ErrJoin, cfg.JoinTimeout))
 	defer cancel()
 	window := cfg.Ring.WindowFrames()
@@ -52,7 +95,7 @@ func Join(ctx context.Context, cfg Config) (*Transport, error) {
 }
 
 func (t *Transport) join(ctx context.Context) error {
-	greeted := make(chan greeting, 8)
+	greeted := make(chan heard, 8)
 	if err := t.listen(ctx, greeted); err != nil {
 		return err
 	}
@@ -67,7 +110,7 @@ func (t *Transport) join(ctx context.Context) error {
 }
 
 // listen opens the own connection and subscribes; the subscription stands at the server when it returns.
-func (t *Transport) listen(ctx context.Context, greeted chan<- greeting) error {
+func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 	own, err := t.openOwn(ctx)
 	if err != nil {
 		return err
@@ -75,7 +118,7 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- greeting) error {
 	t.own = own
 	for _, p := range peers {
 		subject := t.cfg.subject(t.cfg.Ring.Rank, p)
-		err := own.subscribe(subject, func(frame []byte) { t.put(allreduce.Delivery{From: p, Frame: frame}) })
+		err := own.subscribe(subject, func(frame []byte) { t.arrive(p, frame) })
 		if err == nil {
 			err = own.subscribe(subject+".hello", func(frame []byte) { t.hear(p, frame, greeted) })
 		}
@@ -104,24 +147,58 @@ func (t *Transport) openOwn(ctx context.Context) (connection, error) {
 	return openPipe(ctx, conn, "own server", t.cfg.Server.token, t.cfg, t.pool, down)
 }
 
-// openPeer connects to the server where a neighbour receives.
-func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (connection, error) {
+// openPeer connects to the server where a neighbour receives. It is on the same machine if it has this end's address.
+func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c connection, sameMachine bool, err error) {
 	if t.cfg.Server == nil {
-		return openClient(t.cfg, down)
+		c, err = openClient(t.cfg, down)
+		return c, false, err
 	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", t.cfg.Addrs[rank])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
+		return nil, false, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
-	return openPipe(ctx, conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
+	here, isTCP := conn.LocalAddr().(*net.TCPAddr)
+	there, wasTCP := conn.RemoteAddr().(*net.TCPAddr)
+	sameMachine = isTCP && wasTCP && here.IP.Equal(there.IP)
+	c, err = openPipe(ctx, conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
+	return c, sameMachine, err
 }
 
-// Buffer returns an empty frame buffer.
-func (t *Transport) Buffer(allreduce.Peer, bool) []byte { return t.pool.Get() }
+// Buffer returns where the next frame to a neighbour is to be built.
+func (t *Transport) Buffer(to allreduce.Peer, data bool) []byte { return t.links[to].buffer(data) }
 
-// Release gives a buffer back.
-func (t *Transport) Release(frame []byte) { t.pool.Put(frame) }
+// Release gives a delivered frame back. One in shared memory is the sender's again with its credit.
+func (t *Transport) Release(frame []byte) {
+	if !t.incoming.Load().holds(frame) {
+		t.pool.Put(frame)
+	}
+}
+
+// Describe says how data travels, for people.
+func (t *Transport) Describe() string {
+	toNext, fromPrev := t.links[allreduce.Next].share, t.incoming.Load() != nil
+	switch {
+	case toNext && fromPrev:
+		return "NATS, data in shared memory"
+	case toNext:
+		return "NATS, data to the next rank in shared memory"
+	case fromPrev:
+		return "NATS, data from the previous rank in shared memory"
+	}
+	return "NATS"
+}
+
+// arrive delivers a frame, or the one that a notice stands for.
+func (t *Transport) arrive(from allreduce.Peer, message []byte) {
+	if from != allreduce.Prev || !isNotice(message) {
+		t.put(allreduce.Delivery{From: from, Frame: message})
+		return
+	}
+	frame, err := t.incoming.Load().frame(message)
+	t.pool.Put(message)
+	t.put(allreduce.Delivery{From: from, Frame: frame, Err: err})
+}
 
 // Inbox is where deliveries arrive.
 func (t *Transport) Inbox() <-chan allreduce.Delivery { return t.inbox }
@@ -174,4 +251,8 @@ func (t *Transport) shut() {
 	if t.own != nil {
 		t.own.close()
 	}
+	if l := t.links[allreduce.Next]; l != nil {
+		_ = l.segment.close() // unmapping what was mapped cannot fail
+	}
+	_ = t.incoming.Swap(nil).close()
 }

@@ -262,11 +262,7 @@ func (n *node) openRing(ctx context.Context) (*allreduce.Group, error) {
 			join.Addrs = append(join.Addrs, net.JoinHostPort(host, m.NATSAddr))
 		}
 	}
-	transport, err := natsring.Join(ctx, join)
-	if err != nil {
-		return nil, err
-	}
-	return allreduce.New(cfg, transport)
+	return natsring.NewGroup(ctx, join)
 }
 
 // rootCause tells the others that this rank has stopped, finds out with them why, and makes of it what this process
