@@ -1,0 +1,134 @@
+package scaling
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Verdict says what limits a point.
+type Verdict struct {
+	Mode       string
+	Ranks      int
+	Efficiency float64
+	// Limits is the cause of the largest loss first, and those that come near it. It is never empty.
+	Limits []Cause
+	// Losses are all causes that take time, the largest first.
+	Losses []Loss
+	Text   string // in sentences, with the numbers
+}
+
+// Loss is the time that a cause takes of a step.
+type Loss struct {
+	Cause   Cause
+	Seconds float64 // mean over the ranks
+	Share   float64 // of the mean step
+	Text    string  // the numbers behind it
+}
+
+// judge is the verdict on one of the points.
+func judge(study *Study, scaling []Scaling, i int, fit *Fit) Verdict {
+	p := &scaling[i]
+	v := Verdict{Mode: p.Mode, Ranks: p.Ranks, Efficiency: p.Efficiency}
+	if len(p.PerRank) == 0 {
+		v.Limits = []Cause{Unknown}
+		v.Text = v.head() + " No breakdown of the step was measured, so the cause is unknown."
+		return v
+	}
+	s := &situation{study: study, point: &p.Point, mean: p.mean(), base: &p.Point, same: sameWork(scaling, &p.Point), fit: fit}
+	for j := range scaling {
+		if scaling[j].Mode == p.Mode && scaling[j].Ranks == p.BaseRanks {
+			s.base = &scaling[j].Point
+		}
+	}
+	total := s.mean.Total()
+	for _, r := range rules {
+		if lost := r.lost(s); lost > 0 {
+			v.Losses = append(v.Losses, Loss{r.cause, lost, lost / total, r.says(s)})
+		}
+	}
+	// Equal losses keep the order of the rules, so what rounding makes of them must not count.
+	slices.SortStableFunc(v.Losses, func(a, b Loss) int { return cmp.Compare(math.Round(1e9*b.Seconds), math.Round(1e9*a.Seconds)) })
+	v.Limits = limits(v.Losses)
+	v.Text = v.sentences(s)
+	return v
+}
+
+// limits picks from losses, the largest first.
+func limits(losses []Loss) []Cause {
+	var out []Cause
+	largest := 0.0
+	for _, l := range losses {
+		r := ruleOf(l.Cause)
+		if l.Share < r.from {
+			continue
+		}
+		if r.first {
+			return []Cause{l.Cause}
+		}
+		if largest == 0 {
+			largest = l.Share
+		}
+		if l.Share >= tieShare*largest*(1-1e-9) {
+			out = append(out, l.Cause)
+		}
+	}
+	if len(out) == 0 {
+		return []Cause{Compute}
+	}
+	return out
+}
+
+func (v *Verdict) limitedBy() string {
+	if v.Limits[0] == Unknown {
+		return "limited by what is not known"
+	}
+	return "limited by " + v.names()
+}
+
+// names joins the limits.
+func (v *Verdict) names() string {
+	var names []string
+	for _, c := range v.Limits {
+		names = append(names, string(c))
+	}
+	return list(names)
+}
+
+// advice is that of the first limit; empty for Compute and Unknown.
+func (v *Verdict) advice() string {
+	if r := ruleOf(v.Limits[0]); r != nil {
+		return r.advice
+	}
+	return ""
+}
+
+func (v *Verdict) head() string {
+	return fmt.Sprintf("%s, %s: %s efficiency, %s.", title(v.Mode), ranks(v.Ranks), percent(v.Efficiency), v.limitedBy())
+}
+
+func (v *Verdict) sentences(s *situation) string {
+	text := []string{v.head()}
+	if v.Limits[0] == Compute {
+		text = append(text, fmt.Sprintf("Forward and backward are %s of the step, and nothing else reaches the share from which it counts.",
+			percent(s.mean.compute()/s.mean.Total())))
+	}
+	small := 0.0
+	for _, l := range v.Losses {
+		if l.Share < mentionShare {
+			small += l.Share
+			continue
+		}
+		text = append(text, fmt.Sprintf("%s takes %s (%s of the step): %s.", title(string(l.Cause)), ms(l.Seconds), percent(l.Share), l.Text))
+	}
+	if small >= mentionShare {
+		text = append(text, fmt.Sprintf("Smaller losses take %s together.", percent(small)))
+	}
+	if s.oversubscribed() && v.Limits[0] != Cores {
+		text = append(text, fmt.Sprintf("%s of %s share %s, so waits for the ring and for other ranks are partly waits for a core.",
+			title(ranks(s.point.Ranks)), count(s.point.ThreadsPerRank, "thread"), count(s.study.cores(), "core")))
+	}
+	return strings.Join(text, " ")
+}
