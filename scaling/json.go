@@ -162,7 +162,7 @@ func (r *Report) lines() []any {
 			p.ComputeSeconds, p.CommSeconds, p.ExposedSeconds, p.StepSeconds, p.ImagesPerSecond, p.Efficiency, o.BaseMode, o.BaseRanks, o.Assumptions})
 	}
 	for _, v := range r.Verdicts {
-		line := verdictLine{"verdict", v.Mode, v.Ranks, v.Efficiency, v.Limits, []lossLine{}, v.Text}
+		line := verdictLine{"verdict", v.Mode, v.Ranks, v.Efficiency, v.Limits, []lossLine{}, v.Text()}
 		for _, l := range v.Losses {
 			line.Losses = append(line.Losses, lossLine(l))
 		}

@@ -30,6 +30,19 @@ type Outlook struct {
 	Checks       []Check
 }
 
+// algorithms in the order of predictions.
+var algorithms = []string{Ring, HierarchicalRing, DoubleTree}
+
+// byRanks is a row for each number of ranks, with a prediction of each of the algorithms.
+func (o *Outlook) byRanks() [][]Prediction {
+	n := len(o.Predictions) / len(algorithms)
+	rows := make([][]Prediction, n)
+	for i, p := range o.Predictions {
+		rows[i%n] = append(rows[i%n], p)
+	}
+	return rows
+}
+
 // Check puts the model's step beside a measured one, to show what the predictions are worth. It counts ranks that share a
 // machine as they were measured, which the predictions do not.
 type Check struct {
@@ -44,10 +57,9 @@ type worker struct {
 }
 
 // workerOf takes a rank's mean step, brought to the median that StepSeconds is, without what it waits for the ring.
-func workerOf(p *Point) worker {
-	mean := p.mean()
-	f := p.StepSeconds / mean.Total()
-	return worker{f * (mean.Total() - mean.ExposedComm), f * mean.Backward}
+func workerOf(p *Point, rank Parts) worker {
+	f := p.StepSeconds / rank.Total()
+	return worker{f * (rank.Total() - rank.ExposedComm), f * rank.Backward}
 }
 
 // step adds the exposed communication to a rank's work.
@@ -85,9 +97,9 @@ func predict(s *Study, scaling []Scaling, fit *Fit) Outlook {
 		intra.beta = s.IntraSecondsPerByte
 	}
 	group := s.groupRanks()
-	w := workerOf(base)
+	w := workerOf(base, base.typical())
 	perRank := base.ImagesPerSecond / float64(base.Ranks)
-	for _, algorithm := range []string{Ring, HierarchicalRing, DoubleTree} {
+	for _, algorithm := range algorithms {
 		for n := PredictFrom; n <= PredictTo; n *= 2 {
 			p := Prediction{Algorithm: algorithm, Ranks: n, ComputeSeconds: w.compute}
 			p.ExposedSeconds, p.CommSeconds = s.step(w, func(bytes float64) float64 {
@@ -124,7 +136,7 @@ func weakBase(scaling []Scaling) *Point {
 	return &scaling[0].Point
 }
 
-// check models the measured points whose ranks wait for a ring.
+// check models the measured points whose ranks wait for a ring: the slowest rank's work, and the ring.
 func check(s *Study, scaling []Scaling, fit *Fit) []Check {
 	var out []Check
 	for i := range scaling {
@@ -132,7 +144,7 @@ func check(s *Study, scaling []Scaling, fit *Fit) []Check {
 		if p.Ranks < 2 || len(p.PerRank) == 0 {
 			continue
 		}
-		w := workerOf(p)
+		w := workerOf(p, p.slowest())
 		exposed, _ := s.step(w, func(bytes float64) float64 { return fit.Seconds(p.Ranks, bytes) })
 		out = append(out, Check{p.Mode, p.Ranks, w.compute + exposed, p.StepSeconds})
 	}

@@ -68,7 +68,7 @@ func (r *Report) predictionSentence() string {
 		return fmt.Sprintf("Prediction: none, because %s.", o.Problem)
 	}
 	text := "Prediction: "
-	for i, algorithm := range []string{Ring, HierarchicalRing, DoubleTree} {
+	for i, algorithm := range algorithms {
 		if i > 0 {
 			text += ", "
 		}
@@ -136,9 +136,6 @@ func (r *Report) notes() []string {
 		if len(p.PerRank) == 0 {
 			out = append(out, fmt.Sprintf("%s scaling, %s: no breakdown of the step was measured.", title(p.Mode), ranks(p.Ranks)))
 		}
-	}
-	if r.Fit.Problem != "" {
-		out = append(out, fmt.Sprintf("Model of the ring: %s.", r.Fit.Problem))
 	}
 	return out
 }

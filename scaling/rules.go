@@ -24,15 +24,16 @@ type rule struct {
 	from  float64                  // least share of the step that can limit
 	lost  func(*situation) float64 // seconds of the step
 	says  func(*situation) string  // the numbers behind it; the seconds and their share stand before it
-	first bool                     // limits before larger losses, because it distorts them
+	first bool                     // limits even where others take more, because it distorts them
 	// advice is what to try.
 	advice string
 }
 
-// Least shares. Bandwidth and latency share one wait, so each counts from less.
 const (
-	fromShare    = 0.05
-	fromHalfWait = 0.03
+	// lossesFrom is the share of the step that all losses together must take; below it, compute limits.
+	lossesFrom = 0.05
+	// fromShare is what a loss must take itself, and coresFrom where that of the cores distorts all others.
+	fromShare, coresFrom = 0.02, 0.05
 	// tieShare is how near a loss must come to the largest to limit beside it.
 	tieShare = 0.80
 	// mentionShare is the least share that a sentence mentions.
@@ -43,13 +44,13 @@ const (
 
 // rules in the order in which equal losses are named.
 var rules = []rule{
-	{Cores, fromShare, (*situation).coresLost, (*situation).coresSay, true,
+	{Cores, coresFrom, (*situation).coresLost, (*situation).coresSay, true,
 		"Use fewer ranks or threads, or more cores; communication and stragglers cannot be judged before."},
 	{Stragglers, fromShare, (*situation).stragglersLost, (*situation).stragglersSay, false,
 		"Look at what else the slowest rank's machine does, and give all ranks the same work."},
-	{Bandwidth, fromHalfWait, (*situation).bandwidthLost, (*situation).bandwidthSay, false,
+	{Bandwidth, fromShare, (*situation).bandwidthLost, (*situation).bandwidthSay, false,
 		"A smaller wire format, a larger batch a rank or a faster link helps; smaller buckets do not."},
-	{Latency, fromHalfWait, (*situation).latencyLost, (*situation).latencySay, false,
+	{Latency, fromShare, (*situation).latencyLost, (*situation).latencySay, false,
 		"Fewer, larger buckets or a shorter path (hierarchical ring, tree) helps; a faster link does not."},
 	{Communication, fromShare, (*situation).communicationLost, (*situation).communicationSay, false,
 		"Measure all-reduces of several sizes to learn whether it is bandwidth or latency."},

@@ -32,14 +32,14 @@ func samplePoint(mode string, n, batch int) Point {
 	for rank := range n {
 		slow := 1.0
 		if rank == n-1 && n > 1 {
-			slow = 1.03
+			slow = 1.06
 		}
 		exposed := 0.0
 		if n > 1 {
-			exposed = 12e-3 + 4e-3*math.Log2(float64(n)) + (1.03-slow)*compute
+			exposed = 12e-3 + 4e-3*math.Log2(float64(n)) + (1.06-slow)*compute
 		}
 		q := Parts{Data: 0.3e-3, Forward: slow * compute / 3, Backward: slow * compute * 2 / 3, ExposedComm: exposed, Optimizer: 6e-3, Other: 0.8e-3,
-			HiddenComm: 1.5 * exposed, Straggler: (1.03 - slow) * compute}
+			HiddenComm: 1.5 * exposed, Straggler: (1.06 - slow) * compute}
 		if n == 1 {
 			q.Straggler, q.HiddenComm = 0, 0
 		}

@@ -1,6 +1,7 @@
 package scaling
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -13,14 +14,14 @@ func (s *situation) coresSay() string {
 	text := fmt.Sprintf("%s of %s share %s", ranks(s.point.Ranks), count(s.point.ThreadsPerRank, "thread"), cores)
 	if s.same != nil {
 		return text + fmt.Sprintf(", so forward and backward take %sx as long as at %s (%s after %s)",
-			ratio(s.mean.compute()/s.sameCompute()), ranks(s.same.Ranks), ms(s.mean.compute()), ms(s.sameCompute()))
+			ratio(s.step.compute()/s.same.typical().compute()), ranks(s.same.Ranks), ms(s.step.compute()), ms(s.same.typical().compute()))
 	}
 	return text + ", so forward and backward take longer than the base's for as many images"
 }
 
 func (s *situation) memorySay() string {
 	text := fmt.Sprintf("forward and backward take %sx as long as at %s with the same batch a rank (%s after %s): the ranks share memory bandwidth, cache or clock",
-		ratio(s.mean.compute()/s.sameCompute()), ranks(s.same.Ranks), ms(s.mean.compute()), ms(s.sameCompute()))
+		ratio(s.step.compute()/s.same.typical().compute()), ranks(s.same.Ranks), ms(s.step.compute()), ms(s.same.typical().compute()))
 	if s.busy() {
 		text += fmt.Sprintf(", or the ring's own work takes their cores, for %s of %d are busy", number(s.point.busyCores()), s.study.cores())
 	}
@@ -28,13 +29,9 @@ func (s *situation) memorySay() string {
 }
 
 func (s *situation) batchSay() string {
-	own := s.mean.compute()
-	if s.same != nil {
-		own = min(own, s.sameCompute())
-	}
 	text := fmt.Sprintf("%s images a rank cost %s each, %s at %s cost %s",
-		number(s.point.BatchPerRank()), ms(own/s.point.BatchPerRank()),
-		number(s.base.BatchPerRank()), ranks(s.base.Ranks), ms(s.base.mean().compute()/s.base.BatchPerRank()))
+		number(s.point.BatchPerRank()), ms(s.unslowed()/s.point.BatchPerRank()),
+		number(s.base.BatchPerRank()), ranks(s.base.Ranks), ms(s.base.typical().compute()/s.base.BatchPerRank()))
 	if s.same == nil && !s.study.Emulated {
 		text += "; a weak measurement with this batch a rank would tell it from shared memory"
 	}
@@ -42,7 +39,7 @@ func (s *situation) batchSay() string {
 }
 
 func (s *situation) fixedSay() string {
-	text := fmt.Sprintf("optimizer and other work take %s, at %s %s", ms(s.mean.fixed()), ranks(s.base.Ranks), ms(s.base.mean().fixed()))
+	text := fmt.Sprintf("optimizer and other work take %s, at %s %s", ms(s.step.fixed()), ranks(s.base.Ranks), ms(s.base.typical().fixed()))
 	if s.shrink() < 1 {
 		text += ", and do not shrink with the batch a rank"
 	}
@@ -57,7 +54,7 @@ func (s *situation) inputSay() string { return "ranks wait for their batch" }
 // ringSays is how long the ring takes in all, as measured.
 func (s *situation) ringSays() string {
 	return fmt.Sprintf("the ring is under way for %s of the step and hides %s of that behind compute",
-		ms(s.mean.HiddenComm+s.mean.ExposedComm), ms(s.mean.HiddenComm))
+		ms(s.step.HiddenComm+s.step.ExposedComm), ms(s.step.HiddenComm))
 }
 
 func (s *situation) bandwidthSay() string {
@@ -90,17 +87,11 @@ const takeTurns = 1.03
 
 // stragglersSay names who waits most, for whom, and what that rank is slow at.
 func (s *situation) stragglersSay() string {
-	own := func(r RankPoint) float64 { return r.Parts.Data + r.Parts.compute() }
+	own := func(r RankPoint) float64 { return r.Parts.own() }
 	share := func(r RankPoint) float64 { return r.Parts.Straggler / r.Parts.Total() }
-	slowest, waits := s.point.PerRank[0], s.point.PerRank[0]
-	for _, r := range s.point.PerRank[1:] {
-		if own(r) > own(slowest) {
-			slowest = r
-		}
-		if share(r) > share(waits) {
-			waits = r
-		}
-	}
+	ordered := s.point.byOwn()
+	slowest := ordered[len(ordered)-1]
+	waits := slices.MaxFunc(ordered, func(a, b RankPoint) int { return cmp.Compare(share(a), share(b)) })
 	text := fmt.Sprintf("rank %d waits %s of its step for the slowest rank", waits.Rank, percent(share(waits)))
 	if own(slowest) < takeTurns*s.others(slowest.Rank, own) || slowest.Rank == waits.Rank {
 		return text + "; no rank is slow on average, they take turns"

@@ -4,7 +4,7 @@ package scaling
 type situation struct {
 	study *Study
 	point *Point
-	mean  Parts // over the ranks
+	step  Parts // of the typical rank
 	base  *Point
 	// same is the point with fewer ranks whose ranks do the same work; nil where there is none.
 	same *Point
@@ -37,10 +37,8 @@ func (s *situation) slowed() float64 {
 	if s.same == nil {
 		return 0
 	}
-	return max(0, s.mean.compute()-s.sameCompute())
+	return max(0, s.step.compute()-s.same.typical().compute())
 }
-
-func (s *situation) sameCompute() float64 { return s.same.mean().compute() }
 
 // unscaled is how much longer forward and backward take than the base's brought down to the batch a rank, as far as slowed
 // does not say it.
@@ -48,17 +46,16 @@ func (s *situation) unscaled() float64 {
 	if s.isBase() || s.shrink() == 1 {
 		return 0
 	}
-	own := s.mean.compute()
-	if s.same != nil {
-		own = min(own, s.sameCompute())
-	}
-	return max(0, own-s.shrink()*s.base.mean().compute())
+	return max(0, s.unslowed()-s.shrink()*s.base.typical().compute())
 }
+
+// unslowed is forward and backward without what slowed says.
+func (s *situation) unslowed() float64 { return s.step.compute() - s.slowed() }
 
 func (s *situation) coresLost() float64 {
 	switch {
 	case s.ringWork():
-		return s.mean.network() + s.slowed()
+		return s.step.network() + s.slowed()
 	case s.oversubscribed() && s.same == nil:
 		// Without a point of the same work, a small batch cannot be told from a share of a core; the latter explains more.
 		return s.unscaled()
@@ -82,41 +79,41 @@ func (s *situation) batchLost() float64 {
 	return s.unscaled()
 }
 
-func (s *situation) stragglersLost() float64 { return s.mean.Straggler }
+func (s *situation) stragglersLost() float64 { return s.step.Straggler }
 
 func (s *situation) bandwidthLost() float64 {
 	if s.ringWork() || !s.fit.Usable {
 		return 0
 	}
-	return s.mean.network() * (1 - s.latencyShare())
+	return s.step.network() * (1 - s.latencyShare())
 }
 
 func (s *situation) latencyLost() float64 {
 	if s.ringWork() || !s.fit.Usable {
 		return 0
 	}
-	return s.mean.network() * s.latencyShare()
+	return s.step.network() * s.latencyShare()
 }
 
 func (s *situation) communicationLost() float64 {
 	if s.ringWork() || s.fit.Usable {
 		return 0
 	}
-	return s.mean.network()
+	return s.step.network()
 }
 
 func (s *situation) fixedLost() float64 {
 	if s.isBase() {
 		return 0
 	}
-	lost := max(0, s.mean.fixed()-s.shrink()*s.base.mean().fixed())
+	lost := max(0, s.step.fixed()-s.shrink()*s.base.typical().fixed())
 	if s.study.Emulated && !s.busy() {
 		lost += s.slowed() // a wait that ends late is the machine's doing, not memory's
 	}
 	return lost
 }
 
-func (s *situation) inputLost() float64 { return s.mean.Data }
+func (s *situation) inputLost() float64 { return s.step.Data }
 
 // latencyShare is the part of the model's time for all buckets of a step that hops make.
 func (s *situation) latencyShare() float64 {

@@ -1,5 +1,10 @@
 package scaling
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Study is what was measured: one job at several numbers of ranks, and all-reduces of several sizes. Times are in
 // seconds. Zero means unknown where a field says so.
 type Study struct {
@@ -97,23 +102,20 @@ func (p Parts) network() float64 { return max(0, p.ExposedComm-p.Straggler) }
 // fixed is the work that does not depend on the batch.
 func (p Parts) fixed() float64 { return p.Optimizer + p.Other }
 
-func (p Parts) times(f float64) Parts {
-	return Parts{f * p.Data, f * p.Forward, f * p.Backward, f * p.ExposedComm, f * p.Optimizer, f * p.Other, f * p.HiddenComm, f * p.Straggler}
+// own is a rank's work before its gradients are complete: what makes it slower or faster than another.
+func (p Parts) own() float64 { return p.Data + p.compute() }
+
+// byOwn orders the ranks by their own work, the fastest first.
+func (p *Point) byOwn() []RankPoint {
+	return slices.SortedStableFunc(slices.Values(p.PerRank), func(a, b RankPoint) int { return cmp.Compare(a.Parts.own(), b.Parts.own()) })
 }
 
-func (p Parts) plus(q Parts) Parts {
-	return Parts{p.Data + q.Data, p.Forward + q.Forward, p.Backward + q.Backward, p.ExposedComm + q.ExposedComm,
-		p.Optimizer + q.Optimizer, p.Other + q.Other, p.HiddenComm + q.HiddenComm, p.Straggler + q.Straggler}
-}
+// typical is the step of the rank in the middle, of an even number the faster of the two. What all ranks suffer shows in
+// it; that one rank is slow shows as its wait. There must be a breakdown.
+func (p *Point) typical() Parts { return p.byOwn()[(p.Ranks-1)/2].Parts }
 
-// mean is that of the ranks; zero where there is no breakdown.
-func (p *Point) mean() Parts {
-	var sum Parts
-	for _, r := range p.PerRank {
-		sum = sum.plus(r.Parts)
-	}
-	return sum.times(1 / float64(max(1, len(p.PerRank))))
-}
+// slowest is the step of the rank that the others wait for.
+func (p *Point) slowest() Parts { return p.byOwn()[p.Ranks-1].Parts }
 
 // busyCores is how many cores the processes keep busy on average; 0 where a rank's CPU time is unknown.
 func (p *Point) busyCores() float64 {

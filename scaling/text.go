@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // WriteText prints the report for people: what was measured, tables, and the verdict in sentences.
@@ -20,20 +21,47 @@ func WriteText(out io.Writer, r Report) error {
 	r.writeOutlook(&b)
 	b.WriteString("\nverdict\n")
 	for _, text := range r.Summary {
-		fmt.Fprintf(&b, "  %s\n", text)
+		wrap(&b, "  ", text)
 	}
 	b.WriteString("\nat each point\n")
 	for _, v := range r.Verdicts {
-		fmt.Fprintf(&b, "  %s\n", v.Text)
+		for i, text := range v.Sentences {
+			wrap(&b, []string{"  ", "  - "}[min(i, 1)], text)
+		}
 	}
 	if len(r.Notes) > 0 {
 		b.WriteString("\nnotes\n")
 		for _, text := range r.Notes {
-			fmt.Fprintf(&b, "  %s\n", text)
+			wrap(&b, "  ", text)
 		}
 	}
-	_, err := io.WriteString(out, b.String())
-	return err
+	// Tables pad their last column too.
+	for line := range strings.Lines(b.String()) {
+		if _, err := io.WriteString(out, strings.TrimRight(line, " \n")+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// textWidth is the number of characters after which sentences are broken.
+const textWidth = 118
+
+// wrap prints text behind a prefix, and its further lines below the text.
+func wrap(b *strings.Builder, prefix, text string) {
+	line := prefix
+	for i, word := range strings.Fields(text) {
+		if i > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > textWidth {
+			b.WriteString(line + "\n")
+			line = strings.Repeat(" ", len(prefix)) + word
+			continue
+		}
+		if i > 0 {
+			line += " "
+		}
+		line += word
+	}
+	b.WriteString(line + "\n")
 }
 
 // job is what was measured, in a line.
@@ -120,7 +148,7 @@ func (r *Report) writeRanks(b *strings.Builder) {
 func (r *Report) writeFit(b *strings.Builder) {
 	b.WriteString("\nthe ring's model\n")
 	for _, line := range r.Fit.describe() {
-		fmt.Fprintf(b, "  %s\n", line)
+		wrap(b, "  ", line)
 	}
 	if len(r.Study.Collectives) == 0 {
 		return
@@ -160,7 +188,11 @@ func (f *Fit) describe() []string {
 	case FormShared:
 		out = append(out, fmt.Sprintf("gamma %s a byte and rank: the ranks share one machine, so beta grows by it with each", perByte(f.Gamma)))
 	}
-	return append(out, fmt.Sprintf("relative residual %s, worst point %s, R2 %.3f: a %s fit", percent(f.RelativeResidual), percent(f.WorstError), f.R2, f.Quality))
+	out = append(out, fmt.Sprintf("relative residual %s, worst point %s, R2 %.3f: a %s fit", percent(f.RelativeResidual), percent(f.WorstError), f.R2, f.Quality))
+	if f.Problem != "" {
+		out = append(out, "note: "+f.Problem)
+	}
+	return out
 }
 
 func perByte(seconds float64) string { return number(1e9*seconds) + " ns" }
@@ -176,13 +208,17 @@ func (r *Report) writeOutlook(b *strings.Builder) {
 	}
 	b.WriteString("\nprediction, not measured; it assumes that\n")
 	for _, a := range o.Assumptions {
-		fmt.Fprintf(b, "  - %s\n", a)
+		wrap(b, "  - ", a)
 	}
 	w := table(b)
-	fmt.Fprintln(w, "\tpredicted ranks\tstep ms\texposed ms\tall-reduces ms\timages/s\tefficiency\t  algorithm")
-	for _, p := range o.Predictions {
-		fmt.Fprintf(w, "prediction\t%d\t%s\t%s\t%s\t%s\t%s\t  %s\n", p.Ranks, milliseconds(p.StepSeconds), milliseconds(p.ExposedSeconds),
-			milliseconds(p.CommSeconds), number(p.ImagesPerSecond), percent(p.Efficiency), p.Algorithm)
+	fmt.Fprintln(w, "\t\tring\t\t\thierarchical\t\t\tdouble tree\t\t\t")
+	fmt.Fprintln(w, "\tranks"+strings.Repeat("\tstep ms\texposed ms\tefficiency", 3)+"\t")
+	for _, row := range o.byRanks() {
+		fmt.Fprintf(w, "prediction\t%d\t", row[0].Ranks)
+		for _, p := range row {
+			fmt.Fprintf(w, "%s\t%s\t%s\t", milliseconds(p.StepSeconds), milliseconds(p.ExposedSeconds), percent(p.Efficiency))
+		}
+		fmt.Fprintln(w)
 	}
 	w.Flush()
 	if len(o.Checks) > 0 {

@@ -12,38 +12,43 @@ import (
 type Verdict struct {
 	Mode       string
 	Ranks      int
+	Base       bool // what the other points of the mode are compared with
 	Efficiency float64
 	// Limits is the cause of the largest loss first, and those that come near it. It is never empty.
 	Limits []Cause
 	// Losses are all causes that take time, the largest first.
 	Losses []Loss
-	Text   string // in sentences, with the numbers
+	// Sentences say it with the numbers: what limits, then a sentence a loss.
+	Sentences []string
 }
+
+// Text is all sentences in one line.
+func (v *Verdict) Text() string { return strings.Join(v.Sentences, " ") }
 
 // Loss is the time that a cause takes of a step.
 type Loss struct {
 	Cause   Cause
-	Seconds float64 // mean over the ranks
-	Share   float64 // of the mean step
+	Seconds float64 // of the typical rank's step, the one in the middle by forward and backward
+	Share   float64 // of that step
 	Text    string  // the numbers behind it
 }
 
 // judge is the verdict on one of the points.
 func judge(study *Study, scaling []Scaling, i int, fit *Fit) Verdict {
 	p := &scaling[i]
-	v := Verdict{Mode: p.Mode, Ranks: p.Ranks, Efficiency: p.Efficiency}
+	v := Verdict{Mode: p.Mode, Ranks: p.Ranks, Base: p.Ranks == p.BaseRanks, Efficiency: p.Efficiency}
 	if len(p.PerRank) == 0 {
 		v.Limits = []Cause{Unknown}
-		v.Text = v.head() + " No breakdown of the step was measured, so the cause is unknown."
+		v.Sentences = []string{v.head() + " No breakdown of the step was measured, so the cause is unknown."}
 		return v
 	}
-	s := &situation{study: study, point: &p.Point, mean: p.mean(), base: &p.Point, same: sameWork(scaling, &p.Point), fit: fit}
+	s := &situation{study: study, point: &p.Point, step: p.typical(), base: &p.Point, same: sameWork(scaling, &p.Point), fit: fit}
 	for j := range scaling {
 		if scaling[j].Mode == p.Mode && scaling[j].Ranks == p.BaseRanks {
 			s.base = &scaling[j].Point
 		}
 	}
-	total := s.mean.Total()
+	total := s.step.Total()
 	for _, r := range rules {
 		if lost := r.lost(s); lost > 0 {
 			v.Losses = append(v.Losses, Loss{r.cause, lost, lost / total, r.says(s)})
@@ -52,15 +57,16 @@ func judge(study *Study, scaling []Scaling, i int, fit *Fit) Verdict {
 	// Equal losses keep the order of the rules, so what rounding makes of them must not count.
 	slices.SortStableFunc(v.Losses, func(a, b Loss) int { return cmp.Compare(math.Round(1e9*b.Seconds), math.Round(1e9*a.Seconds)) })
 	v.Limits = limits(v.Losses)
-	v.Text = v.sentences(s)
+	v.Sentences = v.sentences(s)
 	return v
 }
 
 // limits picks from losses, the largest first.
 func limits(losses []Loss) []Cause {
 	var out []Cause
-	largest := 0.0
+	sum, largest := 0.0, 0.0
 	for _, l := range losses {
+		sum += l.Share
 		r := ruleOf(l.Cause)
 		if l.Share < r.from {
 			continue
@@ -74,6 +80,9 @@ func limits(losses []Loss) []Cause {
 		if l.Share >= tieShare*largest*(1-1e-9) {
 			out = append(out, l.Cause)
 		}
+	}
+	if sum < lossesFrom*(1-1e-9) {
+		return []Cause{Compute}
 	}
 	if len(out) == 0 {
 		return []Cause{Compute}
@@ -106,14 +115,17 @@ func (v *Verdict) advice() string {
 }
 
 func (v *Verdict) head() string {
+	if v.Base {
+		return fmt.Sprintf("%s, %s: the base of the comparison, %s.", title(v.Mode), ranks(v.Ranks), v.limitedBy())
+	}
 	return fmt.Sprintf("%s, %s: %s efficiency, %s.", title(v.Mode), ranks(v.Ranks), percent(v.Efficiency), v.limitedBy())
 }
 
-func (v *Verdict) sentences(s *situation) string {
+func (v *Verdict) sentences(s *situation) []string {
 	text := []string{v.head()}
 	if v.Limits[0] == Compute {
-		text = append(text, fmt.Sprintf("Forward and backward are %s of the step, and nothing else reaches the share from which it counts.",
-			percent(s.mean.compute()/s.mean.Total())))
+		text[0] += fmt.Sprintf(" Forward and backward are %s of the step, and nothing else takes enough to count.",
+			percent(s.step.compute()/s.step.Total()))
 	}
 	small := 0.0
 	for _, l := range v.Losses {
@@ -121,14 +133,14 @@ func (v *Verdict) sentences(s *situation) string {
 			small += l.Share
 			continue
 		}
-		text = append(text, fmt.Sprintf("%s takes %s (%s of the step): %s.", title(string(l.Cause)), ms(l.Seconds), percent(l.Share), l.Text))
+		text = append(text, fmt.Sprintf("%s (%s of the step) for %s: %s.", ms(l.Seconds), percent(l.Share), l.Cause, l.Text))
 	}
 	if small >= mentionShare {
-		text = append(text, fmt.Sprintf("Smaller losses take %s together.", percent(small)))
+		text = append(text, fmt.Sprintf("%s of the step for smaller losses together.", percent(small)))
 	}
 	if s.oversubscribed() && v.Limits[0] != Cores {
 		text = append(text, fmt.Sprintf("%s of %s share %s, so waits for the ring and for other ranks are partly waits for a core.",
 			title(ranks(s.point.Ranks)), count(s.point.ThreadsPerRank, "thread"), count(s.study.cores(), "core")))
 	}
-	return strings.Join(text, " ")
+	return text
 }
