@@ -61,6 +61,9 @@ func percent(fraction float64) string {
 	return fmt.Sprintf("%.0f%%", 100*fraction)
 }
 
+// difference is how far a is from b, signed.
+func difference(a, b float64) string { return fmt.Sprintf("%+.0f%%", 100*(a/b-1)) }
+
 func ratio(v float64) string { return fmt.Sprintf("%.2f", v) }
 
 func ranks(n int) string { return count(n, "rank") }

@@ -51,6 +51,9 @@ type Check struct {
 	ModelSeconds, MeasuredSeconds float64
 }
 
+// Difference is how far the model is off.
+func (c Check) Difference() string { return difference(c.ModelSeconds, c.MeasuredSeconds) }
+
 // worker is a rank's step without the ring.
 type worker struct {
 	compute, backward float64 // seconds; backward is a part of compute

@@ -3,6 +3,7 @@ package scaling
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -155,16 +156,25 @@ func (r *Report) writeFit(b *strings.Builder) {
 	}
 	w := table(b)
 	fmt.Fprintln(w, "ranks\tbytes\tmeasured µs\tmodel µs\terror\talgbw GB/s\tbusbw GB/s\t")
+	for _, row := range r.collectiveRows() {
+		fmt.Fprintln(w, strings.Join(row, "\t")+"\t")
+	}
+	w.Flush()
+}
+
+// collectiveRows are the cells of the table of all-reduces.
+func (r *Report) collectiveRows() [][]string {
+	var rows [][]string
 	for _, c := range r.Study.Collectives {
 		model, err := "-", "-"
 		if r.Fit.fitted() && c.Ranks > 1 {
 			t := r.Fit.Seconds(c.Ranks, float64(c.Bytes))
-			model, err = number(1e6*t), fmt.Sprintf("%+.0f%%", 100*(t/c.Seconds-1))
+			model, err = number(1e6*t), difference(t, c.Seconds)
 		}
-		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t\n", c.Ranks, c.Bytes, number(1e6*c.Seconds), model, err,
-			number(c.AlgorithmBandwidth()/1e9), number(c.BusBandwidth()/1e9))
+		rows = append(rows, []string{strconv.Itoa(c.Ranks), strconv.FormatInt(c.Bytes, 10), number(1e6 * c.Seconds), model, err,
+			number(c.AlgorithmBandwidth() / 1e9), number(c.BusBandwidth() / 1e9)})
 	}
-	w.Flush()
+	return rows
 }
 
 // describe says what the model is in lines.
@@ -226,8 +236,7 @@ func (r *Report) writeOutlook(b *strings.Builder) {
 		w := table(b)
 		fmt.Fprintln(w, "mode\tranks\tmodel's step ms\tmeasured step ms\tdifference\t")
 		for _, c := range o.Checks {
-			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%+.0f%%\t\n", c.Mode, c.Ranks, milliseconds(c.ModelSeconds), milliseconds(c.MeasuredSeconds),
-				100*(c.ModelSeconds/c.MeasuredSeconds-1))
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t\n", c.Mode, c.Ranks, milliseconds(c.ModelSeconds), milliseconds(c.MeasuredSeconds), c.Difference())
 		}
 		w.Flush()
 	}
