@@ -82,7 +82,7 @@ func ranksAxis(values []float64, label func(float64) string) axis {
 }
 
 // powerAxis is logarithmic over the values, from and to a power of the base. It has a tick at every power, with words at
-// seven of them at most.
+// eight of them at most.
 func powerAxis(values []float64, base float64, label func(float64) string) axis {
 	power := func(v float64) float64 { return math.Log(v) / math.Log(base) }
 	lo := int(math.Floor(power(slices.Min(values)) + 1e-9))
@@ -98,6 +98,33 @@ func powerAxis(values []float64, base float64, label func(float64) string) axis 
 			t.label = label(t.value)
 		}
 		a.ticks = append(a.ticks, t)
+	}
+	return a
+}
+
+// decadeAxis is logarithmic over the values, with ticks at 1, 2 and 5 times the powers of ten.
+func decadeAxis(values []float64, label func(float64) string) axis {
+	lo, hi := slices.Min(values), slices.Max(values)
+	a := axis{log: true}
+	for power := math.Pow(10, math.Floor(math.Log10(lo))); a.hi < hi*(1-1e-9); power *= 10 {
+		for _, f := range []float64{1, 2, 5} {
+			v := f * power
+			if v <= lo*(1+1e-9) {
+				a.ticks = nil // a tick nearer to the least value follows
+			}
+			if a.hi < hi*(1-1e-9) || len(a.ticks) < 2 {
+				a.ticks = append(a.ticks, tick{v, label(v)})
+				a.hi = v
+			}
+		}
+	}
+	a.lo = a.ticks[0].value
+	if len(a.ticks) > 7 {
+		for i := range a.ticks {
+			if d := math.Log10(a.ticks[i].value); math.Abs(d-math.Round(d)) > 1e-9 {
+				a.ticks[i].label = ""
+			}
+		}
 	}
 	return a
 }

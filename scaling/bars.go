@@ -27,75 +27,85 @@ const maxBars = 8
 
 // Sizes of the bars, in pixels.
 const (
-	barsWidth                            = 1120.0
 	barHeight, barPitch, hiddenHeight    = 13.0, 20.0, 3.0
-	groupGap, barsTop, barsLeft, barsEnd = 12.0, 8.0, 150.0, 96.0
+	groupHeight, groupGap                = 18.0, 6.0
+	barsTop, barsLeft, barsEnd, barsFoot = 4.0, 66.0, 70.0, 42.0
 )
 
-// partsFigure is false where there is no breakdown.
-func (r *Report) partsFigure() (Figure, bool) {
-	longest, rows, groups := 0.0, 0, 0
-	for _, p := range r.Scaling {
-		for _, k := range p.PerRank {
-			longest = max(longest, k.Parts.Total())
+// partsFigures are one of each mode that has a breakdown: where the steps of its ranks go, in fractions, for in strong
+// scaling steps shrink until nothing could be told from their lengths.
+func (r *Report) partsFigures() []Figure {
+	var out []Figure
+	for _, mode := range []string{Strong, Weak} {
+		var points []Scaling
+		for _, p := range ofMode(r.Scaling, mode) {
+			if len(p.PerRank) > 0 {
+				points = append(points, p)
+			}
 		}
-		if len(p.PerRank) > 0 {
-			rows += len(shown(&p.Point))
-			groups++
+		if len(points) > 0 {
+			out = append(out, partsFigure(mode, points))
 		}
 	}
-	if rows == 0 {
-		return Figure{}, false
+	if len(out) == 1 {
+		out[0].Wide = true
 	}
-	x := linearAxis(1e3*longest, number)
-	x.from, x.to = barsLeft, barsWidth-barsEnd
-	bottom := barsTop + float64(rows)*barPitch + float64(groups)*groupGap
-	v := newSVG(barsWidth, bottom+42, "Where a step goes")
+	return out
+}
+
+func partsFigure(mode string, points []Scaling) Figure {
+	f := Figure{Title: fmt.Sprintf("Where a step goes, %s scaling", mode),
+		Note: "Parts of each rank's mean step, which takes the time at the end of the bar. The thin line below is communication that is hidden: it runs while the rank computes."}
+	bars, more := 0, ""
+	for i := range points {
+		bars += len(shown(&points[i].Point))
+		if points[i].Ranks > maxBars {
+			more = fmt.Sprintf(" Of more than %d ranks, %d are shown, from the fastest to the slowest.", maxBars, maxBars)
+		}
+	}
+	f.Note += more
+	x := linearAxis(1, percent)
+	x.from, x.to = barsLeft, chartWidth-barsEnd
+	bottom := barsTop + float64(bars)*barPitch + float64(len(points))*(groupHeight+groupGap)
+	v := newSVG(chartWidth, bottom+barsFoot, f.Title)
 	for _, t := range x.ticks {
 		at := x.at(t.value)
 		v.line(at, barsTop, at, bottom, "grid")
 		v.text(at, bottom+16, "middle", "tick", t.label)
 	}
-	v.text((x.from+x.to)/2, bottom+36, "middle", "name", "ms of a step")
-	y := barsTop + groupGap/2
-	for _, p := range r.Scaling {
-		if len(p.PerRank) == 0 {
-			continue
-		}
-		v.text(8, y+barHeight-2, "start", "group", fmt.Sprintf("%s, %s", p.Mode, ranks(p.Ranks)))
-		for _, k := range shown(&p.Point) {
+	v.text((x.from+x.to)/2, bottom+36, "middle", "name", "part of the step")
+	y := barsTop
+	for i := range points {
+		p := &points[i].Point
+		v.text(8, y+groupHeight-5, "start", "group", ranks(p.Ranks))
+		y += groupHeight
+		for _, k := range shown(p) {
 			bar(v, &x, y, k)
 			y += barPitch
 		}
 		y += groupGap
 	}
-	f := Figure{Title: "Where a step goes", SVG: v.done(), Wide: true,
-		Note: "Mean over the steps. The thin line below a bar is communication that is hidden: it runs while the rank computes."}
+	f.SVG = v.done()
 	for _, s := range segments {
 		f.Legend = append(f.Legend, Key{swatch(s.colour, s.name, 10), s.name})
 	}
 	f.Legend = append(f.Legend, Key{swatch("p-hidden", "hidden", hiddenHeight), "hidden communication"})
-	for _, p := range r.Scaling {
-		if len(p.PerRank) > maxBars {
-			f.Note += fmt.Sprintf(" Of more than %d ranks, %d are shown, from the fastest to the slowest.", maxBars, maxBars)
-			break
-		}
-	}
-	return f, true
+	return f
 }
 
 // bar draws a rank's step.
 func bar(v *svg, x *axis, y float64, k RankPoint) {
 	v.text(barsLeft-8, y+barHeight-2, "end", "tick", fmt.Sprintf("rank %d", k.Rank))
-	from := 0.0
+	total, from := k.Parts.Total(), 0.0
 	for _, s := range segments {
-		seconds := s.seconds(k.Parts)
-		left := x.at(1e3 * from)
-		v.rect(left, y, x.at(1e3*(from+seconds))-left, barHeight, s.colour, fmt.Sprintf("rank %d: %s %s", k.Rank, s.name, ms(seconds)))
-		from += seconds
+		share := s.seconds(k.Parts) / total
+		left := x.at(from)
+		v.rect(left, y, x.at(from+share)-left, barHeight, s.colour, fmt.Sprintf("rank %d: %s %s, %s", k.Rank, s.name, ms(share*total), percent(share)))
+		from += share
 	}
-	v.rect(x.from, y+barHeight, x.at(1e3*k.Parts.HiddenComm)-x.from, hiddenHeight, "p-hidden", fmt.Sprintf("rank %d: hidden communication %s", k.Rank, ms(k.Parts.HiddenComm)))
-	v.text(x.at(1e3*from)+6, y+barHeight-2, "start", "value", ms(from))
+	v.rect(x.from, y+barHeight, x.at(k.Parts.HiddenComm/total)-x.from, hiddenHeight, "p-hidden",
+		fmt.Sprintf("rank %d: hidden communication %s", k.Rank, ms(k.Parts.HiddenComm)))
+	v.text(x.to+6, y+barHeight-2, "start", "value", ms(total))
 }
 
 func swatch(colour, name string, height float64) template.HTML {

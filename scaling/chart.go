@@ -109,7 +109,7 @@ func (c *chart) draw() template.HTML {
 	for _, t := range c.x.ticks {
 		x := c.x.at(t.value)
 		v.line(x, frame.bottom, x, frame.bottom+4, "axis")
-		v.text(x, frame.bottom+18, "middle", "tick", t.label)
+		v.text(x, frame.bottom+20, "middle", "tick", t.label)
 	}
 	v.line(frame.left, frame.bottom, frame.right, frame.bottom, "axis")
 	v.text((frame.left+frame.right)/2, chartHeight-6, "middle", "name", c.xName)
@@ -117,7 +117,6 @@ func (c *chart) draw() template.HTML {
 	if c.prediction {
 		v.text(frame.right, 16, "end", "mark", "prediction, not measured")
 	}
-	// Labels may cross a line but not a point.
 	room := &placer{frame: box{frame.left, marginTop - 10, chartWidth, frame.bottom}}
 	for i := range c.series {
 		c.trace(v, &c.series[i], room)
@@ -130,19 +129,22 @@ func (c *chart) draw() template.HTML {
 			if m.label == "" {
 				continue
 			}
-			if baseline, ok := room.place(x, y, m.label); ok {
-				v.text(x, baseline, "middle", "value", m.label)
+			if middle, baseline, ok := room.place(x, y, m.label); ok {
+				v.text(middle, baseline, "middle", "value "+s.colour, m.label)
 			}
 		}
 	}
 	return v.done()
 }
 
-// trace draws a series' line and takes the room of its points.
+// trace draws a series' line, and takes its room and that of its points.
 func (c *chart) trace(v *svg, s *series, room *placer) {
 	var points [][2]float64
-	for _, m := range s.points {
+	for i, m := range s.points {
 		x, y := c.x.at(m.x), c.y.at(m.y)
+		if i > 0 && s.style.hasLine() {
+			room.along(points[i-1][0], points[i-1][1], x, y)
+		}
 		points = append(points, [2]float64{x, y})
 		if s.style.hasPoints() {
 			room.take(box{x - clearance, y - clearance, x + clearance, y + clearance})

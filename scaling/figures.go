@@ -7,12 +7,13 @@ import (
 
 // figures are the page's plots: those of measurements, and those of predictions, which share none.
 func (r *Report) figures() []Figure {
-	out := []Figure{r.speedFigure(), r.efficiencyFigure()}
-	if f, ok := r.partsFigure(); ok {
-		out = append(out, f)
+	var out []Figure
+	if r.compares() {
+		out = append(out, r.speedFigure(), r.efficiencyFigure())
 	}
-	if f, ok := r.ringFigure(); ok {
-		out = append(out, f)
+	out = append(out, r.partsFigures()...)
+	if len(r.Study.Collectives) > 0 {
+		out = append(out, r.ringTimeFigure(), r.ringBandwidthFigure())
 	}
 	if len(r.Outlook.Predictions) > 0 {
 		out = append(out, r.predictedStepFigure(), r.predictedEfficiencyFigure())
@@ -20,9 +21,17 @@ func (r *Report) figures() []Figure {
 	return out
 }
 
+// compares is true where a mode has more than one point.
+func (r *Report) compares() bool {
+	return len(ofMode(r.Scaling, Strong)) > 1 || len(ofMode(r.Scaling, Weak)) > 1
+}
+
 var modeColours = map[string]string{Strong: "c1", Weak: "c2"}
 
 func whole(v float64) string { return fmt.Sprintf("%.0f", v) }
+
+// plain is for the round values of ticks.
+func plain(v float64) string { return fmt.Sprintf("%.6g", v) }
 
 func (r *Report) worlds() []float64 {
 	var out []float64
@@ -54,7 +63,7 @@ func (r *Report) speedFigure() Figure {
 		}
 		c.series = append(c.series, s)
 	}
-	c.y = powerAxis(speeds, 2, number)
+	c.y = decadeAxis(speeds, plain)
 	return c.figure("Both axes are logarithmic, so perfect scaling is a straight line.")
 }
 
@@ -78,48 +87,54 @@ func (r *Report) efficiencyFigure() Figure {
 	return c.figure("Images/s a rank, over those of the fewest ranks.")
 }
 
-var curveColours = []string{"c1", "c2", "c3", "c4", "c5", "c6"}
+var curveColours = []string{"c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"}
 
-// ringFigure is false where nothing was measured.
-func (r *Report) ringFigure() (Figure, bool) {
-	var sizes, times []float64
+// ring makes a chart of the all-reduces against their size, with the model's curve for each number of ranks.
+func (r *Report) ring(title, yName string, value func(Collective) float64, text func(float64) string) (c chart, values []float64) {
+	var sizes []float64
 	var worlds []int
 	for _, k := range r.Study.Collectives {
-		sizes, times, worlds = append(sizes, float64(k.Bytes)), append(times, k.Seconds), append(worlds, k.Ranks)
-	}
-	if len(sizes) == 0 {
-		return Figure{}, false
+		sizes, worlds = append(sizes, float64(k.Bytes)), append(worlds, k.Ranks)
 	}
 	slices.Sort(worlds)
-	worlds = slices.Compact(worlds)
-	c := chart{title: "Time of an all-reduce", xName: "bytes", yName: "time", x: powerAxis(sizes, 4, binaryBytes)}
-	fitted := r.Fit.fitted()
-	for i, n := range worlds {
+	c = chart{title: title, xName: "bytes", yName: yName, x: powerAxis(sizes, 4, binaryBytes)}
+	for i, n := range slices.Compact(worlds) {
 		colour := curveColours[i%len(curveColours)]
 		s := series{name: ranks(n), colour: colour, style: lonePoints}
 		for _, k := range r.Study.Collectives {
 			if k.Ranks == n {
-				s.points = append(s.points, mark{x: float64(k.Bytes), y: k.Seconds,
-					tip: fmt.Sprintf("%s of %s: %s, %s on the bus", binaryBytes(float64(k.Bytes)), ranks(n), ms(k.Seconds), bandwidth(k.BusBandwidth()))})
+				s.points = append(s.points, mark{x: float64(k.Bytes), y: value(k), tip: fmt.Sprintf("%s of %s: %s", binaryBytes(float64(k.Bytes)), ranks(n), text(value(k)))})
+				values = append(values, value(k))
 			}
 		}
-		if fitted && n > 1 {
+		if r.Fit.fitted() && n > 1 {
 			curve := series{colour: colour, style: fittedCurve}
 			for _, bytes := range between(slices.Min(sizes), slices.Max(sizes), 60) {
-				t := r.Fit.Seconds(n, bytes)
-				curve.points = append(curve.points, mark{x: bytes, y: t})
-				times = append(times, t)
+				v := value(Collective{n, int64(bytes), r.Fit.Seconds(n, bytes)})
+				curve.points = append(curve.points, mark{x: bytes, y: v})
+				values = append(values, v)
 			}
 			c.series = append(c.series, curve)
 		}
 		c.series = append(c.series, s)
 	}
-	c.y = powerAxis(times, 10, ms)
-	note := "Points are measured. No model could be fitted."
-	if fitted {
-		note = fmt.Sprintf("Points are measured, lines are the fitted model: %s, %s.", r.Fit.Form, r.Fit.Quality+" fit")
+	return c, values
+}
+
+func (r *Report) ringTimeFigure() Figure {
+	c, values := r.ring("Time of an all-reduce", "time", func(k Collective) float64 { return k.Seconds }, ms)
+	c.y = powerAxis(values, 10, ms)
+	if !r.Fit.fitted() {
+		return c.figure("Points are measured. No model could be fitted.")
 	}
-	return c.figure(note), true
+	return c.figure(fmt.Sprintf("Points are measured, lines are the fitted model: %s, a %s fit.", r.Fit.Form, r.Fit.Quality))
+}
+
+func (r *Report) ringBandwidthFigure() Figure {
+	c, values := r.ring("Bandwidth of a link", "bus bandwidth, GB/s", func(k Collective) float64 { return k.BusBandwidth() / 1e9 },
+		func(v float64) string { return number(v) + " GB/s" })
+	c.y = linearAxis(slices.Max(values), plain)
+	return c.figure("What each link of the ring carries: 2(N-1)/N of the bytes, over the time.")
 }
 
 var algorithmColours = map[string]string{Ring: "c1", HierarchicalRing: "c2", DoubleTree: "c3"}
@@ -144,8 +159,9 @@ func (r *Report) predicted(title, yName string, value func(Prediction) float64, 
 }
 
 func (r *Report) predictedStepFigure() Figure {
-	c, values := r.predicted("Predicted step", "step", func(p Prediction) float64 { return p.StepSeconds }, ms)
-	c.y = linearAxis(slices.Max(values), ms)
+	c, values := r.predicted("Predicted step", "step, ms", func(p Prediction) float64 { return 1e3 * p.StepSeconds },
+		func(v float64) string { return number(v) + " ms" })
+	c.y = linearAxis(slices.Max(values), plain)
 	return c.figure("Compute as measured, and the all-reduces that the model says backward does not hide.")
 }
 

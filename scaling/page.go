@@ -29,7 +29,7 @@ type page struct {
 }
 
 // card is one large figure.
-type card struct{ Name, Value, More string }
+type card struct{ Name, Value, More, Limit string }
 
 type pointRow struct {
 	Scaling
@@ -60,17 +60,15 @@ func (r *Report) cards() []card {
 			continue
 		}
 		last := points[len(points)-1]
-		name := fmt.Sprintf("%s scaling, %s", title(mode), ranks(last.Ranks))
-		if len(points) == 1 {
-			out = append(out, card{name, number(last.ImagesPerSecond) + " images/s", r.verdict(mode, last.Ranks).limitedBy()})
-			continue
+		speed := number(last.ImagesPerSecond) + " images/s"
+		c := card{fmt.Sprintf("%s scaling, %s", title(mode), ranks(last.Ranks)), speed, "nothing to compare with", r.verdict(mode, last.Ranks).limitedBy()}
+		if len(points) > 1 {
+			c.Value, c.More = percent(last.Efficiency)+" efficiency", fmt.Sprintf("%s, speed-up %s", speed, ratio(last.Speedup))
 		}
-		out = append(out,
-			card{name, percent(last.Efficiency), "efficiency, speed-up " + ratio(last.Speedup)},
-			card{name, number(last.ImagesPerSecond) + " images/s", r.verdict(mode, last.Ranks).limitedBy()})
+		out = append(out, c)
 	}
 	if f := &r.Fit; f.Usable && f.Beta > 0 {
-		out = append(out, card{"Link of the ring", bandwidth(f.Bandwidth()), ms(f.Alpha) + " a hop"})
+		out = append(out, card{"Link of the ring", bandwidth(f.Bandwidth()), ms(f.Alpha) + " a hop", "from a " + f.Quality + " fit"})
 	}
 	return out
 }

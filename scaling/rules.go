@@ -6,7 +6,7 @@ type Cause string
 // The causes. Compute is the good one: nothing else takes a share worth naming.
 const (
 	Compute       Cause = "compute"
-	Cores         Cause = "cores oversubscribed"
+	Cores         Cause = "oversubscribed cores"
 	Stragglers    Cause = "stragglers"
 	Bandwidth     Cause = "bandwidth"
 	Latency       Cause = "latency"

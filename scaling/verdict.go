@@ -124,8 +124,7 @@ func (v *Verdict) head() string {
 func (v *Verdict) sentences(s *situation) []string {
 	text := []string{v.head()}
 	if v.Limits[0] == Compute {
-		text[0] += fmt.Sprintf(" Forward and backward are %s of the step, and nothing else takes enough to count.",
-			percent(s.step.compute()/s.step.Total()))
+		text = append(text, fmt.Sprintf("Forward and backward are %s of the step, and nothing else takes enough to count.", percent(s.step.compute()/s.step.Total())))
 	}
 	small := 0.0
 	for _, l := range v.Losses {
