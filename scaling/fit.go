@@ -134,7 +134,7 @@ func (f *Fit) judge() {
 	switch {
 	case f.RelativeResidual > fairResidual:
 		f.Usable, f.Quality = false, FitPoor
-		f.Problem = fmt.Sprintf("the model does not describe the measurements: it misses them by %.0f%%, the worst by %.0f%%; nothing is predicted with it",
+		f.Problem = fmt.Sprintf("the model does not describe the measurements: it misses them by %.0f%%, the worst by %.0f%%",
 			100*f.RelativeResidual, 100*f.WorstError)
 		return
 	case f.RelativeResidual > goodResidual:

@@ -114,3 +114,47 @@ func TestStudyRoundTrip(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want.String())
 	}
 }
+
+// TestEveryFieldIsDocumented looks each field's name up in docs/scaling.md.
+func TestEveryFieldIsDocumented(t *testing.T) {
+	docs, err := os.ReadFile(filepath.Join("..", "docs", "scaling.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := os.ReadFile(filepath.Join("testdata", "strong-and-weak.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var look func(v any)
+	names := map[string]bool{}
+	look = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, inner := range v {
+				names[name] = true
+				look(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				look(inner)
+			}
+		}
+	}
+	for line := range bytes.Lines(lines) {
+		var v any
+		if err := json.Unmarshal(line, &v); err != nil {
+			t.Fatal(err)
+		}
+		look(v)
+	}
+	for name := range names {
+		if !bytes.Contains(docs, []byte("`"+name+"`")) {
+			t.Errorf("docs/scaling.md lacks the field %s", name)
+		}
+	}
+	for _, r := range rules {
+		if !bytes.Contains(docs, []byte("\n| "+string(r.cause)+" |")) {
+			t.Errorf("docs/scaling.md lacks the cause %s", r.cause)
+		}
+	}
+}

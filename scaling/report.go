@@ -49,7 +49,7 @@ func (r *Report) summary() []string {
 		for i := len(points) - 2; i >= 0 && r.verdict(mode, points[i].Ranks).Limits[0] == v.Limits[0]; i-- {
 			from = points[i].Ranks
 		}
-		if from < last.Ranks && v.Limits[0] != Compute {
+		if from < last.Ranks && ruleOf(v.Limits[0]) != nil {
 			text += fmt.Sprintf(", which sets in at %s", ranks(from))
 		}
 		text += "."
@@ -130,11 +130,6 @@ func (r *Report) notes() []string {
 				out = append(out, fmt.Sprintf("%s scaling changes the threads a rank: efficiency compares ranks of unlike size.", title(mode)))
 				break
 			}
-		}
-	}
-	for _, p := range r.Scaling {
-		if len(p.PerRank) == 0 {
-			out = append(out, fmt.Sprintf("%s scaling, %s: no breakdown of the step was measured.", title(p.Mode), ranks(p.Ranks)))
 		}
 	}
 	return out

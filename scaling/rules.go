@@ -53,7 +53,7 @@ var rules = []rule{
 	{Latency, fromShare, (*situation).latencyLost, (*situation).latencySay, false,
 		"Fewer, larger buckets or a shorter path (hierarchical ring, tree) helps; a faster link does not."},
 	{Communication, fromShare, (*situation).communicationLost, (*situation).communicationSay, false,
-		"Measure all-reduces of several sizes to learn whether it is bandwidth or latency."},
+		"Measure all-reduces of several sizes on a quiet machine to learn whether it is bandwidth or latency."},
 	{SharedMemory, fromShare, (*situation).memoryLost, (*situation).memorySay, false,
 		"Spread the ranks over more machines, or use fewer ranks with more threads."},
 	{SmallBatch, fromShare, (*situation).batchLost, (*situation).batchSay, false,

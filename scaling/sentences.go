@@ -13,15 +13,23 @@ func (s *situation) coresSay() string {
 	}
 	text := fmt.Sprintf("%s of %s share %s", ranks(s.point.Ranks), count(s.point.ThreadsPerRank, "thread"), cores)
 	if s.same != nil {
-		return text + fmt.Sprintf(", so forward and backward take %sx as long as at %s (%s after %s)",
-			ratio(s.step.compute()/s.same.typical().compute()), ranks(s.same.Ranks), ms(s.step.compute()), ms(s.same.typical().compute()))
+		return text + fmt.Sprintf(", so forward and backward take %s at %s (%s after %s)",
+			longer(s.step.compute(), s.same.typical().compute()), ranks(s.same.Ranks), ms(s.step.compute()), ms(s.same.typical().compute()))
 	}
 	return text + ", so forward and backward take longer than the base's for as many images"
 }
 
+// longer compares two times. Nothing has no ratio.
+func longer(seconds, usual float64) string {
+	if usual == 0 {
+		return "longer than"
+	}
+	return ratio(seconds/usual) + "x as long as"
+}
+
 func (s *situation) memorySay() string {
-	text := fmt.Sprintf("forward and backward take %sx as long as at %s with the same batch a rank (%s after %s): the ranks share memory bandwidth, cache or clock",
-		ratio(s.step.compute()/s.same.typical().compute()), ranks(s.same.Ranks), ms(s.step.compute()), ms(s.same.typical().compute()))
+	text := fmt.Sprintf("forward and backward take %s at %s with the same batch a rank (%s after %s): the ranks share memory bandwidth, cache or clock",
+		longer(s.step.compute(), s.same.typical().compute()), ranks(s.same.Ranks), ms(s.step.compute()), ms(s.same.typical().compute()))
 	if s.busy() {
 		text += fmt.Sprintf(", or the ring's own work takes their cores, for %s of %d are busy", number(s.point.busyCores()), s.study.cores())
 	}

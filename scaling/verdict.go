@@ -39,7 +39,7 @@ func judge(study *Study, scaling []Scaling, i int, fit *Fit) Verdict {
 	v := Verdict{Mode: p.Mode, Ranks: p.Ranks, Base: p.Ranks == p.BaseRanks, Efficiency: p.Efficiency}
 	if len(p.PerRank) == 0 {
 		v.Limits = []Cause{Unknown}
-		v.Sentences = []string{v.head() + " No breakdown of the step was measured, so the cause is unknown."}
+		v.Sentences = []string{v.head(), "No breakdown of the step was measured, so the cause is unknown."}
 		return v
 	}
 	s := &situation{study: study, point: &p.Point, step: p.typical(), base: &p.Point, same: sameWork(scaling, &p.Point), fit: fit}
@@ -92,7 +92,7 @@ func limits(losses []Loss) []Cause {
 
 func (v *Verdict) limitedBy() string {
 	if v.Limits[0] == Unknown {
-		return "limited by what is not known"
+		return "limited by a cause that is unknown"
 	}
 	return "limited by " + v.names()
 }
