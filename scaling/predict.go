@@ -65,7 +65,7 @@ func workerOf(p *Point, rank Parts) worker {
 	return worker{f * (rank.Total() - rank.ExposedComm), f * rank.Backward}
 }
 
-// step adds the exposed communication to a rank's work.
+// step is what a rank waits for the ring, and how long all its all-reduces take, where sum is the time of one.
 func (s *Study) step(w worker, sum func(bytes float64) float64) (exposed, comm float64) {
 	bytes, ready := s.buckets()
 	sums := make([]float64, len(bytes))

@@ -121,7 +121,7 @@ func (r *RankPoint) validate() error {
 	if !duration(q.Other + 1e-3*r.StepSeconds) {
 		return fmt.Errorf("other of %g s: must be at least 0", q.Other)
 	}
-	if q.Straggler > q.ExposedComm*(1+1e-6) {
+	if q.Straggler > q.ExposedComm*(1+1e-6)+1e-9 {
 		return fmt.Errorf("%g s of waiting for stragglers in %g s of exposed communication: it is a part of that", q.Straggler, q.ExposedComm)
 	}
 	if q.Total() <= 0 {
