@@ -204,3 +204,29 @@ func TestBarrierWaitsForTheLast(t *testing.T) {
 		}))
 	})
 }
+
+// A sum is complete when the last rank has come, however late Wait looks.
+func TestTimesOfACollective(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		groups, _ := allreducetest.Groups(testConfig(2), allreducetest.Faults{})
+		defer allreducetest.CloseAll(groups)
+		begin := time.Now()
+		errs := allreducetest.Run(groups, func(g *allreduce.Group) error {
+			late := time.Duration(g.Rank()) * time.Second
+			time.Sleep(late)
+			p := g.Start(make([]float32, 100), allreduce.Sum{})
+			time.Sleep(5 * time.Second)
+			if err := p.Wait(t.Context()); err != nil {
+				return err
+			}
+			started, finished := p.Times()
+			if started.Sub(begin) != late || finished.Sub(begin) != time.Second {
+				return fmt.Errorf("started after %v and finished after %v, want %v and 1s", started.Sub(begin), finished.Sub(begin), late)
+			}
+			return nil
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+	})
+}
