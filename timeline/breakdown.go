@@ -1,5 +1,7 @@
 package timeline
 
+import "time"
+
 // Step is where one step of one rank went, in seconds. Data, Forward, Backward, ExposedComm, Optimizer and Other add up to
 // Total.
 type Step struct {
@@ -67,6 +69,7 @@ func lastHandIns(same []*stepEvents) handIns {
 func (s *stepEvents) breakdown(late handIns) Step {
 	out := Step{Step: int(s.step), Total: (s.end - s.begin).Seconds()}
 	var compute, waits, rings spans
+	var busy time.Duration // in parts; moments lie within the passes
 	exchange := 0
 	for _, e := range s.events {
 		own := span{e.Begin, e.End}
@@ -94,6 +97,8 @@ func (s *stepEvents) breakdown(late handIns) Step {
 		}
 		if e.Kind.collective() {
 			rings = append(rings, own)
+		} else {
+			busy += own.end - own.begin
 		}
 	}
 	for _, e := range s.events {
@@ -105,6 +110,6 @@ func (s *stepEvents) breakdown(late handIns) Step {
 		}
 	}
 	out.HiddenComm = compute.overlap(rings.union()) - compute.overlap(waits.union())
-	out.Other = out.Total - out.Data - out.Forward - out.Backward - out.ExposedComm - out.Optimizer
+	out.Other = (s.end - s.begin - busy).Seconds()
 	return out
 }

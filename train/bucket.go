@@ -1,5 +1,7 @@
 package train
 
+import "ringloom/nn"
+
 // bucket is a contiguous range of the gradient memory that travels as one all-reduce.
 type bucket struct {
 	lo, hi int // elements
@@ -9,6 +11,15 @@ type bucket struct {
 
 // span is where one parameter lies in the flat memory, in elements.
 type span struct{ offset, length int }
+
+// spansOf says where the parameters of a list lie.
+func spansOf(params []nn.Param) []span {
+	spans := make([]span, len(params))
+	for i, p := range params {
+		spans[i] = span{p.Offset, p.Len}
+	}
+	return spans
+}
 
 // planBuckets groups the parameters from the last to the first, the order in which backward finishes them, into
 // buckets of at least bucketBytes each but the final one. The plan depends on nothing but its arguments, so that it

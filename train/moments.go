@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringloom/allreduce"
+	"ringloom/timeline"
 )
 
 // momentSync averages batch norm's moments over ranks in the middle of a pass (Config.SyncBatchNorm). Passes are the same
@@ -18,11 +19,14 @@ type momentSync struct {
 	ctx    context.Context // of the step under way
 	weight float32         // this rank's share of the samples
 	waited float64         // seconds
+
+	recorder *timeline.Recorder
+	step     int // of the run
 }
 
-// begin prepares the passes over a micro-batch.
-func (s *momentSync) begin(ctx context.Context, mb microBatch) {
-	s.ctx, s.weight = ctx, float32(mb.hi-mb.lo)/float32(mb.shared)
+// begin prepares the passes over a micro-batch of a step of the run.
+func (s *momentSync) begin(ctx context.Context, step int, mb microBatch) {
+	s.ctx, s.step, s.weight = ctx, step, float32(mb.hi-mb.lo)/float32(mb.shared)
 }
 
 // average makes means over this rank's samples means over all ranks'.
@@ -35,7 +39,9 @@ func (s *momentSync) average(values []float32) error {
 		values[i] *= s.weight
 	}
 	err := s.ring.Start(values, allreduce.Sum{Bucket: s.bucket}).Wait(s.ctx)
-	s.waited += time.Since(begin).Seconds()
+	end := time.Now()
+	s.waited += end.Sub(begin).Seconds()
+	s.recorder.Record(timeline.Moments, s.step, -1, 0, begin, end)
 	return err
 }
 

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"time"
 
 	"ringloom/nn"
+	"ringloom/timeline"
 )
 
 // State is where a run stands after some step. Together with the parameters, the running moments and what the optimizer
@@ -155,6 +157,7 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 	if w.OnState == nil {
 		return nil
 	}
+	defer w.recordSince(timeline.Checkpoint, time.Now())
 	if err := w.shareMoments(ctx); err != nil {
 		return err
 	}

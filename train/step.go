@@ -7,6 +7,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/data"
 	"ringloom/nn"
+	"ringloom/timeline"
 )
 
 // place is where in the run a step is.
@@ -52,10 +53,10 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 		program.SetLossScale(1 / float32(at.globalLen))
 		program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, m))
 		if w.sync != nil {
-			w.sync.begin(ctx, mb)
+			w.sync.begin(ctx, w.steps, mb)
 		}
 		stats, err := program.Forward()
-		watch.lap(&t.Forward)
+		w.lap(watch, &t.Forward, timeline.Forward, -1)
 		w.sync.move(&t.Forward, &t.ExposedComm)
 		if err != nil {
 			return total, err
@@ -75,7 +76,7 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 			w.verdicts.start(w.Rank, len(w.tracker.plan))
 			err = program.Backward(w.ready)
 		}
-		watch.lap(&t.Backward)
+		w.lap(watch, &t.Backward, timeline.Backward, -1)
 		w.sync.move(&t.Backward, &t.ExposedComm)
 		if err != nil {
 			return total, err
@@ -110,21 +111,23 @@ func (w *Worker) startBuckets(param int) {
 // whole is needed first. It applies none where a rank's loss, or the norm, is not finite.
 func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwatch) error {
 	rank, micro, value, err := w.verdicts.wait(ctx)
-	watch.lap(&t.ExposedComm)
+	w.lap(watch, &t.ExposedComm, timeline.Wait, -1)
 	if err != nil {
 		return err
 	}
+	w.recordComm(timeline.Verdict, -1, 0, w.verdicts.pending)
 	if rank >= 0 {
 		return w.lossError(ctx, at, rank, micro, value)
 	}
 	w.opt.begin(w.steps, w.schedule.rate(w.steps), 1)
 	squares := 0.0
-	for b := range w.tracker.plan {
+	for b, bk := range w.tracker.plan {
 		err := w.pending[b].Wait(ctx)
-		watch.lap(&t.ExposedComm)
+		w.lap(watch, &t.ExposedComm, timeline.Wait, b)
 		if err != nil {
 			return err
 		}
+		w.recordComm(timeline.Comm, b, 4*int64(bk.hi-bk.lo), w.pending[b])
 		if w.clip == nil {
 			err = w.opt.update(b)
 		} else {
@@ -132,7 +135,7 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 			sum, err = w.clip.sumOfSquares(b)
 			squares += sum
 		}
-		watch.lap(&t.Optimizer)
+		w.lap(watch, &t.Optimizer, timeline.Optimizer, b)
 		if err != nil {
 			return err
 		}
@@ -140,7 +143,7 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 	if w.clip == nil {
 		return nil
 	}
-	defer watch.lap(&t.Optimizer)
+	defer w.lap(watch, &t.Optimizer, timeline.Optimizer, -1)
 	norm := math.Sqrt(squares)
 	if !finite(norm) {
 		return w.normError(ctx, at, norm)

@@ -1,6 +1,12 @@
 package train
 
-import "time"
+import (
+	"time"
+
+	"ringloom/allreduce"
+	"ringloom/nn"
+	"ringloom/timeline"
+)
 
 // Timing is where one rank's epoch went, in seconds of its training thread. ExposedComm is the wait for collectives
 // that backward did not hide.
@@ -19,9 +25,39 @@ type stopwatch struct{ last time.Time }
 
 func startWatch() stopwatch { return stopwatch{time.Now()} }
 
-// lap adds the time since the previous lap to a part.
-func (s *stopwatch) lap(part *float64) {
-	now := time.Now()
-	*part += now.Sub(s.last).Seconds()
-	s.last = now
+// lap adds the time since the previous lap to a part, and returns where it begins and ends.
+func (s *stopwatch) lap(part *float64) (begin, end time.Time) {
+	begin, end = s.last, time.Now()
+	*part += end.Sub(begin).Seconds()
+	s.last = end
+	return begin, end
+}
+
+// lap ends a part of the step under way: it is added to the epoch's timing and recorded. bucket is -1 where it is none's.
+func (w *Worker) lap(watch *stopwatch, part *float64, kind timeline.Kind, bucket int) {
+	begin, end := watch.lap(part)
+	w.Recorder.Record(kind, w.steps, bucket, 0, begin, end)
+}
+
+// recordComm records a collective of the step under way that Wait has just returned from.
+func (w *Worker) recordComm(kind timeline.Kind, bucket int, bytes int64, p *allreduce.Pending) {
+	started, finished := p.Times()
+	w.Recorder.Record(kind, w.steps, bucket, bytes, started, finished)
+}
+
+// recordSince records what has lasted from begin until now and belongs to the last step that was taken.
+func (w *Worker) recordSince(kind timeline.Kind, begin time.Time) {
+	w.Recorder.Record(kind, w.steps-1, -1, 0, begin, time.Now())
+}
+
+// EventsPerStep is the most that a Recorder is given for a step, with the evaluation, checks and checkpoint that may come
+// behind it.
+func EventsPerStep(c Config, model nn.Info) int {
+	passes := 2 * c.Accumulate
+	if c.SyncBatchNorm {
+		passes += passes * len(model.State) / 2 // a mean and a variance a layer
+	}
+	buckets := len(planBuckets(spansOf(model.Params), c.BucketBytes))
+	const data, verdict, clipped, behind = 1, 2, 1, 4
+	return data + passes + verdict + 3*buckets + clipped + behind
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"ringloom/allreduce"
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/shard"
+	"ringloom/timeline"
 )
 
 // Options is what one rank brings to a run besides the Config that all share. The Worker uses Device and Ring and
@@ -29,6 +31,9 @@ type Options struct {
 	// steps. Until it returns, the parameters and OptimizerState stand still, and StateValues is the mean over ranks. May
 	// be nil, on all ranks.
 	OnState func(State) error
+	// Recorder gets what this rank does and when; EventsPerStep says how much. nil records nothing. On all ranks or on
+	// some: nothing depends on it.
+	Recorder *timeline.Recorder
 }
 
 // Step is this rank's progress.
@@ -111,17 +116,14 @@ func (w *Worker) shardConfig(world, rank int) shard.Config {
 
 // prepareStep makes what a step needs besides the programs.
 func (w *Worker) prepareStep() (err error) {
-	spans := make([]span, len(w.params.List))
-	for i, p := range w.params.List {
-		spans[i] = span{p.Offset, p.Len}
-	}
+	spans := spansOf(w.params.List)
 	plan := planBuckets(spans, w.BucketBytes)
 	w.tracker = newBucketTracker(plan, len(spans))
 	w.pending = make([]*allreduce.Pending, len(plan))
 	w.ready = w.startBuckets
 	w.verdicts = newVerdicts(w.Ring, w.World)
 	if w.SyncBatchNorm && w.World > 1 {
-		w.sync = &momentSync{ring: w.Ring, bucket: len(plan) + 1}
+		w.sync = &momentSync{ring: w.Ring, bucket: len(plan) + 1, recorder: w.Recorder}
 	}
 	if w.opt, err = newOptimizer(w.Config, w.Device, w.params, plan); err != nil {
 		return err
@@ -183,12 +185,16 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err := w.shareMoments(ctx); err != nil {
 			return err
 		}
+		begin := time.Now()
 		if err := w.checkParameters(ctx); err != nil {
 			return err
 		}
+		w.recordSince(timeline.Check, begin)
+		begin = time.Now()
 		if err := w.evaluate(ctx, local); err != nil {
 			return err
 		}
+		w.recordSince(timeline.Eval, begin)
 		outcome, err := w.exchange(ctx, epoch, local)
 		if err != nil {
 			return err
@@ -248,11 +254,13 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 	e.StepLoss = append(make([]float64, 0, steps), e.StepLoss...)
 	whole, watch := startWatch(), startWatch()
 	for step := first; step < steps; step++ {
+		begin := time.Now()
 		batch, err := loader.Next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		watch.lap(&e.Data)
+		_, end := watch.lap(&e.Data)
+		w.Recorder.Record(timeline.Data, w.steps, -1, 0, begin, end)
 
 		at := place{epoch, step, w.sampler.GlobalLen(epoch, step)}
 		e.LearningRate = w.schedule.rate(w.steps)
@@ -273,7 +281,8 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 			if err := w.checkParameters(ctx); err != nil {
 				return nil, err
 			}
-			watch.lap(&e.ExposedComm)
+			begin, end := watch.lap(&e.ExposedComm)
+			w.Recorder.Record(timeline.Check, w.steps-1, -1, 0, begin, end)
 		}
 		if w.CheckpointEvery > 0 && w.steps%w.CheckpointEvery == 0 && step < steps-1 {
 			whole.lap(&e.Total)
