@@ -8,6 +8,7 @@ type crew struct {
 	set      *Dataset
 	size     int // pixels of a resized image
 	augment  Augmentation
+	labels   bool // alone
 	resizers []*Resizer
 	scratch  [][]byte      // of each worker: an augmented image
 	work     []chan *Batch // to all workers but the first
@@ -16,7 +17,7 @@ type crew struct {
 }
 
 func newCrew(cfg LoaderConfig) *crew {
-	c := &crew{set: cfg.Dataset, size: cfg.Side * cfg.Side, augment: cfg.Augmentation}
+	c := &crew{set: cfg.Dataset, size: cfg.Side * cfg.Side, augment: cfg.Augmentation, labels: cfg.LabelsOnly}
 	for range cfg.Workers {
 		c.resizers = append(c.resizers, NewResizer(cfg.Dataset.Side, cfg.Side))
 		c.scratch = append(c.scratch, make([]byte, cfg.Dataset.Side*cfg.Dataset.Side))
@@ -47,13 +48,16 @@ func (c *crew) fill(b *Batch) {
 func (c *crew) fillPart(b *Batch, worker int) {
 	for i := b.N * worker / len(c.resizers); i < b.N*(worker+1)/len(c.resizers); i++ {
 		sample := int(b.Indices[i])
+		b.Labels[i] = float32(c.set.Labels[sample])
+		if c.labels {
+			continue
+		}
 		image := c.set.Image(sample)
 		if c.augment.changes() {
 			c.augment.Apply(c.scratch[worker], image, c.set.Side, sample)
 			image = c.scratch[worker]
 		}
 		c.resizers[worker].Normalize(b.Pixels[i*c.size:(i+1)*c.size], image)
-		b.Labels[i] = float32(c.set.Labels[sample])
 	}
 }
 

@@ -25,6 +25,8 @@ type LoaderConfig struct {
 	// Workers is the number of goroutines that resize a batch together. 0 means 1, which makes thousands of images/s
 	// even at 224 pixels.
 	Workers int
+	// LabelsOnly leaves Batch.Pixels empty: nothing is decoded, changed or resized.
+	LabelsOnly bool
 }
 
 func (c LoaderConfig) withDefaults() LoaderConfig {
@@ -42,7 +44,7 @@ func (c LoaderConfig) withDefaults() LoaderConfig {
 
 // Batch is one step's samples. The loader owns the memory; it is valid from Next until Release.
 type Batch struct {
-	Pixels  []float32 // [N, Side, Side], 0 to 1
+	Pixels  []float32 // [N, Side, Side], 0 to 1; empty with LabelsOnly
 	Labels  []float32 // [N], the class numbers
 	Indices []int32   // [N], which samples of the data set these are
 	N       int
@@ -157,7 +159,9 @@ func (l *Loader) choose(b *Batch, step int) error {
 			return fmt.Errorf("data: step %d asks for sample %d of a data set of %d", step, i, l.cfg.Dataset.N)
 		}
 	}
-	b.Pixels = grow(b.Pixels, b.N*l.cfg.Side*l.cfg.Side)
+	if !l.cfg.LabelsOnly {
+		b.Pixels = grow(b.Pixels, b.N*l.cfg.Side*l.cfg.Side)
+	}
 	b.Labels = grow(b.Labels, b.N)
 	return nil
 }

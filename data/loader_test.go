@@ -58,6 +58,27 @@ func TestLoaderMakesEveryBatchInOrder(t *testing.T) {
 	}
 }
 
+func TestLoaderOfLabelsOnly(t *testing.T) {
+	set := first8(t)
+	l := NewLoader(LoaderConfig{Dataset: set, Side: 40, Steps: 2, Batch: inOrder(8, 5), LabelsOnly: true})
+	defer l.Close()
+	for range 2 {
+		b, err := l.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.N != 5 || len(b.Pixels) != 0 || len(b.Labels) != 5 {
+			t.Errorf("%d samples with %d pixels and %d labels", b.N, len(b.Pixels), len(b.Labels))
+		}
+		for i, sample := range b.Indices {
+			if b.Labels[i] != float32(set.Labels[sample]) {
+				t.Errorf("sample %d has label %v", sample, b.Labels[i])
+			}
+		}
+		l.Release(b)
+	}
+}
+
 func TestLoaderKeepsWithinItsDepth(t *testing.T) {
 	set := first8(t)
 	made := make(chan int, 100)

@@ -35,7 +35,6 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *Ra
 func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *Timing, watch *stopwatch) (total nn.Stats, err error) {
 	w.tracker.reset()
 	w.startErr, w.kept, w.idle = nil, false, false
-	size := w.model.InputSide * w.model.InputSide
 	micros := w.microBatches(at.globalLen, batch.N)
 	for m := range micros {
 		mb := w.microBatch(at.globalLen, batch.N, m)
@@ -48,7 +47,7 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 			clear(pixels)
 			clear(labels)
 		} else {
-			program.Load(batch.Pixels[mb.lo*size:mb.hi*size], batch.Labels[mb.lo:mb.hi])
+			w.load(program, batch, mb.lo, mb.hi)
 		}
 		program.SetLossScale(1 / float32(at.globalLen))
 		program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, m))
@@ -90,6 +89,17 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 		}
 	}
 	return total, w.startErr
+}
+
+// load puts the samples [lo, hi) of a batch into a program's input.
+func (w *Worker) load(program *nn.Program, batch *data.Batch, lo, hi int) {
+	if w.blind {
+		_, labels := program.Input()
+		copy(labels, batch.Labels[lo:hi])
+		return
+	}
+	size := w.model.InputSide * w.model.InputSide
+	program.Load(batch.Pixels[lo*size:hi*size], batch.Labels[lo:hi])
 }
 
 // startBuckets is called when a parameter's gradient is final.

@@ -51,7 +51,8 @@ type Worker struct {
 	programs map[programKey]*nn.Program
 	sampler  *shard.Sampler
 	schedule schedule
-	steps    int // done in all epochs
+	steps    int  // done in all epochs
+	blind    bool // the device looks at no image
 
 	opt         *optimizer
 	clip        *clipper     // nil without clipping
@@ -71,6 +72,9 @@ type Worker struct {
 	resume  *State   // what Resume was given
 	partial *Partial // what this rank has of the first epoch already, nil where it begins with it
 }
+
+// imageIgnorer is a Device that may not look at images, as package emulate's: then none is loaded.
+type imageIgnorer interface{ IgnoresImages() bool }
 
 // programKey tells apart the compiled shapes: the usual batch, the uneven last one, and those of evaluation.
 type programKey struct {
@@ -96,6 +100,9 @@ func newWorker(o Options, model models.Spec) (_ *Worker, err error) {
 		return nil, err
 	}
 	w := &Worker{Options: o, model: model, programs: map[programKey]*nn.Program{}}
+	if d, ok := o.Device.(imageIgnorer); ok {
+		w.blind = d.IgnoresImages()
+	}
 	if w.sampler, err = shard.New(w.shardConfig(o.World, o.Rank)); err != nil {
 		return nil, err
 	}
@@ -241,7 +248,7 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 	}
 	w.ownMoments()
 	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: w.Train, Side: w.model.InputSide, Steps: steps - first, Augmentation: w.augmentation(epoch),
+		Dataset: w.Train, Side: w.model.InputSide, Steps: steps - first, Augmentation: w.augmentation(epoch), LabelsOnly: w.blind,
 		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(epoch, first+step, dst) },
 	})
 	defer loader.Close()

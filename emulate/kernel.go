@@ -1,0 +1,80 @@
+package emulate
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"ringloom/nn"
+)
+
+// Gradient is what every step writes to the first element of each tensor's gradient.
+const Gradient = 1
+
+// kernel takes its time.
+type kernel struct {
+	device           *Device
+	spec             nn.Spec
+	time             time.Duration
+	write            func(dst, src []nn.Buffer) // the little that the host looks at; nil without
+	dstLens, srcLens []int
+}
+
+// Compile prepares one operation. It knows all of package nn.
+func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
+	if d.closed {
+		return nil, errClosed
+	}
+	if err := spec.Validate(); err != nil {
+		return nil, fmt.Errorf("emulated: %w", err)
+	}
+	k := &kernel{device: d, spec: spec, time: time.Duration(math.Round(cost(spec) * d.unit))}
+	k.dstLens, k.srcLens = nn.Operands(spec)
+	switch s := spec.(type) {
+	case nn.ConvBackwardWeights, nn.LinearBackwardWeights:
+		k.write = func(dst, _ []nn.Buffer) { writeGradients(dst) }
+	case nn.BatchNormBackwardSums:
+		k.write = func(dst, _ []nn.Buffer) { writeGradients(dst[:2]) } // the third are means for the next kernel
+	case nn.SoftmaxCrossEntropyForward:
+		guess := float64(s.N) * math.Log(float64(s.C))
+		k.write = func(dst, src []nn.Buffer) { dst[0].Host[0] = float32(guess * float64(src[2].Host[0])) }
+	}
+	return k, nil
+}
+
+func writeGradients(dst []nn.Buffer) {
+	for _, g := range dst {
+		g.Host[0] = Gradient
+	}
+}
+
+// Run waits, or lets the device owe.
+func (k *kernel) Run(dst, src []nn.Buffer) error {
+	if k.device.closed {
+		return errClosed
+	}
+	if err := k.check("dst", dst, k.dstLens); err != nil {
+		return err
+	}
+	if err := k.check("src", src, k.srcLens); err != nil {
+		return err
+	}
+	if k.write != nil {
+		k.write(dst, src)
+	}
+	k.device.spend(k.time)
+	return nil
+}
+
+// check finds what a real device would choke on.
+func (k *kernel) check(what string, operands []nn.Buffer, lens []int) error {
+	if len(operands) != len(lens) {
+		return fmt.Errorf("emulated: %s takes %d operands in %s, not %d", nn.Kind(k.spec), len(lens), what, len(operands))
+	}
+	for i, b := range operands {
+		if len(b.Host) != lens[i] {
+			return fmt.Errorf("emulated: %s: %s[%d] has %d host elements, not %d", nn.Kind(k.spec), what, i, len(b.Host), lens[i])
+		}
+	}
+	return nil
+}
