@@ -199,9 +199,14 @@ func (n *node) work(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, record.close()) }()
 
+	trace, err := n.openTrace(ctx, ring)
+	if err != nil {
+		return err
+	}
 	worker, err := train.NewWorker(train.Options{
 		Config: n.Config, Device: n.dev, Ring: ring, Rank: n.view.Rank, World: n.view.Size(),
 		Train: n.sets.train, Test: n.sets.test, OnStep: record.step, OnEpoch: record.epoch, OnState: record.state,
+		Recorder: trace.record(),
 	})
 	if err != nil {
 		return err
@@ -219,6 +224,9 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	if err := record.finish(); err != nil {
+		return err
+	}
+	if err := trace.finish(ctx, ring); err != nil {
 		return err
 	}
 	return n.members.Finish(ctx)

@@ -50,6 +50,7 @@ type trainFlags struct {
 	init      string
 	resume    string
 	runDir    string
+	trace     traceRequest
 	log       string
 	debug     bool
 
@@ -88,6 +89,9 @@ the network.`,
 			if err := f.check(); err != nil {
 				return usageError{err}
 			}
+			if err := f.trace.check(cmd.Flags(), f.Config); err != nil {
+				return usageError{err}
+			}
 			return runNode(cmd.Context(), &f, cmd.OutOrStdout())
 		},
 	}
@@ -104,6 +108,7 @@ the network.`,
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package, else download)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	fl.StringVar(&f.runDir, "run-dir", "", "folder for the run's record (default: runs/<time>-<model>-n<N>)")
+	traceFlags(fl, &f.trace)
 
 	fl.IntVar(&f.expect, "expect", 0, "number of nodes of the cluster (required)")
 	fl.StringVar(&f.bind, "bind", "", "IP address and port to gossip on (default 127.0.0.1:7946, with --join 127.0.0.1:0)")
