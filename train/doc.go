@@ -20,6 +20,9 @@
 // ranks exchange their exact counts; Options.OnEpoch gets the outcome. Options.OnState gets what the run needs to go on,
 // to be written down with the parameters and the optimizer's memory; Worker.Resume continues from it to the bit.
 //
+// Options.Recorder gets what the rank does and when: each part of each step on the training thread, and each bucket's way
+// over the ring beside it.
+//
 // Run blocks until training ends, the context is cancelled or the ring fails; it stops at the next step boundary or
 // inside the collective that it waits for, and leaves no goroutine behind. To test with it, give every rank a Group
 // over allreducetest's in-memory transport, as worker_test.go does.
