@@ -75,6 +75,9 @@ func (c Config) Validate() error {
 // FrameBytes is the size of the largest frame, for a transport's buffers and a server's max_payload.
 func (c Config) FrameBytes() int { return HeaderBytes + max(c.ChunkBytes, maxAbortText) }
 
+// ControlFrameBytes is the size of the largest frame to the previous rank.
+func (c Config) ControlFrameBytes() int { return HeaderBytes + maxAbortText }
+
 // WindowFrames is the largest number of data frames in flight on one ring edge.
 func (c Config) WindowFrames() int { return c.WindowBytes / c.ChunkBytes }
 

@@ -27,7 +27,7 @@ func (l *loop) work() error {
 	l.progress = time.Now()
 	l.timer = time.NewTimer(l.cfg.Deadline)
 	defer l.timer.Stop()
-	closing := l.closing
+	closing := (<-chan struct{})(l.closing)
 	for {
 		if err := l.flush(); err != nil {
 			return l.end(err)
@@ -35,24 +35,49 @@ func (l *loop) work() error {
 		if l.machine.parted() {
 			return l.machine.failAt(ErrClosed, -1, nil)
 		}
-		var err error
-		select {
-		case p := <-l.starts:
-			err = l.start(p)
-		case d := <-l.transport.Inbox():
-			err = l.deliver(d)
-		case now := <-l.timer.C:
-			err = l.tick(now)
-		case cause := <-l.cancels:
-			err = l.machine.failAt(ErrCancelled, -1, cause)
-		case err = <-l.stop:
-		case <-closing:
-			closing = nil
-			err = l.close()
-		}
-		if err != nil {
+		if err := l.next(&closing); err != nil {
 			return l.end(err)
 		}
+	}
+}
+
+// next does the next thing that is to be done, and waits for it if need be.
+func (l *loop) next(closing *<-chan struct{}) error {
+	for _, patience := range []bool{false, true} {
+		select {
+		case p := <-l.starts:
+			return l.start(p)
+		case cause := <-l.cancels:
+			return l.machine.failAt(ErrCancelled, -1, cause)
+		case err := <-l.stop:
+			return err
+		case <-*closing:
+			*closing = nil
+			return l.close()
+		case now := <-l.timer.C:
+			return l.tick(now)
+		case d := <-l.transport.Inbox():
+			return l.deliver(d)
+		default:
+		}
+		if d, ok := l.transport.Poll(patience); ok {
+			return l.deliver(d)
+		}
+	}
+	select {
+	case p := <-l.starts:
+		return l.start(p)
+	case d := <-l.transport.Inbox():
+		return l.deliver(d)
+	case now := <-l.timer.C:
+		return l.tick(now)
+	case cause := <-l.cancels:
+		return l.machine.failAt(ErrCancelled, -1, cause)
+	case err := <-l.stop:
+		return err
+	case <-*closing:
+		*closing = nil
+		return l.close()
 	}
 }
 
@@ -95,7 +120,13 @@ func (l *loop) start(p *part) error {
 
 func (l *loop) deliver(d Delivery) error {
 	if d.Err != nil {
+		if err := l.drain(); err != nil {
+			return err
+		}
 		return l.lost(d.From, d.Err)
+	}
+	if d.Frame == nil {
+		return nil // a hint to poll
 	}
 	now := time.Now()
 	l.progress = now
@@ -105,6 +136,22 @@ func (l *loop) deliver(d Delivery) error {
 	l.heard[d.From] = now
 	l.counters.ignored.Store(l.machine.ignored)
 	return err
+}
+
+// drain takes what the neighbours had sent before a link broke: it may say why.
+func (l *loop) drain() error {
+	for {
+		d, ok := l.transport.Poll(false)
+		if !ok {
+			return nil
+		}
+		if d.Err != nil {
+			return l.lost(d.From, d.Err)
+		}
+		if err := l.deliver(d); err != nil {
+			return err
+		}
+	}
 }
 
 // lost ends the group because a link broke, unless the neighbour had taken its leave.
@@ -124,6 +171,9 @@ func (l *loop) sendFailed(to Peer, cause error) error {
 				return err
 			}
 		default:
+			if err := l.drain(); err != nil {
+				return err
+			}
 			return l.lost(to, cause)
 		}
 	}
@@ -133,6 +183,9 @@ func (l *loop) sendFailed(to Peer, cause error) error {
 func (l *loop) tick(now time.Time) error {
 	if l.leaving {
 		return l.machine.failAt(ErrClosed, -1, nil)
+	}
+	if err := l.drain(); err != nil { // what a lost wake-up has left lying
+		return err
 	}
 	idle := now.Sub(l.progress)
 	if len(l.inflight) > 0 && idle >= l.cfg.Deadline {

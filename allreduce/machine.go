@@ -75,13 +75,13 @@ func (m *machine) finished() *operation {
 
 // next builds the next frame to send, in a buffer that has room for Config.FrameBytes. It reports false when there is none
 // now, and then has taken no buffer.
-func (m *machine) next(buffer func(to Peer, data bool) []byte) (to Peer, frame []byte, ok bool) {
+func (m *machine) next(buffer func(to Peer) []byte) (to Peer, frame []byte, ok bool) {
 	if m.abortText != "" {
 		return m.nextControl(buffer, frameAbort, &m.abortSent)
 	}
 	if due := m.consumed - m.creditSent; due > 0 && due >= max(1, uint64(m.cfg.WindowFrames())/4) {
 		m.creditSent = m.consumed
-		return Prev, m.seal(buffer(Prev, false)[:HeaderBytes], header{kind: frameCredit, seq: m.consumed}), true
+		return Prev, m.seal(buffer(Prev)[:HeaderBytes], header{kind: frameCredit, seq: m.consumed}), true
 	}
 	if m.sending < len(m.ops) && m.ops[m.sending].sendable() {
 		if m.creditBlocked() {
@@ -92,7 +92,7 @@ func (m *machine) next(buffer func(to Peer, data bool) []byte) (to Peer, frame [
 			return 0, nil, false
 		}
 		m.waitingCredit = false
-		return Next, m.nextData(buffer(Next, true)), true
+		return Next, m.nextData(buffer(Next)), true
 	}
 	if m.closing && len(m.ops) == 0 {
 		return m.nextControl(buffer, frameBye, &m.byeSent)
@@ -118,13 +118,13 @@ func (m *machine) nextData(buf []byte) []byte {
 }
 
 // nextControl builds a goodbye or an abort for the neighbour that has not had it yet.
-func (m *machine) nextControl(buffer func(Peer, bool) []byte, kind frameKind, done *[2]bool) (Peer, []byte, bool) {
+func (m *machine) nextControl(buffer func(Peer) []byte, kind frameKind, done *[2]bool) (Peer, []byte, bool) {
 	for _, to := range []Peer{Prev, Next} {
 		if done[to] {
 			continue
 		}
 		done[to] = true
-		buf := buffer(to, false)[:HeaderBytes]
+		buf := buffer(to)[:HeaderBytes]
 		h := header{kind: kind}
 		if kind == frameAbort {
 			h.root = uint16(m.abortOrigin)

@@ -36,7 +36,7 @@ func (n *network) move(t *testing.T) bool {
 		m := n.machines[r]
 		for _, step := range n.random.Perm(3) {
 			if step == 2 {
-				if to, frame, ok := m.next(func(Peer, bool) []byte { return make([]byte, 0, m.cfg.FrameBytes()) }); ok {
+				if to, frame, ok := m.next(func(Peer) []byte { return make([]byte, 0, m.cfg.FrameBytes()) }); ok {
 					e := edge{to: m.rankOf(to), from: 1 - to}
 					n.edges[e] = append(n.edges[e], frame)
 					return true

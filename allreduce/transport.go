@@ -19,16 +19,21 @@ func (p Peer) String() string {
 // in order, or reports the link as broken; it need not detect damage, loss or repetition, which the frames reveal.
 // Methods may be called from several goroutines, except that Close comes last.
 type Transport interface {
-	// Buffer returns an empty slice with room for the next frame to a neighbour, Config.FrameBytes bytes; data says whether it
-	// will be a data frame. It belongs to the caller, who fills it and calls Send before the next Buffer.
-	Buffer(to Peer, data bool) []byte
+	// Buffer returns an empty slice with room for the next frame to a neighbour: Config.FrameBytes bytes to the next rank,
+	// Config.ControlFrameBytes to the previous one. It belongs to the caller, who fills it and calls Send before the next
+	// Buffer.
+	Buffer(to Peer) []byte
 	// Send hands the frame from Buffer over for delivery. It does not wait for the peer and owns the frame from then on, also
 	// when it fails. The group never has more than Config.WindowFrames data frames and as many credits, and two frames
 	// more, under way to a neighbour.
 	Send(to Peer, frame []byte) error
 	// Inbox is the channel on which deliveries arrive. It is the same channel every time and is never closed.
 	Inbox() <-chan Delivery
-	// Release gives a delivered frame back. A data frame is released before the credit for it is sent.
+	// Poll returns a delivery that does not come through Inbox, if one is there. With sleep, if none is there, the next one
+	// that comes is followed by an empty Delivery in Inbox. A transport without such deliveries returns false.
+	Poll(sleep bool) (Delivery, bool)
+	// Release gives a delivered frame back. Those of a neighbour are released in the order of their delivery, and a data
+	// frame before the credit for it is sent.
 	Release(frame []byte)
 	// Describe says in a few words how frames travel, for people.
 	Describe() string
@@ -36,7 +41,7 @@ type Transport interface {
 	Close() error
 }
 
-// Delivery is a frame from a neighbour, or the news that its link has failed for good.
+// Delivery is a frame from a neighbour, the news that its link has failed for good, or, without either, a hint to Poll.
 type Delivery struct {
 	From  Peer
 	Frame []byte // owned by the receiver until Release

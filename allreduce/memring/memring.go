@@ -66,7 +66,10 @@ func Groups(cfg allreduce.Config) ([]*allreduce.Group, error) {
 func (t *Transport) Describe() string { return "memory" }
 
 // Buffer returns an empty frame buffer.
-func (t *Transport) Buffer(allreduce.Peer, bool) []byte { return t.pool.Get() }
+func (t *Transport) Buffer(allreduce.Peer) []byte { return t.pool.Get() }
+
+// Poll finds nothing: everything comes through Inbox.
+func (t *Transport) Poll(bool) (allreduce.Delivery, bool) { return allreduce.Delivery{}, false }
 
 // Release gives a buffer back.
 func (t *Transport) Release(frame []byte) { t.pool.Put(frame) }

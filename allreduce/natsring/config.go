@@ -28,8 +28,7 @@ type Config struct {
 	URL string
 	// Token is presented to the neighbours' servers, or to URL. Empty means none.
 	Token string
-	// SharedMemory lets data frames between ranks of one machine lie in shared memory, while notices of them go through NATS.
-	// Ranks are taken to be on one machine where the two ends of their connection have the same address. Default true.
+	// SharedMemory lets frames between ranks of one machine lie in shared memory, while wake-ups go through NATS. Ranks are taken to be on one machine where the two ends of their connection have the same address. Default true.
 	SharedMemory bool
 	// JoinTimeout bounds Join: all neighbours must have connected by then. Default 30 s.
 	JoinTimeout time.Duration
@@ -63,6 +62,16 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: PingInterval %v must be above zero", ErrConfig, c.PingInterval)
 	}
 	return nil
+}
+
+// shape is that of the memory for frames to a neighbour: data and goodbyes go to the next rank, credits and goodbyes to the
+// previous one. The ring has no more of them under way.
+func (c Config) shape(to allreduce.Peer) shape {
+	s := shape{Slots: c.Ring.WindowFrames() + 4, FrameBytes: c.Ring.FrameBytes()}
+	if to == allreduce.Prev {
+		s.FrameBytes = c.Ring.ControlFrameBytes()
+	}
+	return s
 }
 
 // subject is where rank receives what comes from one of its neighbours.

@@ -14,8 +14,8 @@ type greeting struct {
 	Heard    bool          `json:"heard"`              // the sender has heard the receiver
 	Want     bool          `json:"want"`               // the sender waits for a greeting with Heard
 	Terms    terms         `json:"terms"`              // what both must have
-	Offer    *segmentOffer `json:"offer,omitempty"`    // to the next rank: memory for its frames
-	Accepted bool          `json:"accepted,omitempty"` // to the previous rank: its offer is taken
+	Offer    *segmentOffer `json:"offer,omitempty"`    // memory for the sender's frames
+	Accepted bool          `json:"accepted,omitempty"` // the receiver's offer is taken
 }
 
 // terms must be the same on all ranks.
@@ -74,6 +74,7 @@ func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard
 type parley struct {
 	t               *Transport
 	heard, answered [2]bool // by allreduce.Peer
+	accepted        [2]bool // its offer was looked at
 }
 
 // greet returns when both neighbours are known to be subscribed and to want the same. Greetings that come later are answered
@@ -132,14 +133,13 @@ func (p *parley) take(h heard) error {
 		return fmt.Errorf("%w: rank %d does not greet as this version does: %w", ErrJoin, rank, h.err)
 	}
 	p.heard[h.from] = true
-	if h.from == allreduce.Prev && h.Offer != nil {
-		p.t.accept(*h.Offer)
+	if h.Offer != nil && !p.accepted[h.from] {
+		p.accepted[h.from] = true
+		p.t.accept(h.from, *h.Offer)
 	}
 	if h.Heard && !p.answered[h.from] {
 		p.answered[h.from] = true
-		if h.from == allreduce.Next {
-			p.t.links[allreduce.Next].share = h.Accepted
-		}
+		p.t.links[h.from].share = h.Accepted
 	}
 	if h.Want {
 		if err := p.say(h.from); err != nil {
@@ -155,10 +155,10 @@ func (p *parley) take(h heard) error {
 func (p *parley) say(to allreduce.Peer) error {
 	l := p.t.links[to]
 	g := greeting{Heard: p.heard[to], Want: !p.answered[to], Terms: p.t.cfg.terms()}
-	if to == allreduce.Next && l.segment != nil {
+	if l.segment != nil {
 		g.Offer = &l.segment.offer
 	}
-	g.Accepted = to == allreduce.Prev && p.t.incoming.Load() != nil
+	g.Accepted = p.t.incoming[to].Load() != nil
 	text, err := json.Marshal(g)
 	if err != nil {
 		return err
@@ -169,17 +169,14 @@ func (p *parley) say(to allreduce.Peer) error {
 	return nil
 }
 
-// accept maps the memory that the previous rank offers. Where that cannot be, frames come through NATS whole.
-func (t *Transport) accept(o segmentOffer) {
-	if t.incoming.Load() != nil || t.refused != nil || !t.cfg.SharedMemory {
+// accept maps the memory that a neighbour offers. Where that cannot be, frames come through NATS; Describe says so.
+func (t *Transport) accept(from allreduce.Peer, o segmentOffer) {
+	if !t.cfg.SharedMemory {
 		return
 	}
-	s, err := openSegment(o, t.cfg.Ring.FrameBytes())
-	if err != nil {
-		t.refused = err
-		return
+	if s, err := openSegment(o, t.cfg.shape(1-from)); err == nil {
+		t.incoming[from].Store(s)
 	}
-	t.incoming.Store(s)
 }
 
 func (t *Transport) unanswered(answered [2]bool, cause error) error {

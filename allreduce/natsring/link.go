@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"unsafe"
 
 	"ringloom/allreduce"
 )
 
-// link publishes to one neighbour. Whole data frames are written by a goroutine, so that a peer that does not read cannot hold
-// up the group. Notices and control frames are too small to fill a socket within the ring's credits: the group's
-// goroutine writes them itself where nothing is queued, which saves a switch of goroutines at every hop.
+// link sends to one neighbour: through shared memory where both are on one machine, else through NATS. Large messages are
+// written to the socket by a goroutine, so that a peer that does not read cannot hold up the group. Wake-ups and control
+// frames are too small to fill a socket within the ring's credits: the group's goroutine writes them itself where nothing
+// is queued, which saves a switch of goroutines at every hop.
 type link struct {
 	transport *Transport
 	peer      allreduce.Peer
@@ -20,9 +20,8 @@ type link struct {
 	subject   string // where the neighbour receives
 	gone      string // where NATS answers that nobody is subscribed
 
-	segment *segment // for data to the next rank of the same machine; nil if there is none
-	share   bool     // the next rank has mapped it
-	built   uint64   // data frames built in the segment
+	segment *segment // for frames to a neighbour on the same machine; nil if there is none
+	share   bool     // the neighbour has mapped it
 
 	queue    chan []byte
 	queued   atomic.Int32  // frames that the goroutine has not written yet
@@ -59,29 +58,34 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 		l.close()
 		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
-	if sameMachine && t.cfg.SharedMemory && peer == allreduce.Next {
-		// Without it the frames go through NATS whole; Transport.Describe says so.
-		l.segment, _ = newSegment(t.cfg.Ring.WindowFrames(), t.cfg.Ring.FrameBytes())
+	if sameMachine && t.cfg.SharedMemory {
+		// Without it the frames go through NATS; Transport.Describe says so.
+		l.segment, _ = newSegment(t.cfg.shape(peer))
 	}
 	return l, nil
 }
 
 // buffer is where the next frame to the neighbour is built.
-func (l *link) buffer(data bool) []byte {
-	if data && l.share {
-		return l.slot()
+func (l *link) buffer() []byte {
+	if l.share {
+		if b := l.segment.buffer(); b != nil {
+			return b
+		}
 	}
 	return l.transport.pool.Get()
 }
 
-func (l *link) slot() []byte { return l.segment.slot(int(l.built % uint64(l.segment.slots))) }
-
-// send publishes a frame or its notice; the ring's credits keep the queue from filling.
+// send hands a frame over; the ring's credits keep segment and queue from filling.
 func (l *link) send(frame []byte) error {
-	if l.share && unsafe.SliceData(frame) == unsafe.SliceData(l.slot()) {
-		message := appendNotice(l.transport.pool.Get(), int(l.built%uint64(l.segment.slots)), len(frame))
-		l.built++
-		frame = message
+	if l.share {
+		if !l.segment.holds(frame) {
+			l.transport.pool.Put(frame)
+			return fmt.Errorf("%w: the memory shared with rank %d is full", allreduce.ErrSlowConsumer, l.transport.cfg.rankOf(l.peer))
+		}
+		if !l.segment.commit(len(frame)) {
+			return nil
+		}
+		frame = append(l.transport.pool.Get(), wakeUp...)
 	}
 	if len(frame) <= smallBytes && l.queued.Load() == 0 {
 		l.publish(frame)

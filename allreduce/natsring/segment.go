@@ -1,51 +1,104 @@
 package natsring
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"ringloom/allreduce"
 )
 
-// A segment is memory that a rank shares with the next one where both are processes of one machine: a slot for each data frame
-// that may be in flight. The sender builds frame k in slot (k-1) mod slots and publishes a notice of a few bytes in its place;
-// the receiver reads the frame where it lies. A slot is free again when the ring's credit for its frame has come, so the
-// ring's flow control is the segment's.
+// A segment is a queue of frames from one rank to a neighbour in memory that they share, where both are processes of one
+// machine. The writer builds a frame in a slot and commits it, the reader takes it where it lies and releases it; both
+// in order. A reader that finds nothing and is about to sleep says so in the segment, and only then the next commit has to be
+// followed by a wake-up through NATS: a neighbour that is busy is not disturbed.
+//
+// WIRE.md has the layout. What the other process writes is not trusted: lengths are bounded, and frames carry a checksum.
 type segment struct {
-	memory    []byte
-	slots     int
-	slotBytes int
-	offer     segmentOffer
-	release   func() error
+	memory   []byte
+	shape    shape
+	offer    segmentOffer
+	sequence uint64 // frames committed here, or taken
+	release  func() error
 }
 
-// segmentOffer tells the next rank where the memory is.
+// shape is how a segment is divided.
+type shape struct {
+	Slots      int `json:"slots"`
+	FrameBytes int `json:"frame_bytes"` // room for a frame in each
+}
+
+// segmentOffer tells a neighbour where the memory is.
 type segmentOffer struct {
-	PID       int    `json:"pid"`
-	FD        int    `json:"fd"`
-	Token     string `json:"token"` // stands at the beginning of the memory: another process namespace has other numbers
-	Slots     int    `json:"slots"`
-	SlotBytes int    `json:"slot_bytes"`
+	PID   int    `json:"pid"`
+	FD    int    `json:"fd"`
+	Token string `json:"token"` // stands at the beginning of the memory: another process namespace has other numbers
+	Shape shape  `json:"shape"`
 }
 
 const (
-	pageBytes  = 4096
-	tokenBytes = 32 // in the first page; the slots follow it
+	tokenBytes    = 32
+	releasedAt    = 64  // number of frames that the reader has released
+	sleepingAt    = 128 // 1 while the reader wants to be woken
+	firstSlotAt   = 4096
+	slotHeadBytes = 64 // number of the frame in the slot, from 1, and its length
 )
 
 var errSegment = errors.New("cannot share memory")
 
-// layout is the number of bytes of a segment with slots for frames of frameBytes, and of one slot.
-func layout(slots, frameBytes int) (total, slotBytes int) {
-	slotBytes = (frameBytes + pageBytes - 1) / pageBytes * pageBytes
-	return pageBytes + slots*slotBytes, slotBytes
+func (s shape) slotBytes() int { return slotHeadBytes + (s.FrameBytes+63)/64*64 }
+func (s shape) bytes() int     { return firstSlotAt + s.Slots*s.slotBytes() }
+
+func (s *segment) word(at int) *uint64 { return (*uint64)(unsafe.Pointer(&s.memory[at])) }
+func (s *segment) slotAt(n uint64) int {
+	return firstSlotAt + int(n%uint64(s.shape.Slots))*s.shape.slotBytes()
 }
 
-func (s *segment) slot(i int) []byte {
-	from := pageBytes + i*s.slotBytes
-	return s.memory[from : from : from+s.slotBytes]
+// buffer is where the writer builds the next frame, nil if the reader has not released the slot.
+func (s *segment) buffer() []byte {
+	if s.sequence-atomic.LoadUint64(s.word(releasedAt)) >= uint64(s.shape.Slots) {
+		return nil
+	}
+	at := s.slotAt(s.sequence) + slotHeadBytes
+	return s.memory[at : at : at+s.shape.FrameBytes]
+}
+
+// commit makes the frame in the buffer visible, and says whether the reader must be woken.
+func (s *segment) commit(length int) (wake bool) {
+	at := s.slotAt(s.sequence)
+	s.sequence++
+	*s.word(at + 8) = uint64(length)
+	atomic.StoreUint64(s.word(at), s.sequence)
+	return atomic.LoadUint64(s.word(sleepingAt)) != 0 && atomic.SwapUint64(s.word(sleepingAt), 0) != 0
+}
+
+// take returns the next frame, nil if there is none. Errors match allreduce.ErrProtocol.
+func (s *segment) take() ([]byte, error) {
+	at := s.slotAt(s.sequence)
+	if atomic.LoadUint64(s.word(at)) != s.sequence+1 {
+		return nil, nil
+	}
+	length := *s.word(at + 8)
+	if length > uint64(s.shape.FrameBytes) {
+		return nil, fmt.Errorf("%w: a frame of %d bytes in shared memory, where %d are the most", allreduce.ErrProtocol, length, s.shape.FrameBytes)
+	}
+	s.sequence++
+	at += slotHeadBytes
+	return s.memory[at : at+int(length) : at+int(length)], nil
+}
+
+// free gives the slot of the oldest frame taken back to the writer.
+func (s *segment) free() { atomic.AddUint64(s.word(releasedAt), 1) }
+
+// sleep asks for a wake-up at the next commit. The reader must look once more afterwards.
+func (s *segment) sleep() { atomic.StoreUint64(s.word(sleepingAt), 1) }
+
+// awake takes the request back.
+func (s *segment) awake() {
+	if atomic.LoadUint64(s.word(sleepingAt)) != 0 {
+		atomic.StoreUint64(s.word(sleepingAt), 0)
+	}
 }
 
 // holds says whether b lies in the segment.
@@ -64,30 +117,7 @@ func (s *segment) close() error {
 	return s.release()
 }
 
-// A notice stands for a frame that lies in the segment: 'R', 'S', the wire version, 0, the slot and the frame's length, both
-// four bytes.
-const noticeBytes = 12
+// wakeUp is the message that tells a sleeping reader to look into its segment. A frame begins with 'R', 'L'.
+var wakeUp = []byte{'R', 'W', allreduce.WireVersion, 0}
 
-func appendNotice(dst []byte, slot, length int) []byte {
-	dst = append(dst, 'R', 'S', allreduce.WireVersion, 0)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(slot))
-	return binary.LittleEndian.AppendUint32(dst, uint32(length))
-}
-
-// isNotice tells a notice from a frame, which begins with 'R', 'L'.
-func isNotice(message []byte) bool {
-	return len(message) == noticeBytes && message[0] == 'R' && message[1] == 'S'
-}
-
-// frame is the one that a notice is of. Errors match allreduce.ErrProtocol.
-func (s *segment) frame(notice []byte) ([]byte, error) {
-	if s == nil {
-		return nil, fmt.Errorf("%w: a notice of a frame in shared memory, which was not agreed on", allreduce.ErrProtocol)
-	}
-	slot, length := binary.LittleEndian.Uint32(notice[4:]), binary.LittleEndian.Uint32(notice[8:])
-	if notice[2] != allreduce.WireVersion || slot >= uint32(s.slots) || length > uint32(s.slotBytes) {
-		return nil, fmt.Errorf("%w: a notice of version %d for %d bytes in slot %d of %d", allreduce.ErrProtocol, notice[2], length, slot, s.slots)
-	}
-	b := s.slot(int(slot))
-	return b[:length:length], nil
-}
+func isWakeUp(message []byte) bool { return string(message) == string(wakeUp) }

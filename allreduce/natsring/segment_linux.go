@@ -10,25 +10,22 @@ import (
 
 // newSegment makes memory that has no name in any file system, so nothing is left behind however the processes end. It
 // cannot be cut, so that no reader can be made to touch what is not there.
-func newSegment(slots, frameBytes int) (*segment, error) {
-	total, slotBytes := layout(slots, frameBytes)
+func newSegment(s shape) (*segment, error) {
 	fd, err := unix.MemfdCreate("ringloom", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSegment, err)
 	}
-	memory, err := fill(fd, total)
+	memory, err := fill(fd, s.bytes())
 	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("%w of %d bytes: %w", errSegment, total, err)
+		return nil, fmt.Errorf("%w of %d bytes: %w", errSegment, s.bytes(), err)
 	}
-	s := &segment{
-		memory: memory, slots: slots, slotBytes: slotBytes,
-		offer:   segmentOffer{PID: os.Getpid(), FD: fd, Slots: slots, SlotBytes: slotBytes},
+	offer := segmentOffer{PID: os.Getpid(), FD: fd, Shape: s, Token: (rand.Text() + rand.Text())[:tokenBytes]}
+	copy(memory, offer.Token)
+	return &segment{
+		memory: memory, shape: s, offer: offer,
 		release: func() error { unix.Close(fd); return unix.Munmap(memory) },
-	}
-	s.offer.Token = (rand.Text() + rand.Text())[:tokenBytes]
-	copy(memory, s.offer.Token)
-	return s, nil
+	}, nil
 }
 
 // fill reserves the pages now: later there would be no error but a signal.
@@ -42,13 +39,12 @@ func fill(fd, total int) ([]byte, error) {
 	return unix.Mmap(fd, 0, total, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 }
 
-// openSegment maps what another process of this user offers. frameBytes is what this rank expects a slot to have room for.
-func openSegment(o segmentOffer, frameBytes int) (*segment, error) {
-	total, slotBytes := layout(o.Slots, frameBytes)
-	if o.Slots < 1 || o.SlotBytes != slotBytes || len(o.Token) != tokenBytes {
-		return nil, fmt.Errorf("%w: %d slots of %d bytes were offered, slots of %d are needed", errSegment, o.Slots, o.SlotBytes, slotBytes)
+// openSegment maps what another process of this user offers. It must have the shape that this rank expects.
+func openSegment(o segmentOffer, want shape) (*segment, error) {
+	if o.Shape != want || len(o.Token) != tokenBytes {
+		return nil, fmt.Errorf("%w: %+v was offered where %+v is needed", errSegment, o.Shape, want)
 	}
-	f, err := os.Open(fmt.Sprintf("/proc/%d/fd/%d", o.PID, o.FD))
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", o.PID, o.FD), os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSegment, err)
 	}
@@ -58,18 +54,15 @@ func openSegment(o segmentOffer, frameBytes int) (*segment, error) {
 		return nil, fmt.Errorf("%w: process %d has another file there (%v)", errSegment, o.PID, err)
 	}
 	info, err := f.Stat()
-	if err != nil || info.Size() != int64(total) {
+	if err != nil || info.Size() != int64(want.bytes()) {
 		return nil, fmt.Errorf("%w: process %d has another file there", errSegment, o.PID)
 	}
-	memory, err := unix.Mmap(int(f.Fd()), 0, total, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
+	memory, err := unix.Mmap(int(f.Fd()), 0, want.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSegment, err)
 	}
 	if string(memory[:tokenBytes]) != o.Token {
 		return nil, fmt.Errorf("%w: process %d has other memory there (%v)", errSegment, o.PID, unix.Munmap(memory))
 	}
-	return &segment{
-		memory: memory, slots: o.Slots, slotBytes: slotBytes, offer: o,
-		release: func() error { return unix.Munmap(memory) },
-	}, nil
+	return &segment{memory: memory, shape: want, offer: o, release: func() error { return unix.Munmap(memory) }}, nil
 }

@@ -4,10 +4,10 @@ package natsring
 
 import "fmt"
 
-func newSegment(slots, frameBytes int) (*segment, error) {
+func newSegment(shape) (*segment, error) {
 	return nil, fmt.Errorf("%w on this system", errSegment)
 }
 
-func openSegment(segmentOffer, int) (*segment, error) {
+func openSegment(segmentOffer, shape) (*segment, error) {
 	return nil, fmt.Errorf("%w on this system", errSegment)
 }

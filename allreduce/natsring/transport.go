@@ -19,10 +19,8 @@ type Transport struct {
 	inbox chan allreduce.Delivery
 	own   connection // where everything for this rank arrives
 	links [2]*link   // by allreduce.Peer
-	// incoming is the memory in which the previous rank builds its frames, nil where they come through NATS; refused is why
-	// an offer of memory was not taken.
-	incoming atomic.Pointer[segment]
-	refused  error
+	// incoming is the memory in which a neighbour builds its frames, nil where they come through NATS.
+	incoming [2]atomic.Pointer[segment]
 	done     chan struct{}
 	once     sync.Once
 
@@ -166,38 +164,62 @@ func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c
 }
 
 // Buffer returns where the next frame to a neighbour is to be built.
-func (t *Transport) Buffer(to allreduce.Peer, data bool) []byte { return t.links[to].buffer(data) }
+func (t *Transport) Buffer(to allreduce.Peer) []byte { return t.links[to].buffer() }
 
-// Release gives a delivered frame back. One in shared memory is the sender's again with its credit.
+// Release gives a delivered frame back.
 func (t *Transport) Release(frame []byte) {
-	if !t.incoming.Load().holds(frame) {
-		t.pool.Put(frame)
+	for p := range t.incoming {
+		if s := t.incoming[p].Load(); s.holds(frame) {
+			s.free()
+			return
+		}
 	}
+	t.pool.Put(frame)
+}
+
+// Poll returns the next frame in shared memory. With sleep, if there is none, the next one is followed by a wake-up.
+func (t *Transport) Poll(sleep bool) (allreduce.Delivery, bool) {
+	for _, from := range peers {
+		s := t.incoming[from].Load()
+		if s == nil {
+			continue
+		}
+		frame, err := s.take()
+		if frame == nil && err == nil && sleep {
+			s.sleep()
+			if frame, err = s.take(); frame != nil {
+				s.awake()
+			}
+		}
+		if frame != nil || err != nil {
+			return allreduce.Delivery{From: from, Frame: frame, Err: err}, true
+		}
+	}
+	return allreduce.Delivery{}, false
 }
 
 // Describe says how data travels, for people.
 func (t *Transport) Describe() string {
-	toNext, fromPrev := t.links[allreduce.Next].share, t.incoming.Load() != nil
+	toNext, fromPrev := t.links[allreduce.Next].share, t.incoming[allreduce.Prev].Load() != nil
 	switch {
 	case toNext && fromPrev:
-		return "NATS, data in shared memory"
+		return "NATS, frames in shared memory"
 	case toNext:
-		return "NATS, data to the next rank in shared memory"
+		return "NATS, frames to the next rank in shared memory"
 	case fromPrev:
-		return "NATS, data from the previous rank in shared memory"
+		return "NATS, frames from the previous rank in shared memory"
 	}
 	return "NATS"
 }
 
-// arrive delivers a frame, or the one that a notice stands for.
+// arrive delivers a frame, or wakes the group to look into shared memory.
 func (t *Transport) arrive(from allreduce.Peer, message []byte) {
-	if from != allreduce.Prev || !isNotice(message) {
-		t.put(allreduce.Delivery{From: from, Frame: message})
-		return
+	d := allreduce.Delivery{From: from, Frame: message}
+	if isWakeUp(message) {
+		t.pool.Put(message)
+		d.Frame = nil
 	}
-	frame, err := t.incoming.Load().frame(message)
-	t.pool.Put(message)
-	t.put(allreduce.Delivery{From: from, Frame: frame, Err: err})
+	t.put(d)
 }
 
 // Inbox is where deliveries arrive.
@@ -251,8 +273,10 @@ func (t *Transport) shut() {
 	if t.own != nil {
 		t.own.close()
 	}
-	if l := t.links[allreduce.Next]; l != nil {
-		_ = l.segment.close() // unmapping what was mapped cannot fail
+	for _, p := range peers { // unmapping what was mapped cannot fail
+		if l := t.links[p]; l != nil {
+			_ = l.segment.close()
+		}
+		_ = t.incoming[p].Swap(nil).close()
 	}
-	_ = t.incoming.Swap(nil).close()
 }
