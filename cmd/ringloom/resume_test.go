@@ -236,8 +236,10 @@ func writeState(t *testing.T, dir string, best float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := record{n: &node{trainFlags: &trainFlags{Config: train.DefaultConfig()}, sets: sets}, path: dir, best: best, params: params}
-	r.n.logger = report.NewLogger(io.Discard, false, false, nil)
+	r := record{path: dir, best: best, params: params, n: &node{
+		trainFlags: &trainFlags{Config: train.DefaultConfig()}, sets: sets,
+		member: &member{logger: report.NewLogger(io.Discard, false, false, nil)},
+	}}
 	for _, kind := range train.OptimizerKinds(r.n.Optimizer) {
 		r.optimizer = append(r.optimizer, train.OptimizerTensor{Kind: kind, Values: make([]float32, params.Len())})
 	}

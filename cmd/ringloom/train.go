@@ -3,12 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,26 +15,10 @@ import (
 	"ringloom/train"
 )
 
-// Settings that are secret come from the environment or from files, never from the command line, which other users
-// of a machine can read.
-const (
-	envKey   = "RINGLOOM_KEY"
-	envToken = "RINGLOOM_NATS_TOKEN"
-)
-
 // trainFlags is the command line of one node.
 type trainFlags struct {
 	train.Config
-	expect      int
-	bind        string
-	advertise   string
-	join        []string
-	joinTimeout time.Duration
-	job, name   string
-	keyFile     string
-
-	natsURL, natsBind, tokenFile string
-	ringDeadline                 time.Duration
+	clusterFlags
 
 	device    string
 	threads   int
@@ -51,8 +30,6 @@ type trainFlags struct {
 	resume    string
 	runDir    string
 	trace     traceRequest
-	log       string
-	debug     bool
 
 	resumed *resumption // nil without --resume
 }
@@ -68,9 +45,7 @@ The first node needs no --join; every other joins any node that runs already. Al
 same model, seed, batch and so on: a node that differs is refused, with the difference shown. Results go to
 standard output of the leader (rank 0, the oldest node), logs to standard error.
 
-Secrets come from the environment or files: the gossip key from $` + envKey + ` or --key-file, the token
-that the NATS servers demand from $` + envToken + ` or --nats-token-file. Set both wherever other people reach
-the network.`,
+` + secretsHelp,
 		Example: `  # two terminals of one machine
   ringloom train --expect 2
   ringloom train --expect 2 --join 127.0.0.1:7946
@@ -108,24 +83,10 @@ the network.`,
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package, else download)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	fl.StringVar(&f.runDir, "run-dir", "", "folder for the run's record (default: runs/<time>-<model>-n<N>)")
+
 	traceFlags(fl, &f.trace)
 
-	fl.IntVar(&f.expect, "expect", 0, "number of nodes of the cluster (required)")
-	fl.StringVar(&f.bind, "bind", "", "IP address and port to gossip on (default 127.0.0.1:7946, with --join 127.0.0.1:0)")
-	fl.StringVar(&f.advertise, "advertise", "", "address at which the others reach this node (default: that of --bind)")
-	fl.StringSliceVar(&f.join, "join", nil, "addresses of nodes to join; a DNS name may stand for several")
-	fl.DurationVar(&f.joinTimeout, "join-timeout", time.Minute, "how long the nodes may take to find each other")
-	fl.StringVar(&f.job, "job", "ringloom", "name of the job; nodes of other jobs are refused")
-	fl.StringVar(&f.name, "name", "", "name of this node in messages (default: host and process number)")
-	fl.StringVar(&f.keyFile, "key-file", "", "file with the key that encrypts the gossip (default: $"+envKey+")")
-
-	fl.StringVar(&f.natsURL, "nats", "", "use this NATS server or cluster instead of one embedded server a node (nats://host:port)")
-	fl.StringVar(&f.natsBind, "nats-bind", "", "address and port of the embedded NATS server (default: the host of --bind, a free port)")
-	fl.StringVar(&f.tokenFile, "nats-token-file", "", "file with the NATS token (default: $"+envToken+")")
-	fl.DurationVar(&f.ringDeadline, "ring-deadline", time.Minute, "end the run when a collective makes no progress for so long")
-
-	fl.StringVar(&f.log, "log", "auto", "log format: human, json, or auto (human on a terminal)")
-	fl.BoolVar(&f.debug, "debug", false, "log more")
+	f.clusterFlags.register(fl)
 	return cmd
 }
 
@@ -154,8 +115,8 @@ func (f *trainFlags) resumeConfig(given *pflag.FlagSet) (err error) {
 
 // check refuses what can be refused before anything is opened.
 func (f *trainFlags) check() error {
-	if f.expect < 1 {
-		return fmt.Errorf("--expect %d: say how many nodes the cluster has, at least 1", f.expect)
+	if err := f.clusterFlags.check(); err != nil {
+		return err
 	}
 	spec, err := models.Lookup(f.Model)
 	if err != nil {
@@ -185,29 +146,6 @@ func (f *trainFlags) check() error {
 	if f.threads == 0 {
 		f.threads = runtime.NumCPU()
 	}
-	if f.joinTimeout <= 0 || f.ringDeadline <= 0 {
-		return errors.New("--join-timeout and --ring-deadline must be positive")
-	}
-	if f.natsURL != "" && f.natsBind != "" {
-		return errors.New("--nats and --nats-bind exclude each other: an external server is already bound")
-	}
-	if f.log != "auto" && f.log != "human" && f.log != "json" {
-		return fmt.Errorf("--log %q: choose one of auto, human, json", f.log)
-	}
-	if f.bind == "" {
-		f.bind = net.JoinHostPort("127.0.0.1", strconv.Itoa(cluster.DefaultPort))
-		if len(f.join) > 0 {
-			f.bind = "127.0.0.1:0"
-		}
-	}
-	if _, _, err := hostPort("--bind", f.bind); err != nil {
-		return err
-	}
-	if f.natsBind != "" {
-		if _, _, err := hostPort("--nats-bind", f.natsBind); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -222,39 +160,4 @@ func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
 		{Name: "NATS", Value: natsKind(f.natsURL)},
 	}
 	return append(d, configDigest(f.Config)...)
-}
-
-// natsKind tells an external server from embedded ones without showing its address, which may hold a password.
-func natsKind(url string) string {
-	if url == "" {
-		return "embedded"
-	}
-	return "external"
-}
-
-func hostPort(flag, address string) (host string, port int, err error) {
-	host, p, err := net.SplitHostPort(address)
-	if err == nil {
-		port, err = strconv.Atoi(p)
-	}
-	if err != nil || port < 0 || port > 65535 || net.ParseIP(host) == nil {
-		return "", 0, fmt.Errorf("%s %q: give an IP address and a port, such as 0.0.0.0:7946", flag, address)
-	}
-	return host, port, nil
-}
-
-// secret reads a secret from file, else from the environment.
-func secret(flag, file, env string) (string, error) {
-	if file == "" {
-		return os.Getenv(env), nil
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", flag, err)
-	}
-	s := strings.TrimSpace(string(b))
-	if s == "" {
-		return "", fmt.Errorf("%s: %s is empty", flag, file)
-	}
-	return s, nil
 }

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"ringloom/allreduce"
+	"ringloom/allreduce/natsring"
+	"ringloom/cluster"
+	"ringloom/report"
+)
+
+// leaveTimeout bounds the good-bye to the cluster.
+const leaveTimeout = 5 * time.Second
+
+// member is one process of a cluster, from its first port to its good-bye: what every command has that joins one.
+type member struct {
+	flags  *clusterFlags
+	what   string // what the nodes do together, as "training"
+	human  bool
+	logger *zap.Logger
+
+	token   string
+	server  *natsring.Server
+	members *cluster.Node
+	view    cluster.View
+}
+
+// newMember opens nothing yet.
+func newMember(f *clusterFlags, what string) *member {
+	human := f.log == "human" || f.log == "auto" && (term.IsTerminal(int(os.Stderr.Fd())) || os.Getenv(envTerminal) != "")
+	m := &member{flags: f, what: what, human: human, logger: report.NewLogger(os.Stderr, human, f.debug, nil)}
+	if os.Getenv(envQuiet) != "" && !f.debug {
+		m.logger = m.logger.WithOptions(zap.IncreaseLevel(zap.WarnLevel))
+	}
+	return m
+}
+
+// joining is what a command brings to the cluster.
+type joining struct {
+	device string         // what this node computes on, for the others
+	digest cluster.Digest // what all nodes must agree on; the cluster shows the difference to a node that does not
+	about  []zap.Field    // logged with this node's address
+}
+
+// take joins the cluster, does the work once all nodes are there, and leaves. Work's context ends with the view too. An
+// error is the root cause, as all ranks found it together.
+func (m *member) take(ctx context.Context, j joining, work func(context.Context) error) error {
+	defer m.close()
+	if err := m.join(ctx, j); err != nil {
+		return err
+	}
+	err := m.inView(ctx, work)
+	if err != nil {
+		err = m.rootCause(ctx, err)
+	}
+	return err
+}
+
+func (m *member) inView(ctx context.Context, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(m.view.Context(), func() { cancel(m.view.Cause()) })()
+	return work(ctx)
+}
+
+// join starts the NATS server, then gossip, and waits for the view.
+func (m *member) join(ctx context.Context, j joining) (err error) {
+	f := m.flags
+	host, port, _ := hostPort("--bind", f.bind)
+	if m.token, err = secret("--nats-token-file", f.tokenFile, envToken); err != nil {
+		return usageError{err}
+	}
+	key, err := secret("--key-file", f.keyFile, envKey)
+	if err != nil {
+		return usageError{err}
+	}
+	cfg := cluster.Default()
+	if f.natsURL == "" {
+		s := natsring.DefaultServerConfig()
+		s.Host, s.Token = host, m.token
+		s.Warn = func(line string) { m.logger.Debug("nats server", zap.String("says", line)) }
+		if f.natsBind != "" {
+			s.Host, s.Port, _ = hostPort("--nats-bind", f.natsBind)
+		}
+		if m.server, err = natsring.StartServer(s); err != nil {
+			return clusterError{err}
+		}
+		// The port alone: the others reach it at the address of this node's gossip.
+		cfg.NATSAddr = strconv.Itoa(m.server.Port())
+	}
+	cfg.Job, cfg.Name, cfg.ExpectedSize = f.job, f.name, f.expect
+	cfg.BindAddr, cfg.BindPort, cfg.AdvertiseAddr, cfg.Join = host, port, f.advertise, f.join
+	cfg.JoinTimeout, cfg.Key, cfg.Device = f.joinTimeout, []byte(key), j.device
+	cfg.Digest = j.digest
+	cfg.OnWaiting, cfg.Logger = m.showWaiting, m.logger.Named("cluster")
+	if ns, err := strconv.ParseInt(os.Getenv(envBirth), 10, 64); err == nil {
+		cfg.Birth = time.Unix(0, ns)
+	}
+	if err := cfg.Validate(); err != nil {
+		return usageError{err}
+	}
+	if m.members, err = cluster.Start(ctx, cfg); err != nil {
+		return clusterError{err}
+	}
+	if err := announce(m.members.Self().Addr); err != nil {
+		return err
+	}
+	m.logger.Info("looking for the other nodes",
+		append([]zap.Field{zap.String("address", m.members.Self().Addr), zap.Int("expected", f.expect)}, j.about...)...)
+	if m.view, err = m.members.WaitView(ctx); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return clusterError{err}
+	}
+	return nil
+}
+
+func (m *member) showWaiting(s cluster.WaitStatus) {
+	names := make([]string, len(s.Joined))
+	for i, m := range s.Joined {
+		names[i] = fmt.Sprintf("%s (%s)", m.Name, m.Addr)
+	}
+	fields := []zap.Field{zap.Int("joined", len(s.Joined)), zap.Int("missing", s.Missing), zap.Strings("nodes", names),
+		zap.Duration("left", s.Left.Round(time.Second))}
+	for _, r := range s.Refusals {
+		fields = append(fields, zap.Stringer("refused", r))
+	}
+	for _, u := range s.Unreachable {
+		fields = append(fields, zap.String("unreachable", u.Addr), zap.Error(u.Err))
+	}
+	m.logger.Info("waiting for nodes", fields...)
+}
+
+// announce tells the launcher, if there is one, where this node gossips.
+func announce(address string) error {
+	_, err := writePipe(envAnnounceFD, []byte(address+"\n"))
+	return err
+}
+
+// openRing connects this rank to its neighbours. cfg says how frames travel; its place in the ring is filled in here.
+func (m *member) openRing(ctx context.Context, cfg allreduce.Config) (*allreduce.Group, error) {
+	f := m.flags
+	cfg.Job, cfg.View, cfg.Rank, cfg.Size = f.job, m.view.Generation, m.view.Rank, m.view.Size()
+	cfg.Deadline, cfg.Alone = f.ringDeadline, f.expect == 1
+	if cfg.Alone {
+		return allreduce.New(cfg)
+	}
+	join := natsring.DefaultConfig(cfg)
+	join.Server, join.URL, join.Token = m.server, f.natsURL, m.token
+	if f.natsURL == "" {
+		for _, node := range m.view.Members {
+			host, _, err := net.SplitHostPort(node.Addr)
+			if err != nil {
+				return nil, fmt.Errorf("the address %q of %s: %w", node.Addr, node.Name, err)
+			}
+			join.Addrs = append(join.Addrs, net.JoinHostPort(host, node.NATSAddr))
+		}
+	}
+	return natsring.NewGroup(ctx, join)
+}
+
+// rootCause tells the others that this rank has stopped, finds out with them why, and makes of it what this process
+// ends with: its own error, or the one of the rank that failed first.
+func (m *member) rootCause(ctx context.Context, own error) error {
+	if ctx.Err() != nil {
+		own = fmt.Errorf("%w: %w", cluster.ErrInterrupted, context.Cause(ctx))
+	}
+	m.logger.Debug("this rank stopped", zap.Error(own))
+	var lost *allreduce.Error
+	if errors.As(own, &lost) {
+		if lost.Neighbour >= 0 {
+			m.members.Suspect(lost.Neighbour)
+		}
+		own = ringError{lost}
+	}
+	m.members.Abort(own)
+	root := m.members.RootCause(context.WithoutCancel(ctx))
+	if errors.As(own, new(agreedError)) {
+		return own
+	}
+	var aborted *cluster.Aborted
+	if ctx.Err() != nil || root == nil || errors.As(root, &aborted) && aborted.Rank == m.view.Rank {
+		return own
+	}
+	return peerError{fmt.Errorf("%s ended at rank %d: %w", m.what, m.view.Rank, root)}
+}
+
+// ringError is a failed collective. It follows from another rank's failure unless this rank itself broke the rules.
+type ringError struct{ err *allreduce.Error }
+
+// Consequence is asked by the cluster, which looks for the root cause.
+func (e ringError) Consequence() bool {
+	for _, kind := range []error{allreduce.ErrNeighbourLost, allreduce.ErrAborted, allreduce.ErrTimeout, allreduce.ErrCancelled, allreduce.ErrClosed} {
+		if errors.Is(e.err.Kind, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e ringError) Error() string { return e.err.Error() }
+func (e ringError) Unwrap() error { return e.err }
+
+// close says good-bye; after Finish nobody takes it for a failure.
+func (m *member) close() {
+	if m.members != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		defer cancel()
+		if err := m.members.Leave(ctx); err != nil {
+			m.logger.Debug("leaving the cluster", zap.Error(err))
+		}
+		m.members.Close()
+	}
+	if m.server != nil {
+		m.server.Close()
+	}
+}
