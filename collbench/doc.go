@@ -12,7 +12,8 @@
 //
 // One iteration of a rank is the time from its call to its return. The time of an iteration is that of the slowest rank;
 // ranks exchange their times after the loop, not in it. A row has the median and the minimum over the iterations.
-// Iterations follow each other without a barrier, as in nccl-tests. Out of place means that the input is kept: the
+// Iterations follow each other without a barrier, as in nccl-tests, but for those of a broadcast, which no rank but the
+// last would otherwise wait for. Out of place means that the input is kept: the
 // copy into the result's buffer is part of the time. In place, the buffer is summed over and over.
 //
 // Algorithm bandwidth is the size over the time, bus bandwidth what each link of the ring carries of it: algbw*2(n-1)/n

@@ -37,9 +37,9 @@ func (p *textPrinter) Begin(s Setting, c Config) error {
 		limit = fmt.Sprintf(", at most %v a size", c.Duration)
 	}
 	p.printf("# %d iterations after %d for warm-up%s; time is the median of the slowest rank's, min the least\n#\n", c.Iterations, c.WarmUp, limit)
-	p.printf("#%41s  %47s  %47s\n", "", centred("out-of-place"), centred("in-place"))
-	p.printf(titleFormat, "size", "count", "type", "redop", "time", "min", "algbw", "busbw", "#wrong", "time", "min", "algbw", "busbw", "#wrong")
-	p.printf(titleFormat, "(B)", "(elements)", "", "", "(us)", "(us)", "(GB/s)", "(GB/s)", "", "(us)", "(us)", "(GB/s)", "(GB/s)", "")
+	p.title("#%41s  %47s  %47s\n", "", centred("out-of-place"), centred("in-place"))
+	p.title(titleFormat, "size", "count", "type", "redop", "time", "min", "algbw", "busbw", "#wrong", "time", "min", "algbw", "busbw", "#wrong")
+	p.title(titleFormat, "(B)", "(elements)", "", "", "(us)", "(us)", "(GB/s)", "(GB/s)", "", "(us)", "(us)", "(GB/s)", "(GB/s)", "")
 	return p.err
 }
 
@@ -50,6 +50,11 @@ func (p *textPrinter) Row(r Row) error {
 	}
 	p.printf(rowFormat, cells...)
 	return p.err
+}
+
+// title has no spaces at its end.
+func (p *textPrinter) title(format string, cells ...any) {
+	p.printf("%s\n", strings.TrimRight(fmt.Sprintf(format, cells...), " \n"))
 }
 
 // centred pads a title so that it stands over the middle of its five columns.

@@ -10,6 +10,6 @@ func benchCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(benchStepCommand())
+	cmd.AddCommand(benchStepCommand(), benchAllReduceCommand())
 	return cmd
 }

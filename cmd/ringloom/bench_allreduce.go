@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ringloom/allreduce"
+	"ringloom/allreduce/natsring"
+	"ringloom/cluster"
+	"ringloom/collbench"
+)
+
+// benchAllReduceFlags is the command line of `ringloom bench allreduce`.
+type benchAllReduceFlags struct {
+	collbench.Config
+	clusterFlags
+	ringFlags
+
+	nproc              int
+	op, transport      string
+	minBytes, maxBytes byteSize
+	json, csv          bool
+}
+
+// The values of --transport.
+const (
+	transportNATS   = "nats"
+	transportMemory = "memory"
+)
+
+func benchAllReduceCommand() *cobra.Command {
+	f := benchAllReduceFlags{Config: collbench.Default()}
+	cmd := &cobra.Command{
+		Use:   "allreduce [-n N | --expect N --join ...] [flags]",
+		Short: "Measure the ring's collectives over a sweep of sizes, and check every sum",
+		Long: `Measure the ring's collectives over a sweep of sizes, as nccl-tests' all_reduce_perf does, and check the results.
+
+With -n, N processes on this machine, each with a NATS server of its own as in training; with --expect, this process
+is one rank of a cluster, as in 'ringloom train', and rank 0 prints; with --transport memory, N ranks in this process,
+which shows what the ring costs without NATS and sockets.
+
+The time of an iteration is that of the slowest rank; the table has the median and the minimum. Out of place, the
+input is kept and its copy into the result is part of the time. Algorithm bandwidth (algbw) is the size over the
+median, bus bandwidth (busbw) what each link carries of it: algbw*2(n-1)/n for an all-reduce, algbw*(n-1)/n for a
+gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that are not exactly what they must be;
+if there is one, the exit code is 1.
+
+Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, GB (of 1000).
+
+With --json, one object a line for each size; with --csv the same as a header line and a line for each size:
+  op, ranks, hosts, transport, wire, chunk_bytes, window_bytes, machine (processor of rank 0), version
+  bytes, count              size and number of elements; of a gather, of all parts together
+  type, redop               of the elements, and how they are combined
+  out_of_place_iterations   that were timed; out_of_place_seconds the median of the slowest rank's times,
+                            out_of_place_min_seconds their minimum
+  out_of_place_algbw_bytes_per_second, out_of_place_busbw_bytes_per_second   of the median
+  out_of_place_wrong        wrong elements over all ranks
+  in_place_iterations, in_place_seconds, in_place_min_seconds, in_place_algbw_bytes_per_second,
+  in_place_busbw_bytes_per_second, in_place_wrong   the same in place; null where the collective has no such form
+and with --json a last object with the first line's fields and
+  sizes                     that were measured
+  average_busbw_bytes_per_second   mean over all sizes, out of place and in place
+  wrong                     over all sizes
+
+` + secretsHelp,
+		Example: `  ringloom bench allreduce -n 4
+  ringloom bench allreduce -n 2 --min-bytes 25MB --max-bytes 100MB --factor 4 --json
+
+  # two machines
+  ringloom bench allreduce --expect 2 --bind 0.0.0.0:7946
+  ringloom bench allreduce --expect 2 --bind 0.0.0.0:7946 --join first-machine:7946`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			launch, err := launches(cmd.Flags())
+			if err == nil {
+				err = f.check(launch, cmd.Flags())
+			}
+			if err != nil {
+				return usageError{err}
+			}
+			switch {
+			case f.transport == transportMemory:
+				return f.inMemory(cmd.Context(), cmd.OutOrStdout())
+			case launch:
+				l := &launcher{
+					n: f.nproc, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true,
+					args: append(rankArguments(f.nproc, "bench", "allreduce"), given(cmd.Flags(), "nproc")...),
+				}
+				return l.run(cmd.Context())
+			}
+			return f.rank(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	fl := cmd.Flags()
+	fl.SortFlags = false
+	fl.IntVarP(&f.nproc, "nproc", "n", 2, "number of ranks on this machine")
+	fl.StringVar(&f.op, "op", string(f.Op), "collective: allreduce, broadcast, gather or barrier")
+	fl.StringVar(&f.transport, "transport", transportNATS, "nats, or memory: all ranks in this process")
+	f.minBytes, f.maxBytes = byteSize(f.MinBytes), byteSize(f.MaxBytes)
+	fl.Var(&f.minBytes, "min-bytes", "first size")
+	fl.Var(&f.maxBytes, "max-bytes", "last size, if the factor meets it")
+	fl.IntVar(&f.Factor, "factor", f.Factor, "each size over the one before")
+	fl.IntVar(&f.WarmUp, "warmup", f.WarmUp, "iterations before those that count")
+	fl.IntVar(&f.Iterations, "iters", f.Iterations, "iterations of each size, out of place and in place each")
+	fl.DurationVar(&f.Duration, "duration", f.Duration, "take fewer iterations where a size would need longer than this (0: never)")
+	f.ringFlags.register(fl)
+	fl.BoolVar(&f.json, "json", false, "print one JSON object a line")
+	fl.BoolVar(&f.csv, "csv", false, "print comma-separated values")
+	f.clusterFlags.register(fl)
+	return cmd
+}
+
+func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
+	f.MinBytes, f.MaxBytes = int64(f.minBytes), int64(f.maxBytes)
+	f.Op, f.Numbers = collbench.Op(f.op), f.ringFlags.numbers()
+	ranks := f.nproc
+	if !launch {
+		ranks = f.expect
+		if err := f.clusterFlags.check(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.json && f.csv:
+		return errors.New("--json and --csv exclude each other: choose one")
+	case f.transport != transportNATS && f.transport != transportMemory:
+		return fmt.Errorf("--transport %q: choose %s or %s", f.transport, transportNATS, transportMemory)
+	case f.transport == transportMemory && !launch:
+		return errors.New("--transport memory has all ranks in one process: give -n instead of --expect")
+	case launch && ranks < 2:
+		return fmt.Errorf("-n %d: a collective needs at least 2 ranks", ranks)
+	case ranks < 2:
+		return fmt.Errorf("--expect %d: a collective needs at least 2 ranks", ranks)
+	}
+	if f.transport == transportMemory {
+		for _, name := range []string{"nats", "nats-token-file", "log", "debug"} {
+			if fl.Changed(name) {
+				return fmt.Errorf("--%s has no effect with --transport memory: leave it out", name)
+			}
+		}
+	}
+	if err := f.ringFlags.check(); err != nil {
+		return err
+	}
+	return f.Config.Validate(ranks)
+}
+
+func (f *benchAllReduceFlags) printer(out io.Writer) collbench.Printer {
+	switch {
+	case f.json:
+		return collbench.NewJSON(out)
+	case f.csv:
+		return collbench.NewCSV(out)
+	}
+	return collbench.NewText(out)
+}
+
+// setting describes the sweep.
+func (f *benchAllReduceFlags) setting(ranks, hosts int) collbench.Setting {
+	return collbench.Setting{
+		Op: f.Op, Ranks: ranks, Hosts: hosts, Transport: f.transport, Wire: f.wire(),
+		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Machine: machineModel(), Version: version,
+	}
+}
+
+// sweep measures as one rank, and prints if this one leads.
+func (f *benchAllReduceFlags) sweep(ctx context.Context, ring *allreduce.Group, leads bool, hosts int, out io.Writer) (collbench.Summary, error) {
+	if !leads {
+		return collbench.Run(ctx, ring, f.Config, nil)
+	}
+	p := f.printer(out)
+	if err := p.Begin(f.setting(ring.Size(), hosts), f.Config); err != nil {
+		return collbench.Summary{}, err
+	}
+	sum, err := collbench.Run(ctx, ring, f.Config, p.Row)
+	if err != nil {
+		return sum, err
+	}
+	return sum, p.End(sum)
+}
+
+// verdict is an error where a value was wrong: every rank knows.
+func verdict(op collbench.Op, s collbench.Summary) error {
+	if s.WrongValues == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %d values are wrong, see the column #wrong", op, s.WrongValues)
+}
+
+// inMemory has all ranks in this process.
+func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error {
+	cfg := f.ringFlags.config()
+	cfg.Job, cfg.View, cfg.Size, cfg.Deadline = "bench", 1, f.nproc, f.ringDeadline
+	var sum collbench.Summary
+	err := inMemory(ctx, cfg, func(ctx context.Context, ring *allreduce.Group) error {
+		s, err := f.sweep(ctx, ring, ring.Rank() == 0, 1, out)
+		if ring.Rank() == 0 {
+			sum = s
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return verdict(f.Op, sum)
+}
+
+// rank is one process of a cluster.
+func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
+	m := newMember(&f.clusterFlags, "the benchmark")
+	var sum collbench.Summary
+	err := m.take(ctx, joining{device: "none", digest: f.digest()}, func(ctx context.Context) (err error) {
+		ring, err := m.openRing(ctx, f.ringFlags.config())
+		if errors.Is(err, natsring.ErrMaxPayload) {
+			return agreedError{usageError{fmt.Errorf("--chunk-bytes %d: %w", f.chunkBytes, err)}}
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, ring.Close()) }()
+		if sum, err = f.sweep(ctx, ring, m.view.Leads(), hosts(m.view), out); err != nil {
+			return err
+		}
+		return m.members.Finish(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	return verdict(f.Op, sum)
+}
+
+// hosts counts the machines of a view by their addresses.
+func hosts(v cluster.View) int {
+	seen := map[string]bool{}
+	for _, m := range v.Members {
+		host, _, err := net.SplitHostPort(m.Addr)
+		if err != nil {
+			host = m.Addr
+		}
+		seen[host] = true
+	}
+	return len(seen)
+}
+
+// digest is what all ranks must agree on.
+func (f *benchAllReduceFlags) digest() cluster.Digest {
+	d := cluster.Digest{
+		field("version", version), field("command", "bench allreduce"), field("NATS", natsKind(f.natsURL)),
+		field("op", f.op), field("min bytes", f.minBytes.String()), field("max bytes", f.maxBytes.String()), field("factor", fmt.Sprint(f.Factor)),
+		field("warm-up", fmt.Sprint(f.WarmUp)), field("iterations", fmt.Sprint(f.Iterations)), field("duration", f.Duration.String()),
+	}
+	return append(d, f.ringFlags.digest()...)
+}

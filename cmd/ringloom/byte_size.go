@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// byteSize is a flag's number of bytes, as 4096, 256KiB, 1.5MB or, as nccl-tests writes it, 64M.
+type byteSize int64
+
+const byteSizeHelp = "with a unit: KiB, MiB, GiB (of 1024; K, M, G are the same), KB, MB, GB (of 1000), or B"
+
+var byteUnits = []struct {
+	suffix string
+	bytes  float64
+}{
+	{"gib", 1 << 30}, {"mib", 1 << 20}, {"kib", 1 << 10}, // before those that end like them
+	{"gb", 1e9}, {"mb", 1e6}, {"kb", 1e3}, {"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"b", 1}, {"", 1},
+}
+
+// Set parses.
+func (b *byteSize) Set(s string) error {
+	lower := strings.ToLower(strings.TrimSpace(s))
+	for _, u := range byteUnits {
+		number, found := strings.CutSuffix(lower, u.suffix)
+		if !found {
+			continue
+		}
+		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		bytes := v * u.bytes
+		if err != nil || bytes != math.Trunc(bytes) || bytes < 0 || bytes > 1<<62 {
+			break
+		}
+		*b = byteSize(bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is no size: give a whole number of bytes, such as 4096 or 256KiB (%s)", s, byteSizeHelp)
+}
+
+// String is the shortest form that Set reads back.
+func (b byteSize) String() string {
+	for _, u := range []struct {
+		suffix string
+		bytes  byteSize
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if b != 0 && b%u.bytes == 0 {
+			return fmt.Sprintf("%d%s", b/u.bytes, u.suffix)
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
+// Type is shown in the help.
+func (b *byteSize) Type() string { return "size" }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+)
+
+// nodeFlags are those that only a node of a cluster has; the launcher gives its ranks their own.
+var nodeFlags = []string{"bind", "advertise", "join", "join-timeout", "job", "name", "key-file", "nats-bind"}
+
+// launches reports whether a command with -n and --expect starts its ranks itself, rather than being one of them.
+func launches(fl *pflag.FlagSet) (bool, error) {
+	if fl.Changed("expect") {
+		if fl.Changed("nproc") {
+			return false, fmt.Errorf("-n and --expect exclude each other: -n starts ranks on this machine, --expect makes this process one of a cluster")
+		}
+		return false, nil
+	}
+	for _, name := range nodeFlags {
+		if fl.Changed(name) {
+			return false, fmt.Errorf("--%s has no effect without --expect: say how many nodes the cluster has", name)
+		}
+	}
+	return true, nil
+}
+
+// given are the flags of the command line as it gave them, but for some.
+func given(fl *pflag.FlagSet, except ...string) (args []string) {
+	fl.Visit(func(f *pflag.Flag) {
+		for _, name := range except {
+			if f.Name == name {
+				return
+			}
+		}
+		args = append(args, fmt.Sprintf("--%s=%s", f.Name, f.Value))
+	})
+	return args
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"ringloom/allreduce"
+	"ringloom/allreduce/natsring"
+	"ringloom/cluster"
+	"ringloom/collbench"
+)
+
+// ringFlags say how frames travel round the ring. What is added here reaches every command that measures it: register,
+// check, config and digest stand together.
+type ringFlags struct {
+	chunkBytes, windowBytes byteSize
+}
+
+func (f *ringFlags) register(fl *pflag.FlagSet) {
+	d := allreduce.DefaultConfig()
+	f.chunkBytes, f.windowBytes = byteSize(d.ChunkBytes), byteSize(d.WindowBytes)
+	fl.Var(&f.chunkBytes, "chunk-bytes", "payload of one frame")
+	fl.Var(&f.windowBytes, "window-bytes", "bytes under way to the next rank, at least two chunks")
+}
+
+func (f *ringFlags) check() error {
+	most := natsring.DefaultServerConfig().MaxPayloadBytes - allreduce.HeaderBytes
+	switch {
+	case f.chunkBytes < 4 || f.chunkBytes%4 != 0:
+		return fmt.Errorf("--chunk-bytes %d: give a multiple of 4 bytes", f.chunkBytes)
+	case int(f.chunkBytes) > most:
+		return fmt.Errorf("--chunk-bytes %d: a frame is larger than NATS takes (max_payload): give at most %d", f.chunkBytes, most)
+	case f.windowBytes < 2*f.chunkBytes:
+		return fmt.Errorf("--window-bytes %d: give at least two chunks (%d)", f.windowBytes, 2*f.chunkBytes)
+	}
+	return nil
+}
+
+// config is the ring's configuration but for the rank's place in it.
+func (f *ringFlags) config() allreduce.Config {
+	c := allreduce.DefaultConfig()
+	c.ChunkBytes, c.WindowBytes = int(f.chunkBytes), int(f.windowBytes)
+	return c
+}
+
+// digest is what all ranks must have alike.
+func (f *ringFlags) digest() cluster.Digest {
+	return cluster.Digest{
+		field("wire format", fmt.Sprintf("%s, version %d", f.wire(), allreduce.WireVersion)),
+		field("chunk bytes", f.chunkBytes.String()),
+		field("window bytes", f.windowBytes.String()),
+	}
+}
+
+// wire is the format of the numbers on their way.
+func (f *ringFlags) wire() string { return "float32" }
+
+// numbers are those that the wire format carries.
+func (f *ringFlags) numbers() collbench.Numbers { return collbench.Float32 }
