@@ -3,6 +3,8 @@ package collbench
 import (
 	"fmt"
 	"time"
+
+	"ringloom/allreduce/codec"
 )
 
 // Config says what Run measures. It must be the same on all ranks.
@@ -28,7 +30,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Op: AllReduce, MinBytes: 1 << 10, MaxBytes: 256 << 20, Factor: 2,
-		WarmUp: 5, Iterations: 20, Duration: 5 * time.Second, Numbers: Float32,
+		WarmUp: 5, Iterations: 20, Duration: 5 * time.Second, Numbers: NumbersOf(codec.Float32),
 	}
 }
 

@@ -23,5 +23,6 @@
 //
 // Inputs are whole numbers that differ by rank and by element, and so small that every partial sum is exact in the wire
 // format, whatever the order. Results are compared with what they must be, on every rank, outside of the timed
-// loop: the last timed iteration out of place, one more in place.
+// loop: the last timed iteration out of place, one more in place. Int8 is exact for no such set of numbers: there a value is
+// wrong where it is off by more than its roundings can add up to.
 package collbench

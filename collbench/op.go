@@ -63,7 +63,7 @@ func (o Op) busFactor(ranks int) float64 {
 	return 1
 }
 
-// Ring is one rank's end of the ring: an *allreduce.Group.
+// Ring is one rank's end of the ring: an *allreduce.Group, or one whose AllReduce has another format.
 type Ring interface {
 	Rank() int
 	Size() int

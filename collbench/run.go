@@ -107,7 +107,7 @@ func (b *bench) wrong(result []float32) int64 {
 	if b.Op == Broadcast {
 		return wrongCopies(result, 0, b.limit)
 	}
-	return wrongSums(result, b.ring.Size(), b.limit)
+	return wrongSums(result, b.ring.Size(), b.limit, b.Numbers.tolerance(b.ring.Size()))
 }
 
 // form is one way to run a collective over and over.

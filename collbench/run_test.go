@@ -10,6 +10,7 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/allreduce/allreducetest"
+	"ringloom/allreduce/codec"
 )
 
 // quick is a sweep of three sizes, the last of several chunks.
@@ -100,6 +101,40 @@ func TestAWrongValueOnOneRankIsCountedOnAll(t *testing.T) {
 	for rank, s := range sums {
 		if s.WrongValues != 6 { // three sizes, out of place and in place
 			t.Errorf("rank %d counts %d wrong values, want 6", rank, s.WrongValues)
+		}
+	}
+}
+
+// wired sums in a format of its own.
+type wired struct {
+	*allreduce.Group
+	format codec.Format
+}
+
+func (w wired) AllReduce(ctx context.Context, buf []float32) error {
+	return w.Start(buf, allreduce.Sum{Format: w.format}).Wait(ctx)
+}
+
+func TestEveryFormatIsRight(t *testing.T) {
+	for _, format := range codec.Formats() {
+		for _, ranks := range []int{2, 5} {
+			c := quick(AllReduce)
+			c.Numbers = NumbersOf(format)
+			_, sums, errs := runAll(t, c, ranks, func(r Ring) Ring { return wired{r.(*allreduce.Group), format} })
+			if err := errors.Join(errs...); err != nil || sums[0].WrongValues != 0 {
+				t.Errorf("%v, %d ranks: %d wrong values, %v", format, ranks, sums[0].WrongValues, err)
+			}
+		}
+	}
+}
+
+// What a format loses shows where it is not allowed for, so the check does look at the last bits.
+func TestAFormatThatLosesTooMuchIsWrong(t *testing.T) {
+	for _, format := range []codec.Format{codec.BF16, codec.FP16, codec.Int8} {
+		c := quick(AllReduce)
+		_, sums, errs := runAll(t, c, 3, func(r Ring) Ring { return wired{r.(*allreduce.Group), format} })
+		if err := errors.Join(errs...); err != nil || sums[0].WrongValues == 0 {
+			t.Errorf("%v checked as float32: %d wrong values, %v", format, sums[0].WrongValues, err)
 		}
 	}
 }

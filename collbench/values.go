@@ -1,17 +1,35 @@
 package collbench
 
-import "math"
+import (
+	"math"
 
-// Numbers says which numbers a wire format of floating point carries.
+	"ringloom/allreduce/codec"
+)
+
+// Numbers says which numbers a wire format carries.
 type Numbers struct {
-	// ExactBits: whole numbers up to 2^ExactBits pass unchanged.
+	// ExactBits: whole numbers up to 2^ExactBits pass unchanged, but for Loss.
 	ExactBits int
 	// MaxExponent: numbers below 2^MaxExponent are finite.
 	MaxExponent int
+	// Loss is what an encoding may take from a value, as a fraction of the largest one that is encoded with it. 0 where
+	// whole numbers are exact.
+	Loss float64
 }
 
-// Float32 is IEEE 754 binary32.
-var Float32 = Numbers{ExactBits: 24, MaxExponent: 127}
+// NumbersOf is what a format carries (package codec has the formats).
+func NumbersOf(f codec.Format) Numbers {
+	n := Numbers{ExactBits: 24, MaxExponent: 127}
+	switch f {
+	case codec.BF16:
+		n.ExactBits = 8
+	case codec.FP16:
+		n.ExactBits = 11
+	case codec.Int8:
+		n.Loss = 0.5 / math.MaxInt8 // half a step of the largest value's 127
+	}
+	return n
+}
 
 // maxLimit is as varied as values need be.
 const maxLimit = 1 << 10
@@ -41,14 +59,21 @@ func fill(dst []float32, rank, limit int) {
 	}
 }
 
-// wrongSums counts the elements that are not the sum over all ranks.
-func wrongSums(got []float32, ranks, limit int) (wrong int64) {
+// tolerance is how far a sum over all ranks may be off: 0 but for formats that lose something. A sum is encoded once it has
+// 1, 2, ... ranks' values in it, the whole at last.
+func (n Numbers) tolerance(ranks int) float32 {
+	const rounding = 1.001 // of the scales themselves
+	return float32(rounding * n.Loss * float64(n.limit(ranks)) * float64(ranks*(ranks+1)/2))
+}
+
+// wrongSums counts the elements that are not the sum over all ranks, to within the tolerance.
+func wrongSums(got []float32, ranks, limit int, tolerance float32) (wrong int64) {
 	for i, v := range got {
 		sum := 0
 		for r := range ranks {
 			sum += value(r, i, limit)
 		}
-		if v != float32(sum) {
+		if d := v - float32(sum); !(d >= -tolerance && d <= tolerance) {
 			wrong++
 		}
 	}

@@ -1,10 +1,14 @@
 package collbench
 
-import "testing"
+import (
+	"testing"
+
+	"ringloom/allreduce/codec"
+)
 
 // Partial sums in any order are exact, so the result does not depend on the order of the ring.
 func TestSumsAreExactInEveryOrder(t *testing.T) {
-	for _, numbers := range []Numbers{Float32, {ExactBits: 8, MaxExponent: 127}, {ExactBits: 11, MaxExponent: 15}} {
+	for _, numbers := range []Numbers{NumbersOf(codec.Float32), NumbersOf(codec.BF16), NumbersOf(codec.FP16)} {
 		for _, ranks := range []int{2, 3, 64} {
 			limit := numbers.limit(ranks)
 			if limit < 1 || limit*ranks > 1<<numbers.ExactBits {
@@ -54,7 +58,7 @@ func TestValuesTellRanksAndElementsApart(t *testing.T) {
 }
 
 func TestRepeatsStayBelowTheLargestNumber(t *testing.T) {
-	for _, numbers := range []Numbers{Float32, {ExactBits: 11, MaxExponent: 15}} {
+	for _, numbers := range []Numbers{NumbersOf(codec.Float32), {ExactBits: 11, MaxExponent: 15}} {
 		for _, ranks := range []int{2, 3, 4, 1000} {
 			sum := float64(numbers.limit(ranks))
 			for range numbers.repeats(ranks) {

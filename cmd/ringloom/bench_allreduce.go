@@ -48,8 +48,8 @@ which shows what the ring costs without NATS and sockets.
 The time of an iteration is that of the slowest rank; the table has the median and the minimum. Out of place, the
 input is kept and its copy into the result is part of the time. Algorithm bandwidth (algbw) is the size over the
 median, bus bandwidth (busbw) what each link carries of it: algbw*2(n-1)/n for an all-reduce, algbw*(n-1)/n for a
-gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that are not exactly what they must be;
-if there is one, the exit code is 1.
+gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that are not exactly what they must be
+(with --wire int8: that are off by more than its roundings can add up to); if there is one, the exit code is 1.
 
 Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, GB (of 1000).
 
@@ -118,7 +118,7 @@ and with --json a last object with the first line's fields and
 
 func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	f.MinBytes, f.MaxBytes = int64(f.minBytes), int64(f.maxBytes)
-	f.Op, f.Numbers = collbench.Op(f.op), f.ringFlags.numbers()
+	f.Op = collbench.Op(f.op)
 	ranks := f.nproc
 	if !launch {
 		ranks = f.expect
@@ -148,6 +148,10 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if err := f.ringFlags.check(); err != nil {
 		return err
 	}
+	if f.Op != collbench.AllReduce && f.format.Lossy() {
+		return fmt.Errorf("--wire %s has no effect with --op %s, which moves values as they are: leave it out", f.wire, f.op)
+	}
+	f.Numbers = collbench.NumbersOf(f.format)
 	return f.Config.Validate(ranks)
 }
 
@@ -164,13 +168,14 @@ func (f *benchAllReduceFlags) printer(out io.Writer) collbench.Printer {
 // setting describes the sweep.
 func (f *benchAllReduceFlags) setting(ranks, hosts int) collbench.Setting {
 	return collbench.Setting{
-		Op: f.Op, Ranks: ranks, Hosts: hosts, Transport: f.transport, Wire: f.wire(),
+		Op: f.Op, Ranks: ranks, Hosts: hosts, Transport: f.transport, Wire: f.wire,
 		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Machine: machineModel(), Version: version,
 	}
 }
 
 // sweep measures as one rank, and prints if this one leads.
-func (f *benchAllReduceFlags) sweep(ctx context.Context, ring *allreduce.Group, leads bool, hosts int, out io.Writer) (collbench.Summary, error) {
+func (f *benchAllReduceFlags) sweep(ctx context.Context, group *allreduce.Group, leads bool, hosts int, out io.Writer) (collbench.Summary, error) {
+	ring := wired{group, f.format}
 	if !leads {
 		return collbench.Run(ctx, ring, f.Config, nil)
 	}

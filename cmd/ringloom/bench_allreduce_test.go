@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringloom/allreduce/codec"
 	"ringloom/allreduce/natsring"
 	"ringloom/collbench"
 )
@@ -67,6 +68,16 @@ func TestBenchAllReduceOfProcessesAndInMemory(t *testing.T) {
 		}
 		if *r.OutIterations != 2 || *r.OutSeconds < *r.OutMinSeconds || *r.InMinSeconds <= 0 || *r.InBusBytes <= *r.InAlgBytes {
 			t.Errorf("%s: %s", transport, output)
+		}
+	}
+}
+
+func TestBenchAllReduceInEveryFormat(t *testing.T) {
+	for _, format := range codec.Formats() {
+		args := append([]string{"bench", "allreduce", "-n", "4", "--transport", "memory", "--json", "--wire", format.String()}, smallSweep...)
+		code, output, _ := run(t, args...)
+		if rows, end := decodeSweep(t, output); code != 0 || end.Wrong != 0 || rows[0].Wire != format.String() {
+			t.Errorf("%v: exit code %d:\n%s", format, code, output)
 		}
 	}
 }
@@ -156,6 +167,8 @@ func TestMistakesInBenchAllReduce(t *testing.T) {
 		{[]string{"--max-bytes", "512"}, "below --min-bytes"},
 		{[]string{"--factor", "1"}, "--factor 1"},
 		{[]string{"--iters", "0"}, "--iters 0"},
+		{[]string{"--wire", "float64"}, "--wire \"float64\": choose one of float32, bf16"},
+		{[]string{"--wire", "bf16", "--op", "gather"}, "--wire bf16 has no effect with --op gather"},
 		{[]string{"--op", "scatter"}, `--op "scatter"`},
 		{[]string{"--transport", "pigeon"}, `--transport "pigeon"`},
 		{[]string{"--transport", "memory", "--expect", "2"}, "-n instead"},

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"ringloom/allreduce"
-	"ringloom/allreduce/allreducetest"
+	"ringloom/allreduce/memring"
 )
 
 // inMemory runs f as every rank of a ring in this process's memory. When one fails, the others' collectives end, and its
@@ -13,15 +13,9 @@ import (
 func inMemory(ctx context.Context, cfg allreduce.Config, f func(context.Context, *allreduce.Group) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	transports := allreducetest.NewRing(cfg, allreducetest.Faults{})
-	groups := make([]*allreduce.Group, cfg.Size)
-	for r := range groups {
-		cfg.Rank = r
-		g, err := allreduce.New(cfg, transports[r])
-		if err != nil {
-			return err
-		}
-		groups[r] = g
+	groups, err := memring.Groups(cfg)
+	if err != nil {
+		return err
 	}
 	var ranks sync.WaitGroup
 	for _, g := range groups {

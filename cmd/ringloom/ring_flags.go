@@ -1,30 +1,38 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/pflag"
 
 	"ringloom/allreduce"
+	"ringloom/allreduce/codec"
 	"ringloom/allreduce/natsring"
 	"ringloom/cluster"
-	"ringloom/collbench"
 )
 
 // ringFlags say how frames travel round the ring. What is added here reaches every command that measures it: register,
 // check, config and digest stand together.
 type ringFlags struct {
 	chunkBytes, windowBytes byteSize
+	wire                    string
+
+	format codec.Format // of wire, after check
 }
 
 func (f *ringFlags) register(fl *pflag.FlagSet) {
 	d := allreduce.DefaultConfig()
 	f.chunkBytes, f.windowBytes = byteSize(d.ChunkBytes), byteSize(d.WindowBytes)
+	fl.StringVar(&f.wire, "wire", codec.Float32.String(), "format of the numbers on their way: float32, bf16, fp16 or int8")
 	fl.Var(&f.chunkBytes, "chunk-bytes", "payload of one frame")
 	fl.Var(&f.windowBytes, "window-bytes", "bytes under way to the next rank, at least two chunks")
 }
 
-func (f *ringFlags) check() error {
+func (f *ringFlags) check() (err error) {
+	if f.format, err = codec.Parse(f.wire); err != nil {
+		return fmt.Errorf("--wire %w", err)
+	}
 	most := natsring.DefaultServerConfig().MaxPayloadBytes - allreduce.HeaderBytes
 	switch {
 	case f.chunkBytes < 4 || f.chunkBytes%4 != 0:
@@ -47,14 +55,19 @@ func (f *ringFlags) config() allreduce.Config {
 // digest is what all ranks must have alike.
 func (f *ringFlags) digest() cluster.Digest {
 	return cluster.Digest{
-		field("wire format", fmt.Sprintf("%s, version %d", f.wire(), allreduce.WireVersion)),
+		field("wire format", fmt.Sprintf("%s, version %d", f.wire, allreduce.WireVersion)),
 		field("chunk bytes", f.chunkBytes.String()),
 		field("window bytes", f.windowBytes.String()),
 	}
 }
 
-// wire is the format of the numbers on their way.
-func (f *ringFlags) wire() string { return "float32" }
+// wired is a group whose AllReduce sends numbers in a format.
+type wired struct {
+	*allreduce.Group
+	format codec.Format
+}
 
-// numbers are those that the wire format carries.
-func (f *ringFlags) numbers() collbench.Numbers { return collbench.Float32 }
+// AllReduce sums buf over all ranks, in place.
+func (w wired) AllReduce(ctx context.Context, buf []float32) error {
+	return w.Start(buf, allreduce.Sum{Format: w.format}).Wait(ctx)
+}
