@@ -110,6 +110,7 @@ and with --json a last object with the first line's fields and
 	fl.IntVar(&f.Iterations, "iters", f.Iterations, "iterations of each size, out of place and in place each")
 	fl.DurationVar(&f.Duration, "duration", f.Duration, "take fewer iterations where a size would need longer than this (0: never)")
 	f.ringFlags.register(fl)
+	f.ringFlags.registerWire(fl)
 	fl.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	fl.BoolVar(&f.csv, "csv", false, "print comma-separated values")
 	f.clusterFlags.register(fl)

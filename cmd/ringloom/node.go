@@ -115,7 +115,7 @@ func (n *node) work(ctx context.Context) (err error) {
 	n.logger.Info("training", zap.Int("rank", n.view.Rank), zap.Int("world", n.view.Size()),
 		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch))
 	if err := worker.Run(ctx); err != nil {
-		return n.agreed(err)
+		return agreed(err, n.view.Rank)
 	}
 	if err := record.finish(); err != nil {
 		return err
@@ -146,12 +146,12 @@ func (n *node) checkResumption() error {
 }
 
 // agreed marks a loss or a norm that is not finite: every rank has found it by itself, with the same words.
-func (n *node) agreed(err error) error {
+func agreed(err error, rank int) error {
 	var found *train.NonFiniteError
 	if !errors.As(err, &found) {
 		return err
 	}
-	if found.Rank >= 0 && found.Rank != n.view.Rank {
+	if found.Rank >= 0 && found.Rank != rank {
 		err = peerError{err}
 	}
 	return agreedError{err}

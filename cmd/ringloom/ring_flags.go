@@ -22,11 +22,16 @@ type ringFlags struct {
 }
 
 func (f *ringFlags) register(fl *pflag.FlagSet) {
+	f.wire = codec.Float32.String()
 	d := allreduce.DefaultConfig()
 	f.chunkBytes, f.windowBytes = byteSize(d.ChunkBytes), byteSize(d.WindowBytes)
-	fl.StringVar(&f.wire, "wire", codec.Float32.String(), "format of the numbers on their way: float32, bf16, fp16 or int8")
 	fl.Var(&f.chunkBytes, "chunk-bytes", "payload of one frame")
 	fl.Var(&f.windowBytes, "window-bytes", "bytes under way to the next rank, at least two chunks")
+}
+
+// registerWire is for commands that can sum in any format.
+func (f *ringFlags) registerWire(fl *pflag.FlagSet) {
+	fl.StringVar(&f.wire, "wire", f.wire, "format of the numbers on their way: float32, bf16, fp16 or int8")
 }
 
 func (f *ringFlags) check() (err error) {

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"ringloom/allreduce/natsring"
+	"ringloom/cluster"
+	"ringloom/data"
+	"ringloom/emulate"
+	"ringloom/nn"
+	"ringloom/report"
+	"ringloom/scalebench"
+	"ringloom/scaling"
+)
+
+// launch measures every number of ranks in processes of its own, round by round.
+func (f *benchScalingFlags) launch(cmd *cobra.Command) error {
+	var all scalebench.Collection
+	say := progressLines(cmd.ErrOrStderr())
+	if d := f.estimate(); d > 0 {
+		say("measuring for %v, and the time to start processes", d)
+	}
+	for round := 1; round <= f.rounds; round++ {
+		for _, n := range f.ranks {
+			say("round %d of %d: %d ranks", round, f.rounds, n)
+			study, err := f.launchRanks(cmd, n)
+			if err != nil {
+				return err
+			}
+			all.Add(round, study)
+		}
+	}
+	return f.show(cmd.OutOrStdout(), &all)
+}
+
+// progressLines prints lines on a terminal, and nothing elsewhere.
+func progressLines(out io.Writer) func(format string, args ...any) {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return func(string, ...any) {}
+	}
+	return func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
+}
+
+// launchRanks starts n ranks on this machine; rank 0 hands over what they have measured.
+func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scaling.Study, err error) {
+	var result bytes.Buffer
+	l := &launcher{
+		n: n, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true, result: &result,
+		args: append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html")...),
+	}
+	if err := l.run(cmd.Context()); err != nil {
+		return study, err
+	}
+	if err := json.Unmarshal(result.Bytes(), &study); err != nil {
+		return study, fmt.Errorf("what the %d ranks have measured cannot be read: %w", n, err)
+	}
+	return study, nil
+}
+
+// show prints the report.
+func (f *benchScalingFlags) show(out io.Writer, all *scalebench.Collection) error {
+	analysis, err := scaling.Analyse(all.Study(f.batches))
+	if err != nil {
+		return err
+	}
+	if f.html != "" {
+		if err := report.WriteFileAtomic(f.html, func(w io.Writer) error { return scaling.WriteHTML(w, analysis) }); err != nil {
+			return fmt.Errorf("writing the report %s: %w", f.html, err)
+		}
+	}
+	if f.json {
+		return errors.Join(scaling.WriteJSON(out, analysis), all.WriteJSON(out))
+	}
+	return errors.Join(scaling.WriteText(out, analysis), all.WriteText(out))
+}
+
+// scalingRank is one rank of a measurement.
+type scalingRank struct {
+	*benchScalingFlags
+	*member
+	images *data.Dataset
+}
+
+// rank is one process: of a cluster, or of launchRanks. It opens what can fail by itself before it joins.
+func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
+	r := &scalingRank{benchScalingFlags: f, member: newMember(&f.clusterFlags, "the benchmark")}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	f.GlobalBatches = f.batches.Global(f.expect)
+	device, note, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	device.Close()
+	if note != "" {
+		r.logger.Warn(note)
+	}
+	kind := "random pixels"
+	if f.emulation.Step > 0 {
+		kind = "none"
+	} else if r.images, err = benchImages(ctx, f.dataDir); err != nil {
+		return err
+	} else if r.images != nil {
+		kind = "Fashion-MNIST"
+	}
+	var all scalebench.Collection
+	err = r.take(ctx, joining{
+		device: device.Name(), digest: f.digest(kind), about: []zap.Field{zap.String("device", device.Description()), zap.String("data", kind)},
+	}, func(ctx context.Context) error { return r.work(ctx, &all) })
+	if err != nil || !r.view.Leads() {
+		return err
+	}
+	study, err := json.Marshal(all.Study(f.batches))
+	if err != nil {
+		return err
+	}
+	if there, err := writePipe(envResultFD, study); there || err != nil {
+		return err
+	}
+	return f.show(out, &all)
+}
+
+// open opens the device with the fastest kernels for the batches to come.
+func (r *scalingRank) open(ctx context.Context) (device nn.Device, note string, err error) {
+	f := r.benchScalingFlags
+	if f.emulation.Step > 0 {
+		device, err = emulate.New(emulate.Config{Step: f.emulation.Step, Model: f.Model, Batch: f.batch})
+		return device, "", err
+	}
+	if device, note, err = openDevice(f.device, f.threads, f.kernels); err != nil {
+		return nil, "", err
+	}
+	for _, batch := range f.GlobalBatches {
+		if _, err := tuneKernels(ctx, device, f.kernels, f.Model, (batch+f.expect-1)/f.expect, true); err != nil {
+			device.Close()
+			return nil, "", err
+		}
+	}
+	return device, note, nil
+}
+
+// work measures in all rounds.
+func (r *scalingRank) work(ctx context.Context, all *scalebench.Collection) (err error) {
+	ring, err := r.openRing(ctx, r.ringFlags.config())
+	if errors.Is(err, natsring.ErrMaxPayload) {
+		return agreedError{usageError{fmt.Errorf("--chunk-bytes %d: %w", r.chunkBytes, err)}}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ring.Close()) }()
+	for round := 1; round <= r.rounds; round++ {
+		study, err := scalebench.Measure(ctx, r.Config, scalebench.Rank{
+			Ring: ring, Threads: r.threads, Node: r.view.Members[r.view.Rank].Name, Images: r.images,
+			Open: func() (nn.Device, error) {
+				device, _, err := r.open(ctx)
+				return device, err
+			},
+			Progress: func(what string) { r.logger.Info("measuring", zap.Int("round", round), zap.String("what", what)) },
+		})
+		if err != nil {
+			return agreed(err, r.view.Rank)
+		}
+		study.Machine, study.Version, study.Cores, study.Hosts = machineModel(), version, runtime.NumCPU(), hosts(r.view)
+		study.Transport, study.Wire = "nats", r.wire
+		study.Emulated, study.EmulatedStepSeconds = r.emulation.Step > 0, r.emulation.Step.Seconds()
+		all.Add(round, study)
+	}
+	return r.members.Finish(ctx)
+}
+
+// digest is what all ranks must agree on.
+func (f *benchScalingFlags) digest(images string) cluster.Digest {
+	d := cluster.Digest{
+		field("version", version), field("command", "bench scaling"), field("NATS", natsKind(f.natsURL)),
+		field("model", f.model), field("mode", f.mode), field("batch", fmt.Sprint(f.batch)), field("global batch", fmt.Sprint(f.globalBatch)),
+		field("emulated step", f.emulation.Step.String()), field("data", images), field("warm-up", fmt.Sprint(f.WarmUp)),
+		field("steps", fmt.Sprint(f.Steps)), field("duration", f.Duration.String()), field("rounds", fmt.Sprint(f.rounds)),
+		field("bucket bytes", fmt.Sprint(f.BucketBytes)), field("seed", fmt.Sprint(f.Seed)),
+	}
+	return append(d, f.ringFlags.digest()...)
+}
