@@ -22,6 +22,8 @@ type Config struct {
 	// Duration bounds the timed iterations of one size, out of place and in place together: where Iterations would take
 	// longer, fewer are taken, but at least one. Warm-up and checks are not counted. Zero means no bound.
 	Duration time.Duration
+	// OnlyInPlace leaves the out-of-place form out, where the collective has another.
+	OnlyInPlace bool
 	// Numbers are those that the wire format carries; the values are chosen by them.
 	Numbers Numbers
 }

@@ -89,8 +89,10 @@ func (b *bench) size(ctx context.Context, bytes int64) (row Row, err error) {
 		run:   func() error { copy(result, input); return b.collective(ctx, result) },
 		wrong: inPlace.wrong,
 	}
-	if row.OutOfPlace, err = b.measure(ctx, bytes, outOfPlace); err != nil {
-		return row, err
+	if !b.OnlyInPlace {
+		if row.OutOfPlace, err = b.measure(ctx, bytes, outOfPlace); err != nil {
+			return row, err
+		}
 	}
 	row.InPlace, err = b.measure(ctx, bytes, inPlace)
 	return row, err

@@ -205,6 +205,18 @@ func TestDurationBoundsTheIterations(t *testing.T) {
 	}
 }
 
+func TestInPlaceAlone(t *testing.T) {
+	c := quick(AllReduce)
+	c.OnlyInPlace = true
+	rows, sums, errs := runAll(t, c, 2, func(r Ring) Ring { return liar{r} })
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if r := rows[0][0]; r.OutOfPlace != nil || r.InPlace == nil || sums[0].WrongValues != 6 { // three sizes, two ranks
+		t.Errorf("%+v, %+v", r, sums[0])
+	}
+}
+
 func TestAnEndedContextEndsTheSweep(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("enough")

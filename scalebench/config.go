@@ -2,6 +2,7 @@ package scalebench
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"ringloom/models"
@@ -35,6 +36,9 @@ const (
 	MinSteps = 3
 	MaxSteps = 20_000
 )
+
+// maxCollective keeps the two buffers of a timed all-reduce within a machine's memory.
+const maxCollective = 1 << 30
 
 // DefaultConfig is that of `ringloom bench scaling`; Model and GlobalBatches are the caller's to fill.
 func DefaultConfig() Config {
@@ -70,9 +74,12 @@ func (c Config) Validate(ranks int) error {
 	case c.BucketBytes < 1:
 		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes", c.BucketBytes)
 	}
-	for _, b := range c.Collectives {
-		if b < 4 || b%4 != 0 {
-			return fmt.Errorf("an all-reduce of %d bytes: give a multiple of 4", b)
+	for i, b := range c.Collectives {
+		if b < 4 || b%4 != 0 || b > maxCollective {
+			return fmt.Errorf("--sizes: an all-reduce of %d bytes: give a multiple of 4 up to %d", b, int64(maxCollective))
+		}
+		if slices.Contains(c.Collectives[:i], b) {
+			return fmt.Errorf("--sizes: %d bytes twice: give each size once", b)
 		}
 	}
 	return nil

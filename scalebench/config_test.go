@@ -29,6 +29,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"--duration 0s":          func(c *Config) { c.Duration = 0 },
 		"--bucket-bytes 0":       func(c *Config) { c.BucketBytes = 0 },
 		"all-reduce of 6 bytes":  func(c *Config) { c.Collectives = []int64{6} },
+		"4096 bytes twice":       func(c *Config) { c.Collectives = []int64{4096, 4096} },
 		"a model and":            func(c *Config) { c.GlobalBatches = nil },
 	} {
 		c := config(t, "lenet", 64)

@@ -196,7 +196,7 @@ func (r Rank) processes(ctx context.Context, own process) ([]process, error) {
 // allReduce times one size.
 func (r Rank) allReduce(ctx context.Context, bytes int64) (scaling.Collective, error) {
 	c := collbench.Default()
-	c.MinBytes, c.MaxBytes, c.Duration = bytes, bytes, 2*time.Second
+	c.MinBytes, c.MaxBytes, c.Duration, c.OnlyInPlace = bytes, bytes, 2*time.Second, true
 	var row collbench.Row
 	sum, err := collbench.Run(ctx, r.Ring, c, func(measured collbench.Row) error { row = measured; return nil })
 	if err != nil {

@@ -31,6 +31,7 @@ type benchScalingFlags struct {
 	device             string
 	threads            int
 	kernels, dataDir   string
+	sizes              []string
 	json               bool
 	html               string
 
@@ -112,6 +113,10 @@ has their fields), and at last one for each point of each round:
 	fl.IntVar(&f.BucketBytes, "bucket-bytes", f.BucketBytes, "least gradient bytes that travel as one all-reduce")
 	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples and dropout")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package)")
+	for _, bytes := range f.Collectives {
+		f.sizes = append(f.sizes, byteSize(bytes).String())
+	}
+	fl.StringSliceVar(&f.sizes, "sizes", f.sizes, "sizes of the all-reduces that are timed alone, for the ring's model")
 	f.ringFlags.register(fl)
 	fl.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	fl.StringVar(&f.html, "html", "", "write the report to this file as one HTML page")
@@ -151,6 +156,14 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 	}
 	if err := f.checkBatches(fl); err != nil {
 		return err
+	}
+	f.Collectives = nil
+	for _, text := range f.sizes {
+		var bytes byteSize
+		if err := bytes.Set(text); err != nil {
+			return fmt.Errorf("--sizes: %w", err)
+		}
+		f.Collectives = append(f.Collectives, int64(bytes))
 	}
 	switch {
 	case f.rounds < 1 || f.rounds > 1000:

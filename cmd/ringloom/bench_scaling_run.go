@@ -188,7 +188,7 @@ func (f *benchScalingFlags) digest(images string) cluster.Digest {
 		field("model", f.model), field("mode", f.mode), field("batch", fmt.Sprint(f.batch)), field("global batch", fmt.Sprint(f.globalBatch)),
 		field("emulated step", f.emulation.Step.String()), field("data", images), field("warm-up", fmt.Sprint(f.WarmUp)),
 		field("steps", fmt.Sprint(f.Steps)), field("duration", f.Duration.String()), field("rounds", fmt.Sprint(f.rounds)),
-		field("bucket bytes", fmt.Sprint(f.BucketBytes)), field("seed", fmt.Sprint(f.Seed)),
+		field("sizes", fmt.Sprint(f.Collectives)), field("bucket bytes", fmt.Sprint(f.BucketBytes)), field("seed", fmt.Sprint(f.Seed)),
 	}
 	return append(d, f.ringFlags.digest()...)
 }

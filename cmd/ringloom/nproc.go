@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -28,12 +30,14 @@ func launches(fl *pflag.FlagSet) (bool, error) {
 // given are the flags of the command line as it gave them, but for some.
 func given(fl *pflag.FlagSet, except ...string) (args []string) {
 	fl.Visit(func(f *pflag.Flag) {
-		for _, name := range except {
-			if f.Name == name {
-				return
-			}
+		if slices.Contains(except, f.Name) {
+			return
 		}
-		args = append(args, fmt.Sprintf("--%s=%s", f.Name, f.Value))
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok { // whose String has brackets
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		args = append(args, fmt.Sprintf("--%s=%s", f.Name, value))
 	})
 	return args
 }
