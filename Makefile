@@ -12,7 +12,7 @@ LDFLAGS  := -X main.version=$(VERSION)
 PACKAGES := libdnnl-dev dataset-fashion-mnist
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Packages with goroutines of their own; the race detector needs cgo.
-RACE     := ./allreduce/... ./cluster/... ./data/... ./train/...
+RACE     := ./allreduce/... ./cluster/... ./collbench/... ./data/... ./scalebench/... ./train/...
 
 .PHONY: help
 help: ## show this list

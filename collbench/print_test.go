@@ -12,7 +12,7 @@ import (
 
 var (
 	testSetting = Setting{
-		Op: AllReduce, Ranks: 2, Hosts: 1, Transport: "nats", Wire: "float32", ChunkBytes: 262144, WindowBytes: 4194304,
+		Op: AllReduce, Ranks: 2, Hosts: 1, Transport: "nats", Path: "TCP", Wire: "float32", ChunkBytes: 262144, WindowBytes: 4194304, Rings: 2,
 		Machine: "Some CPU", Version: "v1",
 	}
 	testRow = Row{
@@ -34,7 +34,7 @@ func TestTextLooksLikeNCCLTests(t *testing.T) {
 	show(t, NewText(&out))
 	const want = `# ringloom v1: allreduce, 2 ranks on this machine
 # Some CPU
-# transport nats, wire float32, chunk 262144 bytes, window 4194304 bytes
+# transport nats (TCP), wire float32, chunk 262144 bytes, window 4194304 bytes, 2 rings
 # 20 iterations after 5 for warm-up, at most 5s a size; time is the median of the slowest rank's, min the least
 #
 #                                                             out-of-place                                       in-place

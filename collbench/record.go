@@ -17,9 +17,11 @@ type Setting struct {
 	Ranks       int    `json:"ranks"`
 	Hosts       int    `json:"hosts"`     // that the ranks are on
 	Transport   string `json:"transport"` // "nats" or "memory"
+	Path        string `json:"path"`      // how frames travel from rank 0, in words
 	Wire        string `json:"wire"`
 	ChunkBytes  int    `json:"chunk_bytes"`
 	WindowBytes int    `json:"window_bytes"`
+	Rings       int    `json:"rings"`
 	Machine     string `json:"machine"` // processor model of rank 0
 	Version     string `json:"version"`
 }

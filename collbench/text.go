@@ -31,7 +31,11 @@ func (p *textPrinter) Begin(s Setting, c Config) error {
 	}
 	p.printf("# ringloom %s: %s, %s\n", s.Version, s.Op, where)
 	p.printf("# %s\n", s.Machine)
-	p.printf("# transport %s, wire %s, chunk %d bytes, window %d bytes\n", s.Transport, s.Wire, s.ChunkBytes, s.WindowBytes)
+	rings := "1 ring"
+	if s.Rings > 1 {
+		rings = fmt.Sprintf("%d rings", s.Rings)
+	}
+	p.printf("# transport %s (%s), wire %s, chunk %d bytes, window %d bytes, %s\n", s.Transport, s.Path, s.Wire, s.ChunkBytes, s.WindowBytes, rings)
 	limit := ""
 	if c.Duration > 0 {
 		limit = fmt.Sprintf(", at most %v a size", c.Duration)

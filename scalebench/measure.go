@@ -31,9 +31,9 @@ type Rank struct {
 	Progress func(string)
 }
 
-// Measure measures as one rank. Every rank gets the same study, with a point without a mode for each global batch; what
-// the ranks have in common with the caller alone (Version, Machine, Transport, ...) is the caller's to fill in. It needs the
-// thread locked where the device does.
+// Measure measures as one rank. Every rank gets the same study but for the words for its own device, with a point without a
+// mode for each global batch. Version, Machine, Transport and the like are the caller's to fill in. It needs the thread locked
+// where the device does.
 func Measure(ctx context.Context, c Config, r Rank) (scaling.Study, error) {
 	if err := c.Validate(r.Ring.Size()); err != nil {
 		return scaling.Study{}, err

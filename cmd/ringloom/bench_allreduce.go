@@ -54,7 +54,8 @@ gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that 
 Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, GB (of 1000).
 
 With --json, one object a line for each size; with --csv the same as a header line and a line for each size:
-  op, ranks, hosts, transport, wire, chunk_bytes, window_bytes, machine (processor of rank 0), version
+  op, ranks, hosts, transport, path (how frames travel from rank 0), wire, chunk_bytes, window_bytes, rings,
+  machine (processor of rank 0), version
   bytes, count              size and number of elements; of a gather, of all parts together
   type, redop               of the elements, and how they are combined
   out_of_place_iterations   that were timed; out_of_place_seconds the median of the slowest rank's times,
@@ -140,7 +141,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 		return fmt.Errorf("--expect %d: a collective needs at least 2 ranks", ranks)
 	}
 	if f.transport == transportMemory {
-		for _, name := range []string{"nats", "nats-token-file", "log", "debug"} {
+		for _, name := range []string{"nats", "nats-token-file", "shared-memory", "log", "debug"} {
 			if fl.Changed(name) {
 				return fmt.Errorf("--%s has no effect with --transport memory: leave it out", name)
 			}
@@ -167,10 +168,10 @@ func (f *benchAllReduceFlags) printer(out io.Writer) collbench.Printer {
 }
 
 // setting describes the sweep.
-func (f *benchAllReduceFlags) setting(ranks, hosts int) collbench.Setting {
+func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collbench.Setting {
 	return collbench.Setting{
-		Op: f.Op, Ranks: ranks, Hosts: hosts, Transport: f.transport, Wire: f.wire,
-		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Machine: machineModel(), Version: version,
+		Op: f.Op, Ranks: group.Size(), Hosts: hosts, Transport: f.transport, Path: group.Describe(), Wire: f.wire,
+		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: machineModel(), Version: version,
 	}
 }
 
@@ -181,7 +182,7 @@ func (f *benchAllReduceFlags) sweep(ctx context.Context, group *allreduce.Group,
 		return collbench.Run(ctx, ring, f.Config, nil)
 	}
 	p := f.printer(out)
-	if err := p.Begin(f.setting(ring.Size(), hosts), f.Config); err != nil {
+	if err := p.Begin(f.setting(group, hosts), f.Config); err != nil {
 		return collbench.Summary{}, err
 	}
 	sum, err := collbench.Run(ctx, ring, f.Config, p.Row)
@@ -222,7 +223,7 @@ func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
 	m := newMember(&f.clusterFlags, "the benchmark")
 	var sum collbench.Summary
 	err := m.take(ctx, joining{device: "none", digest: f.digest()}, func(ctx context.Context) (err error) {
-		ring, err := m.openRing(ctx, f.ringFlags.config())
+		ring, err := m.openRing(ctx, f.ringFlags.config(), f.sharedMemory)
 		if errors.Is(err, natsring.ErrMaxPayload) {
 			return agreedError{usageError{fmt.Errorf("--chunk-bytes %d: %w", f.chunkBytes, err)}}
 		}

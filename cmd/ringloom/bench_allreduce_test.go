@@ -53,7 +53,7 @@ func decodeSweep(t *testing.T, output string) (rows []collbench.Record, end coll
 
 func TestBenchAllReduceOfProcessesAndInMemory(t *testing.T) {
 	for _, transport := range []string{"nats", "memory"} {
-		args := append([]string{"bench", "allreduce", "-n", "3", "--transport", transport, "--chunk-bytes", "4KiB", "--window-bytes", "16KiB"}, smallSweep...)
+		args := append([]string{"bench", "allreduce", "-n", "3", "--transport", transport, "--chunk-bytes", "4KiB", "--window-bytes", "16KiB", "--rings", "2"}, smallSweep...)
 		code, output, _ := run(t, append(args, "--json")...)
 		if code != 0 {
 			t.Fatalf("%s: exit code %d:\n%s", transport, code, output)
@@ -63,7 +63,7 @@ func TestBenchAllReduceOfProcessesAndInMemory(t *testing.T) {
 			t.Errorf("%s: %d rows, %+v", transport, len(rows), end)
 		}
 		r := rows[2]
-		if r.Bytes != 65536 || r.Count != 16384 || r.Ranks != 3 || r.Hosts != 1 || r.Transport != transport || r.ChunkBytes != 4096 || r.WindowBytes != 16384 {
+		if r.Bytes != 65536 || r.Count != 16384 || r.Ranks != 3 || r.Hosts != 1 || r.Transport != transport || r.ChunkBytes != 4096 || r.WindowBytes != 16384 || r.Rings != 2 || r.Path == "" {
 			t.Errorf("%s: %+v", transport, r)
 		}
 		if *r.OutIterations != 2 || *r.OutSeconds < *r.OutMinSeconds || *r.InMinSeconds <= 0 || *r.InBusBytes <= *r.InAlgBytes {
@@ -162,6 +162,8 @@ func TestMistakesInBenchAllReduce(t *testing.T) {
 		{[]string{"--chunk-bytes", "9MiB"}, "--chunk-bytes 9437184"},
 		{[]string{"--chunk-bytes", "6"}, "--chunk-bytes 6"},
 		{[]string{"--window-bytes", "256KiB"}, "--window-bytes 262144: give at least two chunks"},
+		{[]string{"--rings", "0"}, "--rings 0"},
+		{[]string{"--rings", "65"}, "--rings 65"},
 		{[]string{"--min-bytes", "6"}, "--min-bytes 6"},
 		{[]string{"--max-bytes", "lots"}, `"lots" is no size`},
 		{[]string{"--max-bytes", "512"}, "below --min-bytes"},

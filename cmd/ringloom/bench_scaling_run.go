@@ -153,7 +153,7 @@ func (r *scalingRank) open(ctx context.Context) (device nn.Device, note string, 
 
 // work measures in all rounds.
 func (r *scalingRank) work(ctx context.Context, all *scalebench.Collection) (err error) {
-	ring, err := r.openRing(ctx, r.ringFlags.config())
+	ring, err := r.openRing(ctx, r.ringFlags.config(), r.sharedMemory)
 	if errors.Is(err, natsring.ErrMaxPayload) {
 		return agreedError{usageError{fmt.Errorf("--chunk-bytes %d: %w", r.chunkBytes, err)}}
 	}
@@ -174,7 +174,7 @@ func (r *scalingRank) work(ctx context.Context, all *scalebench.Collection) (err
 			return agreed(err, r.view.Rank)
 		}
 		study.Machine, study.Version, study.Cores, study.Hosts = machineModel(), version, runtime.NumCPU(), hosts(r.view)
-		study.Transport, study.Wire = "nats", r.wire
+		study.Transport, study.Wire = ring.Describe(), r.wire
 		study.Emulated, study.EmulatedStepSeconds = r.emulation.Step > 0, r.emulation.Step.Seconds()
 		all.Add(round, study)
 	}

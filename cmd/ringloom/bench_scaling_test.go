@@ -64,11 +64,14 @@ func TestBenchScalingMeasuresRoundsOfProcesses(t *testing.T) {
 	}
 	study := lines["study"][0]
 	for field, want := range map[string]any{
-		"model": "lenet", "version": version, "wire": "float32", "transport": "nats", "emulated": false, "gradient_bytes": 4.0 * 61706,
+		"model": "lenet", "version": version, "wire": "float32", "emulated": false, "gradient_bytes": 4.0 * 61706,
 	} {
 		if study[field] != want {
 			t.Errorf("%s is %v, want %v", field, study[field], want)
 		}
+	}
+	if how := fmt.Sprint(study["transport"]); !strings.Contains(how, "NATS") {
+		t.Errorf("the transport of 2 ranks is %q", how)
 	}
 	for _, p := range lines["point"] {
 		batch := 4.0

@@ -148,7 +148,7 @@ func announce(address string) error {
 }
 
 // openRing connects this rank to its neighbours. cfg says how frames travel; its place in the ring is filled in here.
-func (m *member) openRing(ctx context.Context, cfg allreduce.Config) (*allreduce.Group, error) {
+func (m *member) openRing(ctx context.Context, cfg allreduce.Config, sharedMemory bool) (*allreduce.Group, error) {
 	f := m.flags
 	cfg.Job, cfg.View, cfg.Rank, cfg.Size = f.job, m.view.Generation, m.view.Rank, m.view.Size()
 	cfg.Deadline, cfg.Alone = f.ringDeadline, f.expect == 1
@@ -156,7 +156,7 @@ func (m *member) openRing(ctx context.Context, cfg allreduce.Config) (*allreduce
 		return allreduce.New(cfg)
 	}
 	join := natsring.DefaultConfig(cfg)
-	join.Server, join.URL, join.Token = m.server, f.natsURL, m.token
+	join.Server, join.URL, join.Token, join.SharedMemory = m.server, f.natsURL, m.token, sharedMemory
 	if f.natsURL == "" {
 		for _, node := range m.view.Members {
 			host, _, err := net.SplitHostPort(node.Addr)

@@ -79,7 +79,7 @@ func (n *node) tune(ctx context.Context) error {
 
 // work is the run from the first view to the last epoch.
 func (n *node) work(ctx context.Context) (err error) {
-	ring, err := n.openRing(ctx, allreduce.DefaultConfig())
+	ring, err := n.openRing(ctx, allreduce.DefaultConfig(), true)
 	if err != nil {
 		return err
 	}

@@ -12,10 +12,15 @@ import (
 	"ringloom/cluster"
 )
 
+// maxRings are more than help anywhere; allreduce has the same limit.
+const maxRings = 64
+
 // ringFlags say how frames travel round the ring. What is added here reaches every command that measures it: register,
 // check, config and digest stand together.
 type ringFlags struct {
 	chunkBytes, windowBytes byteSize
+	rings                   int
+	sharedMemory            bool
 	wire                    string
 
 	format codec.Format // of wire, after check
@@ -27,6 +32,8 @@ func (f *ringFlags) register(fl *pflag.FlagSet) {
 	f.chunkBytes, f.windowBytes = byteSize(d.ChunkBytes), byteSize(d.WindowBytes)
 	fl.Var(&f.chunkBytes, "chunk-bytes", "payload of one frame")
 	fl.Var(&f.windowBytes, "window-bytes", "bytes under way to the next rank, at least two chunks")
+	fl.IntVar(&f.rings, "rings", d.Rings, "rings, each with connections of its own, that large vectors are divided among")
+	fl.BoolVar(&f.sharedMemory, "shared-memory", natsring.DefaultConfig(d).SharedMemory, "let data between ranks of one machine lie in shared memory")
 }
 
 // registerWire is for commands that can sum in any format.
@@ -46,6 +53,8 @@ func (f *ringFlags) check() (err error) {
 		return fmt.Errorf("--chunk-bytes %d: a frame is larger than NATS takes (max_payload): give at most %d", f.chunkBytes, most)
 	case f.windowBytes < 2*f.chunkBytes:
 		return fmt.Errorf("--window-bytes %d: give at least two chunks (%d)", f.windowBytes, 2*f.chunkBytes)
+	case f.rings < 1 || f.rings > maxRings:
+		return fmt.Errorf("--rings %d: give a number from 1 to %d", f.rings, maxRings)
 	}
 	return nil
 }
@@ -53,7 +62,7 @@ func (f *ringFlags) check() (err error) {
 // config is the ring's configuration but for the rank's place in it.
 func (f *ringFlags) config() allreduce.Config {
 	c := allreduce.DefaultConfig()
-	c.ChunkBytes, c.WindowBytes = int(f.chunkBytes), int(f.windowBytes)
+	c.ChunkBytes, c.WindowBytes, c.Rings = int(f.chunkBytes), int(f.windowBytes), f.rings
 	return c
 }
 
@@ -63,6 +72,8 @@ func (f *ringFlags) digest() cluster.Digest {
 		field("wire format", fmt.Sprintf("%s, version %d", f.wire, allreduce.WireVersion)),
 		field("chunk bytes", f.chunkBytes.String()),
 		field("window bytes", f.windowBytes.String()),
+		field("rings", fmt.Sprint(f.rings)),
+		field("shared memory", fmt.Sprint(f.sharedMemory)),
 	}
 }
 
