@@ -17,6 +17,8 @@ func TestValidateNamesTheField(t *testing.T) {
 		"Rank":        func(c *allreduce.Config) { c.Rank = 2 },
 		"ChunkBytes":  func(c *allreduce.Config) { c.ChunkBytes = 10 },
 		"WindowBytes": func(c *allreduce.Config) { c.WindowBytes = c.ChunkBytes },
+		"Rings":       func(c *allreduce.Config) { c.Rings = 0 },
+		"Spin":        func(c *allreduce.Config) { c.Spin = time.Second },
 		"Deadline":    func(c *allreduce.Config) { c.Deadline = 0 },
 		"Linger":      func(c *allreduce.Config) { c.Linger = -time.Second },
 	} {

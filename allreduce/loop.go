@@ -43,6 +43,9 @@ func (l *loop) work() error {
 
 // next does the next thing that is to be done, and waits for it if need be.
 func (l *loop) next(closing *<-chan struct{}) error {
+	if d, ok := l.spin(); ok {
+		return l.deliver(d)
+	}
 	for _, patience := range []bool{false, true} {
 		select {
 		case p := <-l.starts:
@@ -105,6 +108,22 @@ func (l *loop) flush() error {
 		p.done <- struct{}{}
 	}
 	return nil
+}
+
+// spin looks for a frame for up to Config.Spin while a collective waits for one and nothing else is to be done.
+func (l *loop) spin() (Delivery, bool) {
+	if l.cfg.Spin == 0 || len(l.inflight) == 0 {
+		return Delivery{}, false
+	}
+	for end := time.Now().Add(l.cfg.Spin); len(l.starts) == 0 && len(l.transport.Inbox()) == 0; {
+		if d, ok := l.transport.Poll(false); ok {
+			return d, true
+		}
+		if !time.Now().Before(end) {
+			break
+		}
+	}
+	return Delivery{}, false
 }
 
 func (l *loop) start(p *part) error {

@@ -158,6 +158,12 @@ func TestEmbeddedServers(t *testing.T) {
 	}
 }
 
+func TestSpinningRanksSumAsSleepingOnesDo(t *testing.T) {
+	ring := ringConfig(2)
+	ring.Spin = 50 * time.Microsecond
+	exercise(t, joinAll(t, ring, ""))
+}
+
 func TestRanksThatWouldNotFitAreNamed(t *testing.T) {
 	for what, change := range map[string]func(*allreduce.Config){
 		"chunk bytes":  func(c *allreduce.Config) { c.ChunkBytes /= 2 },
