@@ -16,6 +16,7 @@ type greeting struct {
 	Terms    terms         `json:"terms"`              // what both must have
 	Offer    *segmentOffer `json:"offer,omitempty"`    // memory for the sender's frames
 	Accepted bool          `json:"accepted,omitempty"` // the receiver's offer is taken
+	Bell     *bellOffer    `json:"bell,omitempty"`     // how to wake the sender when a frame lies there
 }
 
 // terms must be the same on all ranks.
@@ -139,7 +140,10 @@ func (p *parley) take(h heard) error {
 	}
 	if h.Heard && !p.answered[h.from] {
 		p.answered[h.from] = true
-		p.t.links[h.from].share = h.Accepted
+		if h.Accepted && h.Bell != nil {
+			// Without a bell the frames go through NATS; Describe says so.
+			p.t.links[h.from].bell, _ = openBell(*h.Bell)
+		}
 	}
 	if h.Want {
 		if err := p.say(h.from); err != nil {
@@ -158,7 +162,9 @@ func (p *parley) say(to allreduce.Peer) error {
 	if l.segment != nil {
 		g.Offer = &l.segment.offer
 	}
-	g.Accepted = p.t.incoming[to].Load() != nil
+	if g.Accepted = p.t.incoming[to].Load() != nil; g.Accepted {
+		g.Bell = &p.t.bell.offer
+	}
 	text, err := json.Marshal(g)
 	if err != nil {
 		return err
@@ -171,7 +177,7 @@ func (p *parley) say(to allreduce.Peer) error {
 
 // accept maps the memory that a neighbour offers. Where that cannot be, frames come through NATS; Describe says so.
 func (t *Transport) accept(from allreduce.Peer, o segmentOffer) {
-	if !t.cfg.SharedMemory {
+	if t.bell == nil {
 		return
 	}
 	if s, err := openSegment(o, t.cfg.shape(1-from)); err == nil {

@@ -9,10 +9,10 @@ import (
 	"ringloom/allreduce"
 )
 
-// link sends to one neighbour: through shared memory where both are on one machine, else through NATS. Large messages are
-// written to the socket by a goroutine, so that a peer that does not read cannot hold up the group. Wake-ups and control
-// frames are too small to fill a socket within the ring's credits: the group's goroutine writes them itself where nothing
-// is queued, which saves a switch of goroutines at every hop.
+// link sends to one neighbour: through shared memory where both are on one machine, else through NATS. Data is written to the
+// socket by a goroutine, so that a peer that does not read cannot hold up the group. Control frames and small chunks are too
+// small to fill a socket within the ring's credits: the group's goroutine writes them itself where nothing is queued,
+// which saves a switch of goroutines at every hop.
 type link struct {
 	transport *Transport
 	peer      allreduce.Peer
@@ -21,7 +21,7 @@ type link struct {
 	gone      string // where NATS answers that nobody is subscribed
 
 	segment *segment // for frames to a neighbour on the same machine; nil if there is none
-	share   bool     // the neighbour has mapped it
+	bell    *bell    // of a neighbour that has mapped it
 
 	queue    chan []byte
 	queued   atomic.Int32  // frames that the goroutine has not written yet
@@ -58,7 +58,7 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 		l.close()
 		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
-	if sameMachine && t.cfg.SharedMemory {
+	if sameMachine && t.bell != nil {
 		// Without it the frames go through NATS; Transport.Describe says so.
 		l.segment, _ = newSegment(t.cfg.shape(peer))
 	}
@@ -67,7 +67,7 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 
 // buffer is where the next frame to the neighbour is built.
 func (l *link) buffer() []byte {
-	if l.share {
+	if l.bell != nil {
 		if b := l.segment.buffer(); b != nil {
 			return b
 		}
@@ -77,15 +77,15 @@ func (l *link) buffer() []byte {
 
 // send hands a frame over; the ring's credits keep segment and queue from filling.
 func (l *link) send(frame []byte) error {
-	if l.share {
+	if l.bell != nil {
 		if !l.segment.holds(frame) {
 			l.transport.pool.Put(frame)
 			return fmt.Errorf("%w: the memory shared with rank %d is full", allreduce.ErrSlowConsumer, l.transport.cfg.rankOf(l.peer))
 		}
-		if !l.segment.commit(len(frame)) {
-			return nil
+		if l.segment.commit(len(frame)) {
+			l.bell.ring()
 		}
-		frame = append(l.transport.pool.Get(), wakeUp...)
+		return nil
 	}
 	if len(frame) <= smallBytes && l.queued.Load() == 0 {
 		l.publish(frame)

@@ -11,8 +11,8 @@ import (
 
 // A segment is a queue of frames from one rank to a neighbour in memory that they share, where both are processes of one
 // machine. The writer builds a frame in a slot and commits it, the reader takes it where it lies and releases it; both
-// in order. A reader that finds nothing and is about to sleep says so in the segment, and only then the next commit has to be
-// followed by a wake-up through NATS: a neighbour that is busy is not disturbed.
+// in order. A reader that finds nothing and is about to sleep says so in the segment, and only then the next commit has to ring
+// its bell: a neighbour that is busy is not disturbed.
 //
 // WIRE.md has the layout. What the other process writes is not trusted: lengths are bounded, and frames carry a checksum.
 type segment struct {
@@ -116,8 +116,3 @@ func (s *segment) close() error {
 	}
 	return s.release()
 }
-
-// wakeUp is the message that tells a sleeping reader to look into its segment. A frame begins with 'R', 'L'.
-var wakeUp = []byte{'R', 'W', allreduce.WireVersion, 0}
-
-func isWakeUp(message []byte) bool { return string(message) == string(wakeUp) }

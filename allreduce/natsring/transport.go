@@ -21,6 +21,8 @@ type Transport struct {
 	links [2]*link   // by allreduce.Peer
 	// incoming is the memory in which a neighbour builds its frames, nil where they come through NATS.
 	incoming [2]atomic.Pointer[segment]
+	bell     *bell // wakes this rank; nil without shared memory
+	sleepers sync.WaitGroup
 	done     chan struct{}
 	once     sync.Once
 
@@ -93,6 +95,12 @@ func joinOne(ctx context.Context, cfg Config) (*Transport, error) {
 }
 
 func (t *Transport) join(ctx context.Context) error {
+	if t.cfg.SharedMemory && t.cfg.Server != nil {
+		// Without it frames go through NATS; Describe says so.
+		if t.bell, _ = newBell(); t.bell != nil {
+			t.sleepers.Go(func() { t.bell.listen(func() { t.put(allreduce.Delivery{}) }) })
+		}
+	}
 	greeted := make(chan heard, 8)
 	if err := t.listen(ctx, greeted); err != nil {
 		return err
@@ -116,7 +124,7 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 	t.own = own
 	for _, p := range peers {
 		subject := t.cfg.subject(t.cfg.Ring.Rank, p)
-		err := own.subscribe(subject, func(frame []byte) { t.arrive(p, frame) })
+		err := own.subscribe(subject, func(frame []byte) { t.put(allreduce.Delivery{From: p, Frame: frame}) })
 		if err == nil {
 			err = own.subscribe(subject+".hello", func(frame []byte) { t.hear(p, frame, greeted) })
 		}
@@ -200,26 +208,16 @@ func (t *Transport) Poll(sleep bool) (allreduce.Delivery, bool) {
 
 // Describe says how data travels, for people.
 func (t *Transport) Describe() string {
-	toNext, fromPrev := t.links[allreduce.Next].share, t.incoming[allreduce.Prev].Load() != nil
+	toNext, fromPrev := t.links[allreduce.Next].bell != nil, t.incoming[allreduce.Prev].Load() != nil
 	switch {
 	case toNext && fromPrev:
-		return "NATS, frames in shared memory"
+		return "shared memory beside NATS"
 	case toNext:
-		return "NATS, frames to the next rank in shared memory"
+		return "NATS from the previous rank, shared memory to the next"
 	case fromPrev:
-		return "NATS, frames from the previous rank in shared memory"
+		return "shared memory from the previous rank, NATS to the next"
 	}
 	return "NATS"
-}
-
-// arrive delivers a frame, or wakes the group to look into shared memory.
-func (t *Transport) arrive(from allreduce.Peer, message []byte) {
-	d := allreduce.Delivery{From: from, Frame: message}
-	if isWakeUp(message) {
-		t.pool.Put(message)
-		d.Frame = nil
-	}
-	t.put(d)
 }
 
 // Inbox is where deliveries arrive.
@@ -273,8 +271,11 @@ func (t *Transport) shut() {
 	if t.own != nil {
 		t.own.close()
 	}
+	t.bell.close()
+	t.sleepers.Wait()
 	for _, p := range peers { // unmapping what was mapped cannot fail
 		if l := t.links[p]; l != nil {
+			l.bell.close()
 			_ = l.segment.close()
 		}
 		_ = t.incoming[p].Swap(nil).close()
