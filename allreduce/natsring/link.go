@@ -49,10 +49,9 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 	}
 	l.conn = conn
 	go l.run()
-	if limit := conn.maxPayload(); limit < int64(t.cfg.Ring.FrameBytes()) {
+	if err := checkPayload(conn, t.cfg); err != nil {
 		l.close()
-		return nil, fmt.Errorf("%w: max_payload is %d bytes, a frame has %d; lower the chunk size or raise max_payload",
-			ErrMaxPayload, limit, t.cfg.Ring.FrameBytes())
+		return nil, err
 	}
 	if err := conn.subscribe(l.gone, func(frame []byte) { t.pool.Put(frame); l.fail(errNoSubscriber) }); err != nil {
 		l.close()

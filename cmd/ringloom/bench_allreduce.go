@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"ringloom/allreduce"
-	"ringloom/allreduce/natsring"
 	"ringloom/cluster"
 	"ringloom/collbench"
 )
@@ -221,12 +220,12 @@ func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error
 // rank is one process of a cluster.
 func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
 	m := newMember(&f.clusterFlags, "the benchmark")
+	if err := m.probe(f.ringFlags.config()); err != nil {
+		return err
+	}
 	var sum collbench.Summary
 	err := m.take(ctx, joining{device: "none", digest: f.digest()}, func(ctx context.Context) (err error) {
 		ring, err := m.openRing(ctx, f.ringFlags.config(), f.sharedMemory)
-		if errors.Is(err, natsring.ErrMaxPayload) {
-			return agreedError{usageError{fmt.Errorf("--chunk-bytes %d: %w", f.chunkBytes, err)}}
-		}
 		if err != nil {
 			return err
 		}

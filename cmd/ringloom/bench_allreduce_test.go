@@ -127,7 +127,7 @@ func TestBenchAllReduceRefusesAnotherChunk(t *testing.T) {
 	ranks[1].wantExit(exitCluster, "chunk bytes: here 8KiB", "256KiB")
 }
 
-// An external server with a lower limit than the chunk needs: every rank says so, and what to change.
+// An external server with a lower limit than the chunk needs: every rank says so by itself, before it waits for others.
 func TestBenchAllReduceNamesTheChunkThatNATSRefuses(t *testing.T) {
 	cfg := natsring.DefaultServerConfig()
 	cfg.Host, cfg.MaxPayloadBytes = "127.0.0.1", 64<<10
@@ -136,8 +136,9 @@ func TestBenchAllReduceNamesTheChunkThatNATSRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	for _, p := range benchRanks(t, 2, append([]string{"--nats", fmt.Sprintf("nats://127.0.0.1:%d", server.Port())}, smallSweep...)) {
-		p.wantExit(exitUsage, "--chunk-bytes 262144", "65536")
+	for _, command := range []string{"allreduce", "scaling"} {
+		args := []string{"bench", command, "--expect", "2", "--bind", "127.0.0.1:0", "--nats", fmt.Sprintf("nats://127.0.0.1:%d", server.Port())}
+		start(t, t.TempDir(), args...).wantExit(exitUsage, "--chunk-bytes 262144", "65536")
 	}
 }
 

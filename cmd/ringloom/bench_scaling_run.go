@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/term"
 
-	"ringloom/allreduce/natsring"
 	"ringloom/cluster"
 	"ringloom/data"
 	"ringloom/emulate"
@@ -96,6 +95,9 @@ type scalingRank struct {
 // rank is one process: of a cluster, or of launchRanks. It opens what can fail by itself before it joins.
 func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 	r := &scalingRank{benchScalingFlags: f, member: newMember(&f.clusterFlags, "the benchmark")}
+	if err := r.probe(f.ringFlags.config()); err != nil {
+		return err
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	f.GlobalBatches = f.batches.Global(f.expect)
@@ -154,9 +156,6 @@ func (r *scalingRank) open(ctx context.Context) (device nn.Device, note string, 
 // work measures in all rounds.
 func (r *scalingRank) work(ctx context.Context, all *scalebench.Collection) (err error) {
 	ring, err := r.openRing(ctx, r.ringFlags.config(), r.sharedMemory)
-	if errors.Is(err, natsring.ErrMaxPayload) {
-		return agreedError{usageError{fmt.Errorf("--chunk-bytes %d: %w", r.chunkBytes, err)}}
-	}
 	if err != nil {
 		return err
 	}

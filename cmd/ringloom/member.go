@@ -147,6 +147,26 @@ func announce(address string) error {
 	return err
 }
 
+// probe finds out whether an external NATS server takes the ring's frames, before any other node waits for this one.
+func (m *member) probe(ring allreduce.Config) (err error) {
+	if m.flags.natsURL == "" {
+		return nil
+	}
+	cfg := natsring.DefaultConfig(ring)
+	cfg.URL = m.flags.natsURL
+	if cfg.Token, err = secret("--nats-token-file", m.flags.tokenFile, envToken); err != nil {
+		return usageError{err}
+	}
+	err = natsring.Probe(cfg)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, natsring.ErrMaxPayload):
+		return usageError{fmt.Errorf("--chunk-bytes %d: %w", ring.ChunkBytes, err)}
+	}
+	return clusterError{fmt.Errorf("--nats: %w", err)}
+}
+
 // openRing connects this rank to its neighbours. cfg says how frames travel; its place in the ring is filled in here.
 func (m *member) openRing(ctx context.Context, cfg allreduce.Config, sharedMemory bool) (*allreduce.Group, error) {
 	f := m.flags

@@ -1,0 +1,22 @@
+package natsring
+
+import "fmt"
+
+// Probe connects to the external server of cfg.URL and looks whether it takes the ring's frames, so that a node can find
+// out before any other waits for it. Errors match ErrConnect, ErrUnauthorized or ErrMaxPayload. Join looks again.
+func Probe(cfg Config) error {
+	conn, err := openClient(cfg, func(error) {})
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	return checkPayload(conn, cfg)
+}
+
+func checkPayload(conn connection, cfg Config) error {
+	if limit := conn.maxPayload(); limit < int64(cfg.Ring.FrameBytes()) {
+		return fmt.Errorf("%w: max_payload is %d bytes, a frame has %d; lower the chunk size or raise max_payload",
+			ErrMaxPayload, limit, cfg.Ring.FrameBytes())
+	}
+	return nil
+}
