@@ -53,7 +53,7 @@ func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planBuckets(spansOf(info.Params), cfg.BucketBytes)
+	plan := planBuckets(cfg.spans(info.Params), cfg.BucketBytes)
 	ranks := recorded(t, cfg, spec, 2)
 	for r, rank := range ranks {
 		type what struct {

@@ -97,8 +97,8 @@ func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change fu
 		}
 		err = w.Run(t.Context())
 		o.values, o.moments = slices.Clone(w.values()), slices.Clone(w.params.StateValues.Host)
-		for _, s := range w.OptimizerState() {
-			o.optimizer = append(o.optimizer, s.Values...)
+		for _, s := range w.opt.state {
+			o.optimizer = append(o.optimizer, s.Host...)
 		}
 		return err
 	})
