@@ -93,7 +93,7 @@ func checkDependent(fl *pflag.FlagSet, c train.Config) error {
 		{"min-lr", c.Schedule == "cosine", "--schedule cosine"},
 		{"crop-padding", c.Augment, "--augment"},
 		{"flip", c.Augment, "--augment"},
-		{"error-feedback", c.Wire != codec.Float32.String(), "another --wire than float32"},
+		{"error-feedback", c.Wire != codec.Float32.String() || c.ErrorFeedback == "auto", "another --wire than float32"},
 		{"powersgd-start", c.PowerSGD != 0, "--powersgd"},
 	} {
 		if fl.Changed(d.flag) && !d.used {
