@@ -66,11 +66,8 @@ func newNormExchange(ring *allreduce.Group, world, bucket int) *normExchange {
 	return &normExchange{ring: ring, bucket: bucket, parts: make([]float32, 2*world)}
 }
 
-// total waits for all ranks. nil is for a rank whose sum is the whole.
+// total waits for all ranks.
 func (x *normExchange) total(ctx context.Context, rank int, squares float64) (float64, error) {
-	if x == nil {
-		return squares, nil
-	}
 	clear(x.parts)
 	high := float32(squares)
 	x.parts[2*rank] = high

@@ -43,6 +43,16 @@ var normSpec = models.Spec{Name: normName, InputSide: data.Side, Build: func(b *
 	return b.Linear(b.Dropout(x, 0.2), data.Classes)
 }}
 
+// denseName is a Config.Model that stands for a small network with weights that PowerSGD takes.
+const denseName = "dense"
+
+var denseSpec = models.Spec{Name: denseName, InputSide: data.Side, Build: func(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
+	return b.Linear(b.ReLU(b.Linear(x, 32)), data.Classes)
+}}
+
+// testSpecs are the models that are not in the table.
+var testSpecs = map[string]models.Spec{normName: normSpec, denseName: denseSpec}
+
 // outcome is what one rank ends with.
 type outcome struct {
 	epochs    []Epoch
@@ -54,8 +64,8 @@ type outcome struct {
 // trainRing trains world ranks over an in-memory ring. change may alter one rank's worker before it runs.
 func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
-	spec := normSpec
-	if cfg.Model != normName {
+	spec, ok := testSpecs[cfg.Model]
+	if !ok {
 		var err error
 		if spec, err = models.Lookup(cfg.Model); err != nil {
 			t.Fatal(err)
@@ -68,6 +78,13 @@ func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change fu
 	t.Helper()
 	ring := allreduce.DefaultConfig()
 	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, world, world == 1
+	return trainOver(t, ring, cfg, spec, change)
+}
+
+// trainOver trains over a ring of a given shape.
+func trainOver(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, change func(rank int, w *Worker)) ([]outcome, []error) {
+	t.Helper()
+	world := ring.Size
 	var groups []*allreduce.Group
 	if world == 1 {
 		g, err := allreduce.New(ring)
