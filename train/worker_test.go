@@ -59,6 +59,7 @@ type outcome struct {
 	values    []float32
 	moments   []float32 // StateValues
 	optimizer []float32
+	residual  []float32
 }
 
 // trainRing trains world ranks over an in-memory ring. change may alter one rank's worker before it runs.
@@ -113,6 +114,7 @@ func trainOver(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec
 			change(g.Rank(), w)
 		}
 		err = w.Run(t.Context())
+		o.residual = slices.Clone(w.residual.Host)
 		o.values, o.moments = slices.Clone(w.values()), slices.Clone(w.params.StateValues.Host)
 		for _, s := range w.opt.state {
 			o.optimizer = append(o.optimizer, s.Host...)
