@@ -13,7 +13,7 @@ import (
 // sharded are configurations that between them have every optimizer and everything that the update depends on but clipping.
 func sharded() []Config {
 	adam, adamw, sgd := testConfig(), normConfig(), normConfig()
-	adam.BucketBytes = 1 << 20 // one bucket
+	adam.Model, adam.BucketBytes = denseName, 1<<20 // one bucket
 	adamw.Optimizer, adamw.WeightDecay, adamw.LearningRate = "adamw", 0.01, 0.01
 	adamw.Accumulate, adamw.Schedule, adamw.WarmupEpochs = 2, "cosine", 0.5
 	sgd.Nesterov, sgd.SyncBatchNorm, sgd.Accumulate = true, true, 2

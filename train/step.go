@@ -18,6 +18,7 @@ type place struct {
 // trainOn takes one step: this rank's part of the global batch, and the ring's sum over all ranks. Loss is this rank's
 // share of the mean over the global batch.
 func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, watch *stopwatch) (nn.Stats, error) {
+	sent := w.Ring.Stats().BytesSent
 	stats, err := w.gradients(ctx, at, batch, &e.Timing, watch)
 	if err != nil {
 		return nn.Stats{}, err
@@ -26,6 +27,7 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *Ra
 		return nn.Stats{}, err
 	}
 	w.steps++
+	e.SentBytes += w.Ring.Stats().BytesSent - sent
 	return stats, nil
 }
 

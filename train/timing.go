@@ -9,7 +9,7 @@ import (
 )
 
 // Timing is where one rank's epoch went, in seconds of its training thread. ExposedComm is the wait for collectives
-// that backward did not hide.
+// that backward did not hide. Optimizer is all that is computed with the sums, PowerSGD's share included.
 type Timing struct {
 	Data        float64 `json:"data_seconds"`
 	Forward     float64 `json:"forward_seconds"`
@@ -18,6 +18,8 @@ type Timing struct {
 	Optimizer   float64 `json:"optimizer_seconds"`
 	Evaluation  float64 `json:"evaluation_seconds"`
 	Total       float64 `json:"total_seconds"`
+	// SentBytes are those that this rank sent to the next in the epoch's steps, frame headers included.
+	SentBytes uint64 `json:"sent_bytes"`
 }
 
 // stopwatch splits time into consecutive laps.

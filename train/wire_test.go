@@ -21,7 +21,7 @@ func mustLookup(t *testing.T, model string) models.Spec {
 
 func denseConfig() Config {
 	cfg := testConfig()
-	cfg.Model, cfg.Epochs, cfg.BucketBytes = denseName, 15, 2000
+	cfg.Model, cfg.Epochs, cfg.BucketBytes = denseName, 15, 1000
 	return cfg
 }
 

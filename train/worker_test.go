@@ -243,7 +243,10 @@ func TestCancelEndsTheRunWithItsCause(t *testing.T) {
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	plain, rich := testConfig(), testConfig()
 	rich.Accumulate, rich.ClipNorm, rich.Schedule, rich.WarmupEpochs = 3, 0.1, "cosine", 1
-	for _, cfg := range []Config{plain, rich} {
+	shards, factors := rich, plain
+	shards.ShardOptimizer, shards.Wire = true, "int8"
+	factors.PowerSGD, factors.Wire, factors.ErrorFeedback = 4, "bf16", "on"
+	for _, cfg := range []Config{plain, rich, shards, factors} {
 		w := loneWorker(t, cfg, nil)
 		batch := &data.Batch{Pixels: make([]float32, 16*data.Side*data.Side), Labels: make([]float32, 16), N: 16}
 		e := &RankEpoch{}
@@ -256,7 +259,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		}
 		step()
 		if n := testing.AllocsPerRun(5, step); n != 0 {
-			t.Errorf("%d micro-batches: %v allocations a step", cfg.Accumulate, n)
+			t.Errorf("%d micro-batches, sharded %v, PowerSGD %d: %v allocations a step", cfg.Accumulate, cfg.ShardOptimizer, cfg.PowerSGD, n)
 		}
 	}
 }
