@@ -157,7 +157,7 @@ func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
 		{Name: "model", Value: f.Model},
 		{Name: "initial parameters", Value: initHash},
 		{Name: "data", Value: dataHash},
-		{Name: "wire version", Value: strconv.Itoa(allreduce.WireVersion)},
+		{Name: "wire version", Value: fmt.Sprint(allreduce.WireVersion)},
 		{Name: "NATS", Value: natsKind(f.natsURL)},
 	}
 	return append(d, configDigest(f.Config)...)
