@@ -29,11 +29,14 @@ const (
 	Verdict
 	// Moments is an exchange of batch norm's moments in the middle of a pass. The training thread waits for it.
 	Moments
+	// Return is a bucket's second collective, beside everything else, as Comm: the all-gather of the parameters that each rank
+	// has updated, where the optimizer is sharded, or the second factor of PowerSGD.
+	Return
 
 	kinds
 )
 
-var kindNames = [kinds]string{"data", "forward", "backward", "comm", "wait", "optimizer", "eval", "check", "checkpoint", "verdict", "moments"}
+var kindNames = [kinds]string{"data", "forward", "backward", "comm", "wait", "optimizer", "eval", "check", "checkpoint", "verdict", "moments", "return"}
 
 func (k Kind) String() string {
 	if k < kinds {
@@ -43,4 +46,4 @@ func (k Kind) String() string {
 }
 
 // collective says that something of this kind runs on the ring, whatever the training thread does.
-func (k Kind) collective() bool { return k == Comm || k == Verdict || k == Moments }
+func (k Kind) collective() bool { return k == Comm || k == Verdict || k == Moments || k == Return }

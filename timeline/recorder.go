@@ -6,8 +6,8 @@ import "time"
 type Event struct {
 	Kind   Kind
 	Step   int32 // step of the run, from 0
-	Bucket int32 // of Comm, Wait, Optimizer; -1 else
-	Bytes  int64 // of Comm: gradient bytes of the bucket; 0 else
+	Bucket int32 // of Comm, Return, Wait, Optimizer; -1 else
+	Bytes  int64 // of Comm and Return: bytes of the bucket as float32, or of a factor; 0 else
 	// Begin and End are the time since the recorder's origin.
 	Begin, End time.Duration
 }

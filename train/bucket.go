@@ -10,25 +10,28 @@ type bucket struct {
 }
 
 // span is where one parameter lies in the flat memory, in elements.
-type span struct{ offset, length int }
+type span struct {
+	offset, length int
+	apart          bool // it is a bucket of its own
+}
 
-// spansOf says where the parameters of a list lie.
-func spansOf(params []nn.Param) []span {
+// spans says where the parameters of a list lie, and which of them travel apart.
+func (c Config) spans(params []nn.Param) []span {
 	spans := make([]span, len(params))
 	for i, p := range params {
-		spans[i] = span{p.Offset, p.Len}
+		spans[i] = span{p.Offset, p.Len, c.compresses(p)}
 	}
 	return spans
 }
 
 // planBuckets groups the parameters from the last to the first, the order in which backward finishes them, into
-// buckets of at least bucketBytes each but the final one. The plan depends on nothing but its arguments, so that it
+// buckets of at least bucketBytes each but the final one and those next to a parameter apart. The plan depends on nothing but its arguments, so that it
 // is the same on all ranks.
 func planBuckets(params []span, bucketBytes int) []bucket {
 	var plan []bucket
 	for i := len(params) - 1; i >= 0; {
 		b := bucket{first: i, last: i, lo: params[i].offset, hi: params[i].offset + params[i].length}
-		for (b.hi-b.lo)*4 < bucketBytes && b.first > 0 {
+		for (b.hi-b.lo)*4 < bucketBytes && b.first > 0 && !params[i].apart && !params[b.first-1].apart {
 			b.first--
 			b.lo = params[b.first].offset
 		}

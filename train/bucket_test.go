@@ -14,7 +14,7 @@ func TestBucketsCoverAndStartInOrder(t *testing.T) {
 		total := 0
 		for range 1 + rng.IntN(12) {
 			n := 1 + rng.IntN(400)
-			params = append(params, span{total, n})
+			params = append(params, span{total, n, rng.IntN(5) == 0})
 			total += n
 		}
 		plan := planBuckets(params, 4*rng.IntN(600))
@@ -25,6 +25,11 @@ func TestBucketsCoverAndStartInOrder(t *testing.T) {
 				t.Fatalf("seed %d: bucket %+v does not end at %d", seed, b, end)
 			}
 			end = b.lo
+			for p := b.first; p <= b.last; p++ {
+				if params[p].apart && b.first != b.last {
+					t.Fatalf("seed %d: parameter %d is not apart in bucket %+v", seed, p, b)
+				}
+			}
 		}
 		if end != 0 {
 			t.Fatalf("seed %d: elements below %d are in no bucket", seed, end)

@@ -1,21 +1,23 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"math"
 
+	"ringloom/allreduce"
 	"ringloom/nn"
 )
 
 // clipper finds the factor by which a gradient is scaled so that its norm stays under a limit.
 type clipper struct {
 	limit  float64
-	sums   []update // by bucket
+	sums   [][]update // by bucket and region
 	result nn.Buffer
 }
 
-// newClipper compiles the sums of the plan's ranges. A limit of 0 means no clipping: the result is nil.
-func newClipper(limit float64, device nn.Device, params *nn.Params, plan []bucket) (*clipper, error) {
+// newClipper compiles the sums of the regions. A limit of 0 means no clipping: the result is nil.
+func newClipper(limit float64, device nn.Device, params *nn.Params, owned ownership) (*clipper, error) {
 	if limit == 0 {
 		return nil, nil
 	}
@@ -24,22 +26,62 @@ func newClipper(limit float64, device nn.Device, params *nn.Params, plan []bucke
 	if c.result, err = device.Alloc(1); err != nil {
 		return nil, fmt.Errorf("preparing gradient clipping: %w", err)
 	}
-	for _, b := range plan {
-		n := b.hi - b.lo
-		u := update{dst: []nn.Buffer{c.result}, src: []nn.Buffer{params.Grads.Slice(b.lo, n)}}
-		if u.kernel, err = device.Compile(nn.SumOfSquares{Len: n}); err != nil {
-			return nil, fmt.Errorf("preparing gradient clipping: %w", err)
+	for _, regions := range owned.regions {
+		var sums []update
+		for _, r := range regions {
+			n := r.hi - r.lo
+			u := update{dst: []nn.Buffer{c.result}, src: []nn.Buffer{params.Grads.Slice(r.lo, n)}}
+			if u.kernel, err = device.Compile(nn.SumOfSquares{Len: n}); err != nil {
+				return nil, fmt.Errorf("preparing gradient clipping: %w", err)
+			}
+			sums = append(sums, u)
 		}
-		c.sums = append(c.sums, u)
+		c.sums = append(c.sums, sums)
 	}
 	return c, nil
 }
 
-// sumOfSquares is that of a bucket's gradient. The gradient and the plan are the same on all ranks, hence the sum.
-func (c *clipper) sumOfSquares(bucket int) (float64, error) {
-	u := &c.sums[bucket]
-	err := u.kernel.Run(u.dst, u.src)
-	return float64(c.result.Host[0]), err
+// sumOfSquares is that of what this rank owns of a bucket's gradient. Where that is all of it, the gradient and the plan
+// are the same on all ranks, hence the sum.
+func (c *clipper) sumOfSquares(bucket int) (sum float64, err error) {
+	for i := range c.sums[bucket] {
+		u := &c.sums[bucket][i]
+		if err := u.kernel.Run(u.dst, u.src); err != nil {
+			return 0, err
+		}
+		sum += float64(c.result.Host[0])
+	}
+	return sum, nil
+}
+
+// normExchange adds up the sums of squares that ranks have found in their own shards. Each rank's is a float64 in two
+// parts, in a vector of all ranks': so every rank adds the same numbers in the same order.
+type normExchange struct {
+	ring   *allreduce.Group
+	bucket int       // a number that no other collective of a step has
+	parts  []float32 // [ranks, 2]
+}
+
+func newNormExchange(ring *allreduce.Group, world, bucket int) *normExchange {
+	return &normExchange{ring: ring, bucket: bucket, parts: make([]float32, 2*world)}
+}
+
+// total waits for all ranks.
+func (x *normExchange) total(ctx context.Context, rank int, squares float64) (float64, error) {
+	clear(x.parts)
+	high := float32(squares)
+	x.parts[2*rank] = high
+	if finite(float64(high)) {
+		x.parts[2*rank+1] = float32(squares - float64(high))
+	}
+	if err := x.ring.Start(x.parts, allreduce.Sum{Bucket: x.bucket}).Wait(ctx); err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, part := range x.parts {
+		sum += float64(part)
+	}
+	return sum, nil
 }
 
 // scale is the factor for a gradient of the given norm, as torch.nn.utils.clip_grad_norm_ has it: the small number keeps

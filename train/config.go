@@ -16,6 +16,17 @@ type Config struct {
 	// SyncBatchNorm takes batch norm's moments over all ranks' samples instead of each rank's own: an exchange a layer and pass.
 	SyncBatchNorm bool
 
+	Wire          string // format in which the gradients travel: the name of one of codec.Formats
+	ErrorFeedback string // add what Wire has lost of a gradient to the next: one of ErrorFeedbacks; auto: with int8 alone
+	// ShardOptimizer makes each rank update a part of the parameters and hand it to the others, so that it needs the
+	// optimizer's memory for that part alone (ZeRO stage 1: Rajbhandari et al., arXiv:1910.02054). As many bytes travel.
+	ShardOptimizer bool
+	// PowerSGD sends the gradients of large fully connected weights as two thin factors of this rank (Vogels et al.,
+	// arXiv:1905.13727); 0 sends them whole. A higher rank loses less in a step and costs more.
+	PowerSGD int
+	// PowerSGDStart is the number of steps before that, for gradients change fastest at the beginning of a run.
+	PowerSGDStart int
+
 	Optimizer    string  // one of Optimizers
 	LearningRate float64 // what Schedule and the warm-up start from
 	Momentum     float64 // of sgd
@@ -45,6 +56,7 @@ func (c Config) StepsPerEpoch(samples int) int { return (samples-1)/c.GlobalBatc
 func DefaultConfig() Config {
 	return Config{
 		Model: "lenet", Epochs: 10, GlobalBatch: 256, Accumulate: 1, Seed: 1, BucketBytes: 1 << 20, CheckEvery: 100,
+		Wire: "float32", ErrorFeedback: "auto",
 		Optimizer: "adam", LearningRate: 2e-3, Momentum: 0.9, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8,
 		Schedule: "constant", StepEpochs: 30, Gamma: 0.1,
 		CropPadding: 2, Flip: true,

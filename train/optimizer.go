@@ -10,13 +10,14 @@ import (
 // Optimizers lists the names that Config.Optimizer takes.
 func Optimizers() []string { return []string{"adam", "adamw", "sgd"} }
 
-// optimizer updates the parameters with the device's kernels, a bucket at a time. The methods are those of torch.optim:
+// optimizer updates what a rank owns of the parameters with the device's kernels, a bucket at a time. The methods are those of torch.optim:
 // Adam (Kingma and Ba, arXiv:1412.6980, with epsilon outside the bias-corrected root), AdamW (Loshchilov and Hutter,
 // arXiv:1711.05101) and SGD with momentum (no dampening). It keeps no count of steps: begin is told.
 type optimizer struct {
 	cfg     Config
-	updates []update // by bucket
-	state   []nn.Buffer
+	owned   ownership
+	updates [][]update  // by bucket and region
+	state   []nn.Buffer // of the regions alone, by OptimizerKinds
 	hyper   nn.Buffer
 }
 
@@ -26,17 +27,13 @@ type update struct {
 	dst, src []nn.Buffer
 }
 
-// newOptimizer compiles the updates of the plan's ranges, and allocates what the method remembers of each parameter:
+// newOptimizer compiles the updates of the regions, and allocates what the method remembers of each of their parameters:
 // Adam's mean and mean square, SGD's velocity.
-func newOptimizer(cfg Config, device nn.Device, params *nn.Params, plan []bucket) (*optimizer, error) {
-	o := &optimizer{cfg: cfg}
+func newOptimizer(cfg Config, device nn.Device, params *nn.Params, owned ownership) (*optimizer, error) {
+	o := &optimizer{cfg: cfg, owned: owned}
 	adam := cfg.Optimizer != "sgd"
-	states := 1
-	if adam {
-		states = 2
-	}
-	for range states {
-		b, err := device.Alloc(params.Len())
+	for range OptimizerKinds(cfg.Optimizer) {
+		b, err := device.Alloc(owned.length)
 		if err != nil {
 			return nil, fmt.Errorf("allocating the state of %s: %w", cfg.Optimizer, err)
 		}
@@ -46,20 +43,24 @@ func newOptimizer(cfg Config, device nn.Device, params *nn.Params, plan []bucket
 	if o.hyper, err = device.Alloc(nn.HyperLen); err != nil {
 		return nil, fmt.Errorf("allocating the state of %s: %w", cfg.Optimizer, err)
 	}
-	for _, b := range plan {
-		n := b.hi - b.lo
-		var spec nn.Spec = nn.SGDUpdate{Len: n, Nesterov: cfg.Nesterov}
-		if adam {
-			spec = nn.AdamUpdate{Len: n}
+	for _, regions := range owned.regions {
+		var updates []update
+		for _, r := range regions {
+			n := r.hi - r.lo
+			var spec nn.Spec = nn.SGDUpdate{Len: n, Nesterov: cfg.Nesterov}
+			if adam {
+				spec = nn.AdamUpdate{Len: n}
+			}
+			u := update{dst: []nn.Buffer{params.Values.Slice(r.lo, n)}, src: []nn.Buffer{params.Grads.Slice(r.lo, n), o.hyper}}
+			for _, s := range o.state {
+				u.dst = append(u.dst, s.Slice(r.at, n))
+			}
+			if u.kernel, err = device.Compile(spec); err != nil {
+				return nil, fmt.Errorf("preparing %s: %w", cfg.Optimizer, err)
+			}
+			updates = append(updates, u)
 		}
-		u := update{dst: []nn.Buffer{params.Values.Slice(b.lo, n)}, src: []nn.Buffer{params.Grads.Slice(b.lo, n), o.hyper}}
-		for _, s := range o.state {
-			u.dst = append(u.dst, s.Slice(b.lo, n))
-		}
-		if u.kernel, err = device.Compile(spec); err != nil {
-			return nil, fmt.Errorf("preparing %s: %w", cfg.Optimizer, err)
-		}
-		o.updates = append(o.updates, u)
+		o.updates = append(o.updates, updates)
 	}
 	return o, nil
 }
@@ -87,8 +88,23 @@ func (o *optimizer) begin(steps int, rate, gradScale float64) {
 	h[nn.HyperEpsilon] = float32(o.cfg.Epsilon)
 }
 
-// update applies the step to one bucket, whose gradient must stand in the parameters' gradient memory.
+// update applies the step to the regions of one bucket, whose gradient must stand in the parameters' gradient memory.
 func (o *optimizer) update(bucket int) error {
-	u := &o.updates[bucket]
-	return u.kernel.Run(u.dst, u.src)
+	for i := range o.updates[bucket] {
+		u := &o.updates[bucket][i]
+		if err := u.kernel.Run(u.dst, u.src); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load takes the regions' part of memory, one of the kinds that the optimizer keeps of all parameters.
+func (o *optimizer) load(kind int, memory []float32) {
+	o.owned.each(func(r region) { copy(o.state[kind].Host[r.at:], memory[r.lo:r.hi]) })
+}
+
+// store puts the regions into their place in memory, as load takes them.
+func (o *optimizer) store(memory []float32, kind int) {
+	o.owned.each(func(r region) { copy(memory[r.lo:r.hi], o.state[kind].Host[r.at:]) })
 }

@@ -66,7 +66,7 @@ func TestOptimizersFollowTheirDefinition(t *testing.T) {
 			params.Values, _ = device.Alloc(3)
 			params.Grads, _ = device.Alloc(3)
 			copy(params.Values.Host, []float32{1, -1, 0.5})
-			opt, err := newOptimizer(cfg, device, params, []bucket{{lo: 2, hi: 3, first: 1, last: 1}, {lo: 0, hi: 2}})
+			opt, err := newOptimizer(cfg, device, params, ownAll([]bucket{{lo: 2, hi: 3, first: 1, last: 1}, {lo: 0, hi: 2}}))
 			if err != nil {
 				t.Fatal(err)
 			}

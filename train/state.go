@@ -25,6 +25,7 @@ type State struct {
 	// Moments are each rank's own running moments, [World, length of the parameters' StateValues], where StateValues
 	// holds their mean.
 	Moments []float32 `json:"-"`
+	Memory
 }
 
 // Partial is what one rank has of an epoch under way.
@@ -33,37 +34,17 @@ type Partial struct {
 	Norms     norms     `json:"norms"`
 }
 
-// OptimizerTensor is memory that the optimizer keeps for the parameters, in their order.
-type OptimizerTensor struct {
-	Kind   string // what it is of each parameter: one of OptimizerKinds
-	Values []float32
-}
-
-// OptimizerKinds names what an optimizer keeps of each parameter.
-func OptimizerKinds(optimizer string) []string {
-	if optimizer == "sgd" {
-		return []string{"velocity"}
-	}
-	return []string{"mean", "mean_square"}
-}
-
-// OptimizerState is the memory itself, not a copy.
-func (w *Worker) OptimizerState() []OptimizerTensor {
-	var all []OptimizerTensor
-	for i, kind := range OptimizerKinds(w.Optimizer) {
-		all = append(all, OptimizerTensor{kind, w.opt.state[i].Host})
-	}
-	return all
-}
-
-// Resume makes Run continue from s. It is called on rank 0 alone, after its parameters, their StateValues and
-// OptimizerState were filled; Run gives all of it to the other ranks.
+// Resume makes Run continue from s. It is called on rank 0 alone, after its parameters and their StateValues were filled;
+// Run gives all of it to the other ranks. s belongs to the worker from here on.
 func (w *Worker) Resume(s State) error {
 	if n := s.World * len(w.params.StateValues.Host); len(s.Moments) != n {
 		return fmt.Errorf("a state with %d running moments where %d ranks have %d", len(s.Moments), s.World, n)
 	}
 	if n := len(s.Ranks); n != 0 && n != s.World {
 		return fmt.Errorf("a state with the part of an epoch of %d ranks where there were %d", n, s.World)
+	}
+	if err := s.checkMemory(w.params); err != nil {
+		return err
 	}
 	w.resume = &s
 	return nil
@@ -81,11 +62,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	if block, err = w.Ring.BroadcastBytes(ctx, block, 0); err != nil {
 		return fmt.Errorf("agreeing on where to start: %w", err)
 	}
-	memory := []nn.Buffer{w.params.Values, w.params.StateValues}
-	if len(block) > 0 {
-		memory = append(memory, w.opt.state...)
-	}
-	for _, m := range memory {
+	for _, m := range []nn.Buffer{w.params.Values, w.params.StateValues} {
 		if len(m.Host) == 0 {
 			continue
 		}
@@ -109,6 +86,10 @@ func (w *Worker) begin(ctx context.Context) error {
 			return fmt.Errorf("broadcasting the running moments: %w", err)
 		}
 	}
+	if err := w.scatterMemory(ctx, s); err != nil {
+		return fmt.Errorf("broadcasting the optimizer's memory: %w", err)
+	}
+	w.resume = nil
 	w.adopt(s)
 	return nil
 }
@@ -182,6 +163,9 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 		if err := w.gatherMoments(ctx, &s); err != nil {
 			return err
 		}
+	}
+	if err := w.gatherMemory(ctx, &s); err != nil {
+		return fmt.Errorf("gathering the optimizer's memory at step %d: %w", w.steps, err)
 	}
 	return w.OnState(s)
 }

@@ -14,7 +14,7 @@ type kept struct {
 	state           []byte // State
 	rank            []float32
 	values, moments []float32
-	optimizer       [][]float32
+	memory          Memory
 	steps           int
 }
 
@@ -29,14 +29,24 @@ func keep(states *[]kept) func(rank int, w *Worker) {
 			if err != nil {
 				return err
 			}
-			k := kept{state: block, rank: s.Moments, steps: s.Steps, values: slices.Clone(w.values()), moments: slices.Clone(w.params.StateValues.Host)}
-			for _, o := range w.OptimizerState() {
-				k.optimizer = append(k.optimizer, slices.Clone(o.Values))
-			}
-			*states = append(*states, k)
+			*states = append(*states, kept{
+				state: block, rank: s.Moments, steps: s.Steps, memory: s.Memory.clone(),
+				values: slices.Clone(w.values()), moments: slices.Clone(w.params.StateValues.Host),
+			})
 			return nil
 		}
 	}
+}
+
+func (m Memory) clone() Memory {
+	c := Memory{Factors: slices.Clone(m.Factors)}
+	for _, t := range m.Optimizer {
+		c.Optimizer = append(c.Optimizer, OptimizerTensor{t.Kind, slices.Clone(t.Values)})
+	}
+	for _, r := range m.Residuals {
+		c.Residuals = append(c.Residuals, slices.Clone(r))
+	}
+	return c
 }
 
 // from fills rank 0 with a state.
@@ -48,14 +58,11 @@ func (k kept) from(t *testing.T) func(rank int, w *Worker) {
 		}
 		copy(w.values(), k.values)
 		copy(w.params.StateValues.Host, k.moments)
-		for i, o := range w.OptimizerState() {
-			copy(o.Values, k.optimizer[i])
-		}
 		var s State
 		if err := json.Unmarshal(k.state, &s); err != nil {
 			t.Error(err)
 		}
-		s.Moments = k.rank
+		s.Moments, s.Memory = k.rank, k.memory.clone()
 		if err := w.Resume(s); err != nil {
 			t.Error(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 
-	"ringloom/allreduce"
 	"ringloom/data"
 	"ringloom/nn"
 	"ringloom/timeline"
@@ -19,6 +18,7 @@ type place struct {
 // trainOn takes one step: this rank's part of the global batch, and the ring's sum over all ranks. Loss is this rank's
 // share of the mean over the global batch.
 func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, watch *stopwatch) (nn.Stats, error) {
+	sent := w.Ring.Stats().BytesSent
 	stats, err := w.gradients(ctx, at, batch, &e.Timing, watch)
 	if err != nil {
 		return nn.Stats{}, err
@@ -27,6 +27,7 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *Ra
 		return nn.Stats{}, err
 	}
 	w.steps++
+	e.SentBytes += w.Ring.Stats().BytesSent - sent
 	return stats, nil
 }
 
@@ -113,7 +114,7 @@ func (w *Worker) startBuckets(param int) {
 		if w.kept && w.startErr == nil {
 			w.startErr = w.accumulated.complete(b)
 		}
-		w.pending[b] = w.Ring.Start(w.grads()[bk.lo:bk.hi], allreduce.Sum{Bucket: b})
+		w.pending[b] = w.startSum(b)
 	}
 }
 
@@ -129,17 +130,24 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 	if rank >= 0 {
 		return w.lossError(ctx, at, rank, micro, value)
 	}
+	if err := w.turnFactors(ctx, t, watch); err != nil {
+		return err
+	}
 	w.opt.begin(w.steps, w.schedule.rate(w.steps), 1)
 	squares := 0.0
-	for b, bk := range w.tracker.plan {
+	for b := range w.tracker.plan {
 		err := w.pending[b].Wait(ctx)
 		w.lap(watch, &t.ExposedComm, timeline.Wait, b)
 		if err != nil {
 			return err
 		}
-		w.recordComm(timeline.Comm, b, 4*int64(bk.hi-bk.lo), w.pending[b])
+		f := w.low.matrix(b, w.steps)
+		w.recordSum(b, f)
+		if f != nil {
+			f.finish()
+		}
 		if w.clip == nil {
-			err = w.opt.update(b)
+			err = w.apply(b)
 		} else {
 			var sum float64
 			sum, err = w.clip.sumOfSquares(b)
@@ -151,19 +159,27 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 		}
 	}
 	if w.clip == nil {
-		return nil
+		return w.gathered(ctx, t, watch)
 	}
-	defer w.lap(watch, &t.Optimizer, timeline.Optimizer, -1)
+	if w.normExchange != nil {
+		squares, err = w.normExchange.total(ctx, w.Rank, squares)
+		w.lap(watch, &t.ExposedComm, timeline.Wait, -1)
+		if err != nil {
+			return err
+		}
+	}
 	norm := math.Sqrt(squares)
 	if !finite(norm) {
+		w.lap(watch, &t.Optimizer, timeline.Optimizer, -1)
 		return w.normError(ctx, at, norm)
 	}
 	w.norms.add(norm)
 	w.opt.begin(w.steps, w.schedule.rate(w.steps), w.clip.scale(norm))
 	for b := range w.tracker.plan {
-		if err := w.opt.update(b); err != nil {
+		if err := w.apply(b); err != nil {
 			return err
 		}
 	}
-	return nil
+	w.lap(watch, &t.Optimizer, timeline.Optimizer, -1)
+	return w.gathered(ctx, t, watch)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Timing is where one rank's epoch went, in seconds of its training thread. ExposedComm is the wait for collectives
-// that backward did not hide.
+// that backward did not hide. Optimizer is all that is computed with the sums, PowerSGD's share included.
 type Timing struct {
 	Data        float64 `json:"data_seconds"`
 	Forward     float64 `json:"forward_seconds"`
@@ -18,6 +18,8 @@ type Timing struct {
 	Optimizer   float64 `json:"optimizer_seconds"`
 	Evaluation  float64 `json:"evaluation_seconds"`
 	Total       float64 `json:"total_seconds"`
+	// SentBytes are those that this rank sent to the next in the epoch's steps, frame headers included.
+	SentBytes uint64 `json:"sent_bytes"`
 }
 
 // stopwatch splits time into consecutive laps.
@@ -45,6 +47,16 @@ func (w *Worker) recordComm(kind timeline.Kind, bucket int, bytes int64, p *allr
 	w.Recorder.Record(kind, w.steps, bucket, bytes, started, finished)
 }
 
+// recordSum records the collective of a bucket that Wait has just returned from: of the gradients, or of f's last factor.
+func (w *Worker) recordSum(bucket int, f *factored) {
+	if f != nil {
+		w.recordComm(timeline.Return, bucket, 4*int64(len(f.q)), w.pending[bucket])
+		return
+	}
+	bk := w.tracker.plan[bucket]
+	w.recordComm(timeline.Comm, bucket, 4*int64(bk.hi-bk.lo), w.pending[bucket])
+}
+
 // recordSince records what has lasted from begin until now and belongs to the last step that was taken.
 func (w *Worker) recordSince(kind timeline.Kind, begin time.Time) {
 	w.Recorder.Record(kind, w.steps-1, -1, 0, begin, time.Now())
@@ -57,7 +69,11 @@ func EventsPerStep(c Config, model nn.Info) int {
 	if c.SyncBatchNorm {
 		passes += passes * len(model.State) / 2 // a mean and a variance a layer
 	}
-	buckets := len(planBuckets(spansOf(model.Params), c.BucketBytes))
-	const data, verdict, clipped, behind = 1, 2, 1, 4
-	return data + passes + verdict + 3*buckets + clipped + behind
+	buckets := len(planBuckets(c.spans(model.Params), c.BucketBytes))
+	each := 3
+	if c.ShardOptimizer || c.PowerSGD > 0 {
+		each += 3 // the way back: waited for, sent, and what is computed before
+	}
+	const data, verdict, clipped, behind = 1, 2, 2, 4
+	return data + passes + verdict + each*buckets + clipped + behind
 }

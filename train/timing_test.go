@@ -2,6 +2,7 @@ package train
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -53,7 +54,7 @@ func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planBuckets(spansOf(info.Params), cfg.BucketBytes)
+	plan := planBuckets(cfg.spans(info.Params), cfg.BucketBytes)
 	ranks := recorded(t, cfg, spec, 2)
 	for r, rank := range ranks {
 		type what struct {
@@ -155,6 +156,39 @@ func TestMicroBatchesAndMomentsAreRecorded(t *testing.T) {
 		for _, m := range moments {
 			if !slices.ContainsFunc(passes, func(p timeline.Event) bool { return p.Step == m.Step && p.Begin <= m.Begin && m.End <= p.End }) {
 				t.Errorf("rank %d: %+v lies in no pass", r, m)
+			}
+		}
+	}
+}
+
+// With a sharded optimizer every bucket comes back, with PowerSGD those that travel as factors.
+func TestWaysBackAreRecorded(t *testing.T) {
+	shards, factors := denseConfig(), denseConfig()
+	shards.ShardOptimizer, shards.ClipNorm, factors.PowerSGD = true, 1, 2
+	for _, cfg := range []Config{shards, factors} {
+		cfg.MaxSteps = 3
+		for r, rank := range recorded(t, cfg, denseSpec, 2) {
+			back := map[int32]int{}
+			var comm, wait timeline.Event
+			for _, e := range rank.Events {
+				switch e.Kind {
+				case timeline.Comm:
+					comm = e
+				case timeline.Wait:
+					wait = e
+				case timeline.Return:
+					back[e.Bucket]++
+					if e.Bytes == 0 || e.Begin < comm.Begin || e.End > wait.End || wait.Bucket != e.Bucket {
+						t.Errorf("rank %d: %+v behind %+v and %+v", r, e, comm, wait)
+					}
+				}
+			}
+			want := map[int32]int{0: 3, 1: 3}
+			if cfg.PowerSGD > 0 {
+				want = map[int32]int{2: 3}
+			}
+			if !maps.Equal(back, want) {
+				t.Errorf("rank %d: %v ways back by bucket, want %v", r, back, want)
 			}
 		}
 	}

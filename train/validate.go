@@ -14,6 +14,12 @@ func (c Config) Validate(world int) error {
 	if err := c.validateSteps(world); err != nil {
 		return err
 	}
+	if err := c.validateWire(); err != nil {
+		return err
+	}
+	if err := c.validatePowerSGD(); err != nil {
+		return err
+	}
 	if err := c.validateOptimizer(); err != nil {
 		return err
 	}

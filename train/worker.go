@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringloom/allreduce"
+	"ringloom/allreduce/codec"
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
@@ -28,8 +29,8 @@ type Options struct {
 	// OnEpoch is called on every rank after every epoch with the same outcome. May be nil.
 	OnEpoch func(Epoch) error
 	// OnState is called on every rank when the run's state is to be kept: after OnEpoch, and every Config.CheckpointEvery
-	// steps. Until it returns, the parameters and OptimizerState stand still, and StateValues is the mean over ranks. May
-	// be nil, on all ranks.
+	// steps. Until it returns, the parameters and the State stand still, and StateValues is the mean over ranks. May be nil,
+	// on all ranks.
 	OnState func(State) error
 	// Recorder gets what this rank does and when; EventsPerStep says how much. nil records nothing. On all ranks or on
 	// some: nothing depends on it.
@@ -54,20 +55,28 @@ type Worker struct {
 	steps    int  // done in all epochs
 	blind    bool // the device looks at no image
 
-	opt         *optimizer
-	clip        *clipper     // nil without clipping
-	norms       norms        // of the epoch, where it clips
-	accumulated *accumulator // nil without accumulation
-	sync        *momentSync  // nil without synchronised batch norm
-	moments     runningMoments
-	verdicts    *verdicts
+	opt          *optimizer
+	clip         *clipper      // nil without clipping
+	norms        norms         // of the epoch, where it clips
+	normExchange *normExchange // nil where each rank has the whole gradient
+	accumulated  *accumulator  // nil without accumulation
+	sync         *momentSync   // nil without synchronised batch norm
+	moments      runningMoments
+	verdicts     *verdicts
+
+	wire         codec.Format
+	wireFeedback bool      // what the wire format loses goes into residual
+	residual     nn.Buffer // what this rank has yet to add to the sums of gradients; empty where nothing is lost
+
+	low *powerSGD // nil without
 
 	tracker  *bucketTracker
-	pending  []*allreduce.Pending
-	ready    func(param int) // startBuckets, bound once
-	kept     bool            // micro-batches before the last are in accumulated
-	idle     bool            // the last micro-batch has no sample of this rank
-	startErr error           // of ready, which cannot return it
+	pending  []*allreduce.Pending // sums, by bucket
+	gathers  []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
+	ready    func(param int)      // startBuckets, bound once
+	kept     bool                 // micro-batches before the last are in accumulated
+	idle     bool                 // the last micro-batch has no sample of this rank
+	startErr error                // of ready, which cannot return it
 
 	resume  *State   // what Resume was given
 	partial *Partial // what this rank has of the first epoch already, nil where it begins with it
@@ -110,6 +119,9 @@ func newWorker(o Options, model models.Spec) (_ *Worker, err error) {
 	if w.params, err = model.NewParams(o.Device); err != nil {
 		return nil, fmt.Errorf("building %s: %w", o.Model, err)
 	}
+	if err := o.ValidateModel(w.params.List); err != nil {
+		return nil, err
+	}
 	w.params.Init(o.Seed)
 	if err := w.prepareStep(); err != nil {
 		return nil, err
@@ -123,19 +135,34 @@ func (w *Worker) shardConfig(world, rank int) shard.Config {
 
 // prepareStep makes what a step needs besides the programs.
 func (w *Worker) prepareStep() (err error) {
-	spans := spansOf(w.params.List)
+	spans := w.spans(w.params.List)
 	plan := planBuckets(spans, w.BucketBytes)
 	w.tracker = newBucketTracker(plan, len(spans))
 	w.pending = make([]*allreduce.Pending, len(plan))
+	w.gathers = make([]*allreduce.Pending, len(plan))
+	w.wire, w.wireFeedback = w.wireFormat(), w.feedsBack()
 	w.ready = w.startBuckets
 	w.verdicts = newVerdicts(w.Ring, w.World)
 	if w.SyncBatchNorm && w.World > 1 {
 		w.sync = &momentSync{ring: w.Ring, bucket: len(plan) + 1, recorder: w.Recorder}
 	}
-	if w.opt, err = newOptimizer(w.Config, w.Device, w.params, plan); err != nil {
+	owned := ownAll(plan)
+	if w.ShardOptimizer {
+		owned = ownShard(plan, func(length int) []allreduce.Range { return w.Ring.Shard(length, w.Rank) })
+		w.normExchange = newNormExchange(w.Ring, w.World, len(plan)+2)
+	}
+	if w.opt, err = newOptimizer(w.Config, w.Device, w.params, owned); err != nil {
 		return err
 	}
-	if w.clip, err = newClipper(w.ClipNorm, w.Device, w.params, plan); err != nil {
+	if w.clip, err = newClipper(w.ClipNorm, w.Device, w.params, owned); err != nil {
+		return err
+	}
+	if w.remembers() {
+		if w.residual, err = w.Device.Alloc(w.params.Len()); err != nil {
+			return fmt.Errorf("allocating the memory of error feedback: %w", err)
+		}
+	}
+	if w.low, err = newPowerSGD(w.Config, w.World, w.Device, w.params, w.residual, plan); err != nil {
 		return err
 	}
 	if w.Accumulate > 1 {

@@ -43,19 +43,30 @@ var normSpec = models.Spec{Name: normName, InputSide: data.Side, Build: func(b *
 	return b.Linear(b.Dropout(x, 0.2), data.Classes)
 }}
 
+// denseName is a Config.Model that stands for a small network with weights that PowerSGD takes.
+const denseName = "dense"
+
+var denseSpec = models.Spec{Name: denseName, InputSide: data.Side, Build: func(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
+	return b.Linear(b.ReLU(b.Linear(x, 32)), data.Classes)
+}}
+
+// testSpecs are the models that are not in the table.
+var testSpecs = map[string]models.Spec{normName: normSpec, denseName: denseSpec}
+
 // outcome is what one rank ends with.
 type outcome struct {
 	epochs    []Epoch
 	values    []float32
 	moments   []float32 // StateValues
 	optimizer []float32
+	residual  []float32
 }
 
 // trainRing trains world ranks over an in-memory ring. change may alter one rank's worker before it runs.
 func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
-	spec := normSpec
-	if cfg.Model != normName {
+	spec, ok := testSpecs[cfg.Model]
+	if !ok {
 		var err error
 		if spec, err = models.Lookup(cfg.Model); err != nil {
 			t.Fatal(err)
@@ -68,6 +79,13 @@ func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change fu
 	t.Helper()
 	ring := allreduce.DefaultConfig()
 	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, world, world == 1
+	return trainOver(t, ring, cfg, spec, change)
+}
+
+// trainOver trains over a ring of a given shape.
+func trainOver(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, change func(rank int, w *Worker)) ([]outcome, []error) {
+	t.Helper()
+	world := ring.Size
 	var groups []*allreduce.Group
 	if world == 1 {
 		g, err := allreduce.New(ring)
@@ -96,9 +114,10 @@ func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change fu
 			change(g.Rank(), w)
 		}
 		err = w.Run(t.Context())
+		o.residual = slices.Clone(w.residual.Host)
 		o.values, o.moments = slices.Clone(w.values()), slices.Clone(w.params.StateValues.Host)
-		for _, s := range w.OptimizerState() {
-			o.optimizer = append(o.optimizer, s.Values...)
+		for _, s := range w.opt.state {
+			o.optimizer = append(o.optimizer, s.Host...)
 		}
 		return err
 	})
@@ -224,7 +243,10 @@ func TestCancelEndsTheRunWithItsCause(t *testing.T) {
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	plain, rich := testConfig(), testConfig()
 	rich.Accumulate, rich.ClipNorm, rich.Schedule, rich.WarmupEpochs = 3, 0.1, "cosine", 1
-	for _, cfg := range []Config{plain, rich} {
+	shards, factors := rich, plain
+	shards.ShardOptimizer, shards.Wire = true, "int8"
+	factors.PowerSGD, factors.Wire, factors.ErrorFeedback = 4, "bf16", "on"
+	for _, cfg := range []Config{plain, rich, shards, factors} {
 		w := loneWorker(t, cfg, nil)
 		batch := &data.Batch{Pixels: make([]float32, 16*data.Side*data.Side), Labels: make([]float32, 16), N: 16}
 		e := &RankEpoch{}
@@ -237,7 +259,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		}
 		step()
 		if n := testing.AllocsPerRun(5, step); n != 0 {
-			t.Errorf("%d micro-batches: %v allocations a step", cfg.Accumulate, n)
+			t.Errorf("%d micro-batches, sharded %v, PowerSGD %d: %v allocations a step", cfg.Accumulate, cfg.ShardOptimizer, cfg.PowerSGD, n)
 		}
 	}
 }

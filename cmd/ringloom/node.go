@@ -111,7 +111,7 @@ func (n *node) work(ctx context.Context) (err error) {
 	if err := n.resume(worker); err != nil {
 		return err
 	}
-	record.params, record.optimizer = worker.Params(), worker.OptimizerState()
+	record.params = worker.Params()
 	n.logger.Info("training", zap.Int("rank", n.view.Rank), zap.Int("world", n.view.Size()),
 		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch))
 	if err := worker.Run(ctx); err != nil {

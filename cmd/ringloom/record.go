@@ -27,15 +27,14 @@ const bestFile = "best.safetensors"
 
 // record is what a rank keeps and shows of the run. Every rank has a log file; the leader has all the rest.
 type record struct {
-	n         *node
-	params    *nn.Params
-	optimizer []train.OptimizerTensor
-	dir       *report.RunDir // nil but on the leader
-	path      string
-	log       *os.File
-	progress  *report.Progress
-	best      float64
-	last      train.Epoch
+	n        *node
+	params   *nn.Params
+	dir      *report.RunDir // nil but on the leader
+	path     string
+	log      *os.File
+	progress *report.Progress
+	best     float64
+	last     train.Epoch
 }
 
 // runConfig is config.json.
@@ -195,7 +194,7 @@ func (r *record) state(s train.State) error {
 	}
 	path := filepath.Join(r.path, stateFile)
 	err = report.WriteFileAtomic(path, func(w io.Writer) error {
-		return checkpoint.WriteTraining(w, meta, tensorsOf(r.params, s.Steps), stateTensors(r.params, r.optimizer, s.World, s.Moments))
+		return checkpoint.WriteTraining(w, meta, tensorsOf(r.params, s.Steps), stateTensors(r.params, &s))
 	})
 	if err != nil {
 		return fmt.Errorf("writing the run's state %s: %w", path, err)

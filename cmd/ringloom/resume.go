@@ -26,11 +26,13 @@ import (
 // stateFile is where a run directory keeps what the run needs to go on.
 const stateFile = "latest.training.safetensors"
 
-// stateKey is the entry of the file's metadata that holds a runState, and momentsName the tensor of every rank's own
-// running moments.
+// stateKey is the entry of the file's metadata that holds a runState, momentsName the tensor of every rank's own running
+// moments, residualName that of a rank's residuals, and factorsName that of PowerSGD's factors.
 const (
-	stateKey    = "run"
-	momentsName = "moments_by_rank"
+	stateKey     = "run"
+	momentsName  = "moments_by_rank"
+	residualName = "residual_of_rank_%d"
+	factorsName  = "powersgd_factors"
 )
 
 // runState is what a training state's file says besides its tensors.
@@ -74,6 +76,7 @@ func openResumption(path string) (*resumption, error) {
 	if !ok {
 		return nil, r.error(errors.New("it holds parameters alone, not the state of a run: start from them with --init"))
 	}
+	r.run.Config = train.DefaultConfig() // for settings that are younger than the file
 	if err := json.Unmarshal([]byte(block), &r.run); err != nil {
 		return nil, r.error(fmt.Errorf("%w: its entry %q: %v", checkpoint.ErrFormat, stateKey, err))
 	}
@@ -146,29 +149,36 @@ func (r *resumption) check(c train.Config, dataHash string, samples int) (change
 	return changed, nil
 }
 
-// stateTensors are where the optimizer's part of a state comes from or goes to: memory by kind, in the parameters' order, and
-// all ranks' running moments.
-func stateTensors(params *nn.Params, memory []train.OptimizerTensor, world int, moments []float32) []checkpoint.Tensor {
+// stateTensors are where a state's tensors besides the model's come from or go to: what the optimizer keeps by kind, in the
+// parameters' order, all ranks' running moments and residuals, and PowerSGD's factors.
+func stateTensors(params *nn.Params, s *train.State) []checkpoint.Tensor {
 	var all []checkpoint.Tensor
-	for _, m := range memory {
+	for _, m := range s.Optimizer {
 		for _, p := range params.List {
 			all = append(all, checkpoint.Tensor{Name: m.Kind + "." + p.Name, Shape: p.Shape, Data: m.Values[p.Offset : p.Offset+p.Len]})
 		}
 	}
-	if len(moments) > 0 {
-		all = append(all, checkpoint.Tensor{Name: momentsName, Shape: []int{world, len(moments) / world}, Data: moments})
+	if len(s.Moments) > 0 {
+		all = append(all, checkpoint.Tensor{Name: momentsName, Shape: []int{s.World, len(s.Moments) / s.World}, Data: s.Moments})
+	}
+	for rank, v := range s.Residuals {
+		all = append(all, checkpoint.Tensor{Name: fmt.Sprintf(residualName, rank), Shape: []int{len(v)}, Data: v})
+	}
+	if len(s.Factors) > 0 {
+		all = append(all, checkpoint.Tensor{Name: factorsName, Shape: []int{len(s.Factors)}, Data: s.Factors})
 	}
 	return all
 }
 
-// fill copies the state into a model's memory, whole or not at all but for the model's part.
-func (r *resumption) fill(params *nn.Params, memory []train.OptimizerTensor) error {
+// fill copies the state into a model's parameters, and into memory of its own for the rest; the model's part first.
+func (r *resumption) fill(params *nn.Params) error {
 	r.run.Moments = make([]float32, r.run.World*len(params.StateValues.Host))
+	r.run.Memory = train.NewMemory(r.run.Config, r.run.World, params)
 	if err := checkpoint.Fit(r.run.Config.Model, tensorsOf(params, 0), r.meta, r.model); err != nil {
 		return r.error(err)
 	}
 	name := r.run.Config.Model + " with " + r.run.Config.Optimizer
-	err := checkpoint.Fit(name, stateTensors(params, memory, r.run.World, r.run.Moments), checkpoint.Meta{}, r.optimizer)
+	err := checkpoint.Fit(name, stateTensors(params, &r.run.State), checkpoint.Meta{}, r.optimizer)
 	if err != nil {
 		return r.error(err)
 	}
@@ -187,11 +197,8 @@ func (r *resumption) try() error {
 	if err != nil {
 		return err
 	}
-	var memory []train.OptimizerTensor
-	for _, kind := range train.OptimizerKinds(r.run.Config.Optimizer) {
-		memory = append(memory, train.OptimizerTensor{Kind: kind, Values: make([]float32, params.Len())})
-	}
-	return r.fill(params, memory)
+	defer func(was runState) { r.run = was }(r.run)
+	return r.fill(params)
 }
 
 // agreeOnResumption compares the files of all ranks that have one with the leader's.
@@ -227,12 +234,13 @@ func (n *node) resume(worker *train.Worker) error {
 		return nil
 	}
 	if n.view.Leads() {
-		if err := r.fill(worker.Params(), worker.OptimizerState()); err != nil {
+		if err := r.fill(worker.Params()); err != nil {
 			return err
 		}
 		if err := worker.Resume(r.run.State); err != nil {
 			return r.error(err)
 		}
+		r.run.Memory = train.Memory{} // the worker's now, which lets go of it
 		n.logger.Info("resuming", zap.String("file", r.path), zap.Int("step", r.run.Steps), zap.Int("epoch", r.run.Epoch),
 			zap.Int("ranks_before", r.run.World))
 	}

@@ -240,14 +240,12 @@ func writeState(t *testing.T, dir string, best float64) {
 		trainFlags: &trainFlags{Config: train.DefaultConfig()}, sets: sets,
 		member: &member{logger: report.NewLogger(io.Discard, false, false, nil)},
 	}}
-	for _, kind := range train.OptimizerKinds(r.n.Optimizer) {
-		r.optimizer = append(r.optimizer, train.OptimizerTensor{Kind: kind, Values: make([]float32, params.Len())})
-	}
 	if r.dir, err = report.CreateRunDir(dir, runConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	defer r.dir.Close()
-	if err := r.state(train.State{Config: r.n.Config, World: 1, Steps: 1, Epoch: 1, Ranks: make([]train.Partial, 1)}); err != nil {
+	memory := train.NewMemory(r.n.Config, 1, params)
+	if err := r.state(train.State{Config: r.n.Config, World: 1, Steps: 1, Epoch: 1, Ranks: make([]train.Partial, 1), Memory: memory}); err != nil {
 		t.Fatal(err)
 	}
 }

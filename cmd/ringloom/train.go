@@ -122,16 +122,17 @@ func (f *trainFlags) check() error {
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}
-	if f.SyncBatchNorm {
-		info, err := nn.Inspect(spec.InputSide, spec.Build)
-		if err != nil {
-			return err
-		}
-		if len(info.State) == 0 {
-			return fmt.Errorf("--sync-bn has no effect: %s has no batch norm; leave it out", f.Model)
-		}
+	info, err := nn.Inspect(spec.InputSide, spec.Build)
+	if err != nil {
+		return err
+	}
+	if f.SyncBatchNorm && len(info.State) == 0 {
+		return fmt.Errorf("--sync-bn has no effect: %s has no batch norm; leave it out", f.Model)
 	}
 	if err := f.Config.Validate(f.expect); err != nil {
+		return err
+	}
+	if err := f.Config.ValidateModel(info.Params); err != nil {
 		return err
 	}
 	if err := checkKernels(f.kernels); err != nil {
@@ -156,7 +157,7 @@ func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
 		{Name: "model", Value: f.Model},
 		{Name: "initial parameters", Value: initHash},
 		{Name: "data", Value: dataHash},
-		{Name: "wire format", Value: fmt.Sprintf("float32, version %d", allreduce.WireVersion)},
+		{Name: "wire version", Value: fmt.Sprint(allreduce.WireVersion)},
 		{Name: "NATS", Value: natsKind(f.natsURL)},
 	}
 	return append(d, configDigest(f.Config)...)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ringloom/allreduce/codec"
 	"ringloom/cluster"
 	"ringloom/data"
 	"ringloom/train"
@@ -27,8 +28,25 @@ func configFlags(fl *pflag.FlagSet, c *train.Config) {
 	fl.BoolVar(&c.Augment, "augment", c.Augment, "shift and mirror the training images at random, anew in each epoch")
 	augmentFlags(fl, &c.CropPadding, &c.Flip)
 	fl.IntVar(&c.BucketBytes, "bucket-bytes", c.BucketBytes, "least gradient bytes that travel as one all-reduce")
+	exchangeFlags(fl, c)
 	fl.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "compare the parameters over all ranks every this many steps (0: each epoch)")
 	fl.IntVar(&c.CheckpointEvery, "checkpoint-every", c.CheckpointEvery, "keep the run's state for --resume every this many steps as well (0: at each epoch's end alone)")
+}
+
+// exchangeFlags say how gradients get to the other ranks.
+func exchangeFlags(fl *pflag.FlagSet, c *train.Config) {
+	var formats []string
+	for _, f := range codec.Formats() {
+		formats = append(formats, f.String())
+	}
+	fl.StringVar(&c.Wire, "wire", c.Wire, "format in which gradients travel: "+strings.Join(formats, ", "))
+	fl.StringVar(&c.ErrorFeedback, "error-feedback", c.ErrorFeedback,
+		"add what --wire has lost of a gradient to the next one: auto (with int8), on, off; takes the gradients' memory once more")
+	fl.BoolVar(&c.ShardOptimizer, "shard-optimizer", c.ShardOptimizer,
+		"let each rank update a part of the parameters, so that the optimizer's memory is shared out over the ranks (ZeRO stage 1)")
+	fl.IntVar(&c.PowerSGD, "powersgd", c.PowerSGD,
+		"send the gradients of large fully connected weights as factors of this rank, such as 4 (0: send them whole)")
+	fl.IntVar(&c.PowerSGDStart, "powersgd-start", c.PowerSGDStart, "with --powersgd: send all gradients whole in the first so many steps")
 }
 
 // optimizerFlags are the flags of the method and of its learning rate.
@@ -75,6 +93,8 @@ func checkDependent(fl *pflag.FlagSet, c train.Config) error {
 		{"min-lr", c.Schedule == "cosine", "--schedule cosine"},
 		{"crop-padding", c.Augment, "--augment"},
 		{"flip", c.Augment, "--augment"},
+		{"error-feedback", c.Wire != codec.Float32.String() || c.ErrorFeedback == "auto", "another --wire than float32"},
+		{"powersgd-start", c.PowerSGD != 0, "--powersgd"},
 	} {
 		if fl.Changed(d.flag) && !d.used {
 			return fmt.Errorf("--%s has no effect without %s: give that as well, or leave it out", d.flag, d.needed)
@@ -98,6 +118,11 @@ func configDigest(c train.Config) cluster.Digest {
 		{Name: "check every", Value: strconv.Itoa(c.CheckEvery)},
 		{Name: "checkpoint every", Value: strconv.Itoa(c.CheckpointEvery)},
 		{Name: "sync batch norm", Value: strconv.FormatBool(c.SyncBatchNorm)},
+		{Name: "wire", Value: c.Wire},
+		{Name: "error feedback", Value: c.ErrorFeedback},
+		{Name: "sharded optimizer", Value: strconv.FormatBool(c.ShardOptimizer)},
+		{Name: "PowerSGD", Value: strconv.Itoa(c.PowerSGD)},
+		{Name: "PowerSGD start", Value: strconv.Itoa(c.PowerSGDStart)},
 		{Name: "optimizer", Value: c.Optimizer},
 		{Name: "learning rate", Value: number(c.LearningRate)},
 		{Name: "momentum", Value: number(c.Momentum)},
