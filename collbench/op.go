@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ringloom/allreduce"
+	"ringloom/allreduce/codec"
 )
 
 // Op is a collective.
@@ -63,7 +66,7 @@ func (o Op) busFactor(ranks int) float64 {
 	return 1
 }
 
-// Ring is one rank's end of the ring: an *allreduce.Group, or one whose AllReduce has another format.
+// Ring is one rank's end of the ring: an *allreduce.Group, or Wired.
 type Ring interface {
 	Rank() int
 	Size() int
@@ -71,4 +74,15 @@ type Ring interface {
 	Broadcast(ctx context.Context, buf []float32, root int) error
 	Barrier(ctx context.Context) error
 	Gather(ctx context.Context, block []byte) ([][]byte, error)
+}
+
+// Wired is a group whose AllReduce sends numbers in a format.
+type Wired struct {
+	*allreduce.Group
+	Format codec.Format
+}
+
+// AllReduce sums buf over all ranks, in place.
+func (w Wired) AllReduce(ctx context.Context, buf []float32) error {
+	return w.Start(buf, allreduce.Sum{Format: w.Format}).Wait(ctx)
 }

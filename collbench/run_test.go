@@ -105,22 +105,12 @@ func TestAWrongValueOnOneRankIsCountedOnAll(t *testing.T) {
 	}
 }
 
-// wired sums in a format of its own.
-type wired struct {
-	*allreduce.Group
-	format codec.Format
-}
-
-func (w wired) AllReduce(ctx context.Context, buf []float32) error {
-	return w.Start(buf, allreduce.Sum{Format: w.format}).Wait(ctx)
-}
-
 func TestEveryFormatIsRight(t *testing.T) {
 	for _, format := range codec.Formats() {
 		for _, ranks := range []int{2, 5} {
 			c := quick(AllReduce)
 			c.Numbers = NumbersOf(format)
-			_, sums, errs := runAll(t, c, ranks, func(r Ring) Ring { return wired{r.(*allreduce.Group), format} })
+			_, sums, errs := runAll(t, c, ranks, func(r Ring) Ring { return Wired{r.(*allreduce.Group), format} })
 			if err := errors.Join(errs...); err != nil || sums[0].WrongValues != 0 {
 				t.Errorf("%v, %d ranks: %d wrong values, %v", format, ranks, sums[0].WrongValues, err)
 			}
@@ -132,7 +122,7 @@ func TestEveryFormatIsRight(t *testing.T) {
 func TestAFormatThatLosesTooMuchIsWrong(t *testing.T) {
 	for _, format := range []codec.Format{codec.BF16, codec.FP16, codec.Int8} {
 		c := quick(AllReduce)
-		_, sums, errs := runAll(t, c, 3, func(r Ring) Ring { return wired{r.(*allreduce.Group), format} })
+		_, sums, errs := runAll(t, c, 3, func(r Ring) Ring { return Wired{r.(*allreduce.Group), format} })
 		if err := errors.Join(errs...); err != nil || sums[0].WrongValues == 0 {
 			t.Errorf("%v checked as float32: %d wrong values, %v", format, sums[0].WrongValues, err)
 		}

@@ -20,8 +20,9 @@ type Config struct {
 	// Steps are measured; 0 means as many as fit into Duration, at least MinSteps and at most MaxSteps.
 	Steps    int
 	Duration time.Duration
-	// BucketBytes is that of train.Config.
+	// BucketBytes and Wire are those of train.Config.
 	BucketBytes int
+	Wire        string
 	// Seed is that of the parameters, the order of the samples, dropout, and of random pixels.
 	Seed uint64
 	// Collectives are the sizes in bytes of the all-reduces that are timed alone; none where there is one rank.
@@ -44,7 +45,7 @@ const maxCollective = 1 << 30
 func DefaultConfig() Config {
 	t := train.DefaultConfig()
 	return Config{
-		WarmUp: 3, Duration: 5 * time.Second, BucketBytes: t.BucketBytes, Seed: t.Seed,
+		WarmUp: 3, Duration: 5 * time.Second, BucketBytes: t.BucketBytes, Wire: t.Wire, Seed: t.Seed,
 		Collectives: []int64{4 << 10, 64 << 10, 1 << 20, 16 << 20},
 	}
 }
@@ -96,7 +97,7 @@ func (c Config) steps(seconds float64) int {
 // training is the run of one global batch.
 func (c Config) training(globalBatch int) train.Config {
 	t := train.DefaultConfig()
-	t.Model, t.GlobalBatch, t.Seed, t.BucketBytes = c.Model.Name, globalBatch, c.Seed, c.BucketBytes
+	t.Model, t.GlobalBatch, t.Seed, t.BucketBytes, t.Wire = c.Model.Name, globalBatch, c.Seed, c.BucketBytes, c.Wire
 	t.Epochs = 2 * (c.WarmUp + MaxSteps) // the steps end it
 	t.CheckEvery = 0
 	t.LearningRate = 1e-3

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringloom/allreduce"
+	"ringloom/allreduce/codec"
 	"ringloom/collbench"
 	"ringloom/data"
 	"ringloom/nn"
@@ -50,7 +51,7 @@ func Measure(ctx context.Context, c Config, r Rank) (scaling.Study, error) {
 	}
 	for _, bytes := range c.Collectives {
 		r.say("%d ranks, all-reduce of %d bytes", r.Ring.Size(), bytes)
-		collective, err := r.allReduce(ctx, bytes)
+		collective, err := r.allReduce(ctx, bytes, c.Wire)
 		if err != nil {
 			return scaling.Study{}, err
 		}
@@ -194,11 +195,16 @@ func (r Rank) processes(ctx context.Context, own process) ([]process, error) {
 }
 
 // allReduce times one size.
-func (r Rank) allReduce(ctx context.Context, bytes int64) (scaling.Collective, error) {
+func (r Rank) allReduce(ctx context.Context, bytes int64, wire string) (scaling.Collective, error) {
+	format, err := codec.Parse(wire)
+	if err != nil {
+		return scaling.Collective{}, err
+	}
 	c := collbench.Default()
+	c.Numbers = collbench.NumbersOf(format)
 	c.MinBytes, c.MaxBytes, c.Duration, c.OnlyInPlace = bytes, bytes, 2*time.Second, true
 	var row collbench.Row
-	sum, err := collbench.Run(ctx, r.Ring, c, func(measured collbench.Row) error { row = measured; return nil })
+	sum, err := collbench.Run(ctx, collbench.Wired{Group: r.Ring, Format: format}, c, func(measured collbench.Row) error { row = measured; return nil })
 	if err != nil {
 		return scaling.Collective{}, err
 	}

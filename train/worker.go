@@ -104,7 +104,19 @@ func NewWorker(o Options) (*Worker, error) {
 	return newWorker(o, model)
 }
 
-func newWorker(o Options, model models.Spec) (_ *Worker, err error) {
+func newWorker(o Options, model models.Spec) (*Worker, error) {
+	w, err := newPasses(o, model)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.prepareStep(); err != nil {
+		return nil, err
+	}
+	return w, w.compileAll()
+}
+
+// newPasses makes what forward and backward passes need, without what becomes of the gradients.
+func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	if err := o.ValidateSamples(o.Train.N); err != nil {
 		return nil, err
 	}
@@ -123,10 +135,7 @@ func newWorker(o Options, model models.Spec) (_ *Worker, err error) {
 		return nil, err
 	}
 	w.params.Init(o.Seed)
-	if err := w.prepareStep(); err != nil {
-		return nil, err
-	}
-	return w, w.compileAll()
+	return w, nil
 }
 
 func (w *Worker) shardConfig(world, rank int) shard.Config {

@@ -2,10 +2,8 @@ package tune
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"ringloom/allreduce"
@@ -163,7 +161,7 @@ func (s *search) try(ctx context.Context, c allreduce.Config) (err error) {
 // measure sums all vectors at once in each round. The best round counts, of each the slowest rank.
 func (s *search) measure(ctx context.Context, group *allreduce.Group) (float64, error) {
 	pending := make([]*allreduce.Pending, len(s.vectors))
-	var times []byte
+	var seconds []float64
 	for round := range s.Rounds + 1 {
 		if err := group.Barrier(ctx); err != nil {
 			return 0, err
@@ -178,28 +176,8 @@ func (s *search) measure(ctx context.Context, group *allreduce.Group) (float64, 
 			}
 		}
 		if round > 0 {
-			times = binary.LittleEndian.AppendUint64(times, math.Float64bits(time.Since(begin).Seconds()))
+			seconds = append(seconds, time.Since(begin).Seconds())
 		}
 	}
-	all, err := group.Gather(ctx, times)
-	if err != nil {
-		return 0, err
-	}
-	return bestRound(all, s.Rounds)
-}
-
-// bestRound is the least, over rounds, of the slowest rank's time. all holds each rank's times as float64.
-func bestRound(all [][]byte, rounds int) (float64, error) {
-	best := math.Inf(1)
-	for round := range rounds {
-		slowest := 0.0
-		for rank, times := range all {
-			if len(times) != 8*rounds {
-				return 0, fmt.Errorf("%w: rank %d has measured %d rounds, this rank %d", allreduce.ErrMismatch, rank, len(times)/8, rounds)
-			}
-			slowest = max(slowest, math.Float64frombits(binary.LittleEndian.Uint64(times[8*round:])))
-		}
-		best = min(best, slowest)
-	}
-	return best, nil
+	return BestRound(ctx, group, seconds)
 }

@@ -126,11 +126,19 @@ func TestTheBestRoundOfTheSlowestRankCounts(t *testing.T) {
 		}
 		return b
 	}
-	got, err := bestRound([][]byte{pack(3, 1, 5), pack(2, 4, 1)}, 3)
+	got, err := BestRound(t.Context(), gathered{nil, pack(2, 4, 1)}, []float64{3, 1, 5})
 	if err != nil || got != 3 {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := bestRound([][]byte{pack(1, 2), pack(1)}, 2); !errors.Is(err, allreduce.ErrMismatch) {
+	if _, err := BestRound(t.Context(), gathered{nil, pack(1)}, []float64{1, 2}); !errors.Is(err, allreduce.ErrMismatch) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// gathered is what the other ranks have; the first is the caller.
+type gathered [][]byte
+
+func (g gathered) Gather(_ context.Context, block []byte) ([][]byte, error) {
+	g[0] = block
+	return g, nil
 }

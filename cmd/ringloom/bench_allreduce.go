@@ -176,7 +176,7 @@ func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collben
 
 // sweep measures as one rank, and prints if this one leads.
 func (f *benchAllReduceFlags) sweep(ctx context.Context, group *allreduce.Group, leads bool, hosts int, out io.Writer) (collbench.Summary, error) {
-	ring := wired{group, f.format}
+	ring := collbench.Wired{Group: group, Format: f.format}
 	if !leads {
 		return collbench.Run(ctx, ring, f.Config, nil)
 	}
@@ -225,7 +225,7 @@ func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
 	}
 	var sum collbench.Summary
 	err := m.take(ctx, joining{device: "none", digest: f.digest()}, func(ctx context.Context) (err error) {
-		ring, err := m.openRing(ctx, f.ringFlags.config(), f.sharedMemory)
+		ring, err := m.openRing(ctx, f.ringFlags, 0)
 		if err != nil {
 			return err
 		}
@@ -258,7 +258,7 @@ func hosts(v cluster.View) int {
 func (f *benchAllReduceFlags) digest() cluster.Digest {
 	d := cluster.Digest{
 		field("version", version), field("command", "bench allreduce"), field("NATS", natsKind(f.natsURL)),
-		field("op", f.op), field("min bytes", f.minBytes.String()), field("max bytes", f.maxBytes.String()), field("factor", fmt.Sprint(f.Factor)),
+		field("op", f.op), field("wire", f.wire), field("min bytes", f.minBytes.String()), field("max bytes", f.maxBytes.String()), field("factor", fmt.Sprint(f.Factor)),
 		field("warm-up", fmt.Sprint(f.WarmUp)), field("iterations", fmt.Sprint(f.Iterations)), field("duration", f.Duration.String()),
 	}
 	return append(d, f.ringFlags.digest()...)

@@ -118,6 +118,7 @@ has their fields), and at last one for each point of each round:
 	}
 	fl.StringSliceVar(&f.sizes, "sizes", f.sizes, "sizes of the all-reduces that are timed alone, for the ring's model")
 	f.ringFlags.register(fl)
+	f.ringFlags.registerWire(fl)
 	fl.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	fl.StringVar(&f.html, "html", "", "write the report to this file as one HTML page")
 	f.clusterFlags.register(fl)
@@ -182,6 +183,7 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if err := f.ringFlags.check(); err != nil {
 		return err
 	}
+	f.Wire = f.wire
 	for _, n := range f.ranks {
 		c := f.Config
 		c.GlobalBatches = f.batches.Global(n)

@@ -153,9 +153,17 @@ func (r *scalingRank) open(ctx context.Context) (device nn.Device, note string, 
 	return device, note, nil
 }
 
+// computing is the number of threads that a rank keeps busy; emulated ranks wait instead.
+func (f *benchScalingFlags) computing() int {
+	if f.emulation.Step > 0 {
+		return 0
+	}
+	return f.threads
+}
+
 // work measures in all rounds.
 func (r *scalingRank) work(ctx context.Context, all *scalebench.Collection) (err error) {
-	ring, err := r.openRing(ctx, r.ringFlags.config(), r.sharedMemory)
+	ring, err := r.openRing(ctx, r.ringFlags, r.computing())
 	if err != nil {
 		return err
 	}
@@ -187,7 +195,7 @@ func (f *benchScalingFlags) digest(images string) cluster.Digest {
 		field("model", f.model), field("mode", f.mode), field("batch", fmt.Sprint(f.batch)), field("global batch", fmt.Sprint(f.globalBatch)),
 		field("emulated step", f.emulation.Step.String()), field("data", images), field("warm-up", fmt.Sprint(f.WarmUp)),
 		field("steps", fmt.Sprint(f.Steps)), field("duration", f.Duration.String()), field("rounds", fmt.Sprint(f.rounds)),
-		field("sizes", fmt.Sprint(f.Collectives)), field("bucket bytes", fmt.Sprint(f.BucketBytes)), field("seed", fmt.Sprint(f.Seed)),
+		field("sizes", fmt.Sprint(f.Collectives)), field("bucket bytes", fmt.Sprint(f.BucketBytes)), field("seed", fmt.Sprint(f.Seed)), field("wire", f.wire),
 	}
 	return append(d, f.ringFlags.digest()...)
 }

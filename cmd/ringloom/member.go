@@ -18,6 +18,9 @@ import (
 	"ringloom/report"
 )
 
+// trialShift puts the number of a trial ring above the view's in what tells rings apart.
+const trialShift = 48
+
 // leaveTimeout bounds the good-bye to the cluster.
 const leaveTimeout = 5 * time.Second
 
@@ -167,10 +170,18 @@ func (m *member) probe(ring allreduce.Config) (err error) {
 	return clusterError{fmt.Errorf("--nats: %w", err)}
 }
 
-// openRing connects this rank to its neighbours. cfg says how frames travel; its place in the ring is filled in here.
-func (m *member) openRing(ctx context.Context, cfg allreduce.Config, sharedMemory bool) (*allreduce.Group, error) {
+// openRing connects this rank to its neighbours. r says how frames travel, threads with how many this rank computes.
+func (m *member) openRing(ctx context.Context, r ringFlags, threads int) (*allreduce.Group, error) {
+	cfg := r.config()
+	cfg.Spin = r.spin.on(m.view, threads, cfg.Rings)
+	return m.openRingAs(ctx, cfg, r.sharedMemory, 0)
+}
+
+// openRingAs opens a ring of a configuration, whose place in the ring is filled in here. Rings that are open at the same time
+// have different trial numbers.
+func (m *member) openRingAs(ctx context.Context, cfg allreduce.Config, sharedMemory bool, trial int) (*allreduce.Group, error) {
 	f := m.flags
-	cfg.Job, cfg.View, cfg.Rank, cfg.Size = f.job, m.view.Generation, m.view.Rank, m.view.Size()
+	cfg.Job, cfg.View, cfg.Rank, cfg.Size = f.job, m.view.Generation|uint64(trial)<<trialShift, m.view.Rank, m.view.Size()
 	cfg.Deadline, cfg.Alone = f.ringDeadline, f.expect == 1
 	if cfg.Alone {
 		return allreduce.New(cfg)

@@ -77,9 +77,17 @@ func (n *node) tune(ctx context.Context) error {
 	return err
 }
 
+// openRing connects this rank to its neighbours, in the way that the flags name or that turns out to be fast.
+func (n *node) openRing(ctx context.Context) (*allreduce.Group, error) {
+	if n.autotune && n.expect > 1 {
+		return n.openTunedRing(ctx)
+	}
+	return n.member.openRing(ctx, n.ringFlags, n.threads)
+}
+
 // work is the run from the first view to the last epoch.
 func (n *node) work(ctx context.Context) (err error) {
-	ring, err := n.openRing(ctx, allreduce.DefaultConfig(), true)
+	ring, err := n.openRing(ctx)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,17 @@ type runConfig struct {
 	Train   train.Config     `json:"train"`
 	World   int              `json:"world"`
 	Ranks   []cluster.Member `json:"ranks"`
+	Ring    ringConfig       `json:"ring"`
 	Resumed *resumedFrom     `json:"resumed,omitempty"`
+}
+
+// ringConfig is how the gradients travelled, as flags or --autotune said.
+type ringConfig struct {
+	Transport   string `json:"transport"` // as rank 0 sees it
+	ChunkBytes  int    `json:"chunk_bytes"`
+	WindowBytes int    `json:"window_bytes"`
+	Rings       int    `json:"rings"`
+	Autotuned   bool   `json:"autotuned"`
 }
 
 // resumedFrom says what a run went on with.
@@ -65,7 +75,7 @@ func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, 
 		if r.path == "" {
 			r.path = filepath.Join("runs", fmt.Sprintf("%s-%s-n%d", time.Now().Format("20060102-150405.000"), n.Model, n.view.Size()))
 		}
-		if err := r.openDir(); err != nil {
+		if err := r.openDir(ring); err != nil {
 			return nil, err
 		}
 		r.progress = report.NewProgress(os.Stderr, n.human)
@@ -90,9 +100,10 @@ func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, 
 }
 
 // openDir makes the run directory, or opens that of the run that goes on.
-func (r *record) openDir() (err error) {
+func (r *record) openDir(ring *allreduce.Group) (err error) {
 	n := r.n
-	config := runConfig{Version: version, Started: time.Now(), Train: n.Config, World: n.view.Size(), Ranks: n.view.Members}
+	config := runConfig{Version: version, Started: time.Now(), Train: n.Config, World: n.view.Size(), Ranks: n.view.Members,
+		Ring: ringConfig{ring.Describe(), int(n.chunkBytes), int(n.windowBytes), n.rings, n.autotune}}
 	from := n.resumed
 	if !from.here() {
 		if r.dir, err = report.CreateRunDir(r.path, config); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/pflag"
@@ -21,6 +20,7 @@ type ringFlags struct {
 	chunkBytes, windowBytes byteSize
 	rings                   int
 	sharedMemory            bool
+	spin                    spinFlag
 	wire                    string
 
 	format codec.Format // of wire, after check
@@ -34,6 +34,8 @@ func (f *ringFlags) register(fl *pflag.FlagSet) {
 	fl.Var(&f.windowBytes, "window-bytes", "bytes under way to the next rank, at least two chunks")
 	fl.IntVar(&f.rings, "rings", d.Rings, "rings, each with connections of its own, that large vectors are divided among")
 	fl.BoolVar(&f.sharedMemory, "shared-memory", natsring.DefaultConfig(d).SharedMemory, "let data between ranks of one machine lie in shared memory")
+	f.spin.auto = true
+	fl.Var(&f.spin, "spin", "how long to look for frames in shared memory before sleeping, at most 1ms; auto: 50us where every rank of the machine has a core to spare for it, else 0")
 }
 
 // registerWire is for commands that can sum in any format.
@@ -62,28 +64,17 @@ func (f *ringFlags) check() (err error) {
 // config is the ring's configuration but for the rank's place in it.
 func (f *ringFlags) config() allreduce.Config {
 	c := allreduce.DefaultConfig()
-	c.ChunkBytes, c.WindowBytes, c.Rings = int(f.chunkBytes), int(f.windowBytes), f.rings
+	c.ChunkBytes, c.WindowBytes, c.Rings, c.Spin = int(f.chunkBytes), int(f.windowBytes), f.rings, f.spin.duration
 	return c
 }
 
 // digest is what all ranks must have alike.
 func (f *ringFlags) digest() cluster.Digest {
 	return cluster.Digest{
-		field("wire format", fmt.Sprintf("%s, version %d", f.wire, allreduce.WireVersion)),
+		field("wire version", fmt.Sprint(allreduce.WireVersion)),
 		field("chunk bytes", f.chunkBytes.String()),
 		field("window bytes", f.windowBytes.String()),
 		field("rings", fmt.Sprint(f.rings)),
 		field("shared memory", fmt.Sprint(f.sharedMemory)),
 	}
-}
-
-// wired is a group whose AllReduce sends numbers in a format.
-type wired struct {
-	*allreduce.Group
-	format codec.Format
-}
-
-// AllReduce sums buf over all ranks, in place.
-func (w wired) AllReduce(ctx context.Context, buf []float32) error {
-	return w.Start(buf, allreduce.Sum{Format: w.format}).Wait(ctx)
 }

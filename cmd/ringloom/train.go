@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ringloom/allreduce"
 	"ringloom/cluster"
 	"ringloom/models"
 	"ringloom/nn"
@@ -19,6 +18,8 @@ import (
 type trainFlags struct {
 	train.Config
 	clusterFlags
+	ringFlags
+	autotune bool
 
 	device    string
 	threads   int
@@ -86,6 +87,8 @@ standard output of the leader (rank 0, the oldest node), logs to standard error.
 
 	traceFlags(fl, &f.trace)
 
+	fl.BoolVar(&f.autotune, "autotune", false, "before the first step, try which chunks, window, rings and buckets are fastest here, and take them on all ranks")
+	f.ringFlags.register(fl)
 	f.clusterFlags.register(fl)
 	return cmd
 }
@@ -116,6 +119,9 @@ func (f *trainFlags) resumeConfig(given *pflag.FlagSet) (err error) {
 // check refuses what can be refused before anything is opened.
 func (f *trainFlags) check() error {
 	if err := f.clusterFlags.check(); err != nil {
+		return err
+	}
+	if err := f.ringFlags.check(); err != nil {
 		return err
 	}
 	spec, err := models.Lookup(f.Model)
@@ -157,8 +163,9 @@ func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
 		{Name: "model", Value: f.Model},
 		{Name: "initial parameters", Value: initHash},
 		{Name: "data", Value: dataHash},
-		{Name: "wire version", Value: fmt.Sprint(allreduce.WireVersion)},
+		{Name: "autotune", Value: fmt.Sprint(f.autotune)},
 		{Name: "NATS", Value: natsKind(f.natsURL)},
 	}
+	d = append(d, f.ringFlags.digest()...)
 	return append(d, configDigest(f.Config)...)
 }

@@ -1,0 +1,173 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"ringloom/allreduce"
+	"ringloom/allreduce/tune"
+	"ringloom/data"
+	"ringloom/models"
+	"ringloom/nn"
+)
+
+// BucketLengths are the elements of the buckets in which a model's gradients travel, in their order.
+func BucketLengths(c Config, model nn.Info) []int {
+	var lengths []int
+	for _, b := range planBuckets(c.spans(model.Params), c.BucketBytes) {
+		lengths = append(lengths, b.hi-b.lo)
+	}
+	return lengths
+}
+
+// BucketTrial is a bucket size that was tried.
+type BucketTrial struct {
+	BucketBytes int     `json:"bucket_bytes"`
+	Buckets     int     `json:"buckets"`
+	Seconds     float64 `json:"seconds"` // the best step: of its slowest rank, from the batch to the last sum
+}
+
+const (
+	tuneSteps = 3    // measured for each bucket size, after one that is not
+	tuneGain  = 0.05 // by which part a size must be faster than the best so far to be taken
+)
+
+// bucketSizes are tried besides the configured one. Those that divide the model in the same way count once.
+var bucketSizes = []int{512 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20}
+
+// TuneBuckets finds the bucket size with which a training step is fastest here, by taking steps without an update: forward,
+// backward, and the sums meanwhile. All ranks call it at the same time and come to the same choice. It needs the device's
+// memory for a model, parameters and gradients, so give it a device of its own and close that afterwards. The trials are
+// in the order of trying, the configured size first; a model of few gradients has no other and is not measured.
+func TuneBuckets(ctx context.Context, o Options) (bucketBytes int, trials []BucketTrial, err error) {
+	model, err := models.Lookup(o.Model)
+	if err != nil {
+		return 0, nil, err
+	}
+	return tuneBuckets(ctx, o, model)
+}
+
+func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes int, trials []BucketTrial, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	w, err := newPasses(o, model)
+	if err != nil {
+		return 0, nil, err
+	}
+	sizes, plans := w.distinctPlans()
+	if len(plans) == 1 {
+		return o.BucketBytes, nil, nil
+	}
+	if w.SyncBatchNorm && w.World > 1 {
+		w.sync = &momentSync{ring: w.Ring, bucket: 1 << 20}
+	}
+	pass, err := w.newTrialPass(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	best := 0
+	for i, plan := range plans {
+		seconds, err := pass.measure(ctx, plan)
+		if err != nil {
+			return 0, nil, fmt.Errorf("trying buckets of %d bytes: %w", sizes[i], err)
+		}
+		trials = append(trials, BucketTrial{sizes[i], len(plan), seconds})
+		if seconds < trials[best].Seconds*(1-tuneGain) {
+			best = i
+		}
+	}
+	return trials[best].BucketBytes, trials, nil
+}
+
+// distinctPlans are the bucket sizes that divide the parameters differently, the configured one first.
+func (w *Worker) distinctPlans() (sizes []int, plans [][]bucket) {
+	for _, bytes := range append([]int{w.BucketBytes}, bucketSizes...) {
+		plan := planBuckets(w.spans(w.params.List), bytes)
+		if slices.ContainsFunc(plans, func(p []bucket) bool { return slices.Equal(p, plan) }) {
+			continue
+		}
+		sizes, plans = append(sizes, bytes), append(plans, plan)
+	}
+	return sizes, plans
+}
+
+// trialPass is a step's last micro-batch, which is the one that overlaps with the ring.
+type trialPass struct {
+	*Worker
+	program *nn.Program
+	micro   microBatch
+	batch   *data.Batch
+}
+
+func (w *Worker) newTrialPass(ctx context.Context) (*trialPass, error) {
+	loader := data.NewLoader(data.LoaderConfig{
+		Dataset: w.Train, Side: w.model.InputSide, Steps: 1, LabelsOnly: w.blind,
+		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(1, step, dst) },
+	})
+	defer loader.Close()
+	batch, err := loader.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	global := w.sampler.GlobalLen(1, 0)
+	p := &trialPass{Worker: w, batch: batch, micro: w.microBatch(global, batch.N, w.microBatches(global, batch.N)-1)}
+	if p.program, err = w.program(p.micro.key()); err != nil {
+		return nil, err
+	}
+	p.program.SetLossScale(1 / float32(global))
+	return p, nil
+}
+
+// measure takes steps with a plan, and returns the seconds of the best.
+func (p *trialPass) measure(ctx context.Context, plan []bucket) (float64, error) {
+	tracker := newBucketTracker(plan, len(p.params.List))
+	pending := make([]*allreduce.Pending, len(plan))
+	var seconds []float64
+	for step := range tuneSteps + 1 {
+		if err := p.Ring.Barrier(ctx); err != nil {
+			return 0, err
+		}
+		begin := time.Now()
+		if err := p.step(ctx, tracker, pending); err != nil {
+			return 0, err
+		}
+		if step > 0 {
+			seconds = append(seconds, time.Since(begin).Seconds())
+		}
+	}
+	return tune.BestRound(ctx, p.Ring, seconds)
+}
+
+func (p *trialPass) step(ctx context.Context, tracker *bucketTracker, pending []*allreduce.Pending) error {
+	tracker.reset()
+	p.load(p.program, p.batch, p.micro.lo, p.micro.hi)
+	if p.sync != nil {
+		p.sync.begin(ctx, 0, p.micro)
+	}
+	if _, err := p.program.Forward(); err != nil {
+		return err
+	}
+	err := p.program.Backward(func(param int) {
+		from, to := tracker.ready(param)
+		for b := from; b < to; b++ {
+			grads, sum := p.grads()[tracker.plan[b].lo:tracker.plan[b].hi], allreduce.Sum{Bucket: b, Format: p.wireFormat()}
+			if p.ShardOptimizer {
+				pending[b] = p.Ring.StartReduceScatter(grads, sum)
+			} else {
+				pending[b] = p.Ring.Start(grads, sum)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range pending {
+		if err := s.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
