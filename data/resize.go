@@ -141,7 +141,13 @@ var unit = func() (table [256]float32) {
 // normalize divides pixels by 255.
 func normalize(dst []float32, src []byte) {
 	src = src[:len(dst)]
-	for i, p := range src {
-		dst[i] = unit[p]
+	n := 0
+	if fastNormalize {
+		if n = len(dst) &^ 15; n > 0 {
+			normalizeAVX2(&dst[0], &src[0], n)
+		}
+	}
+	for i, p := range src[n:] {
+		dst[n+i] = unit[p]
 	}
 }

@@ -94,6 +94,22 @@ func TestResizeKeepsExtremesAtEverySize(t *testing.T) {
 	}
 }
 
+func TestNormalizeIsTheTableAtEveryLength(t *testing.T) {
+	src := make([]byte, 300)
+	for i := range src {
+		src[i] = byte(i)
+	}
+	for n := range src {
+		dst := make([]float32, n)
+		normalize(dst, src[:n])
+		for i, v := range dst {
+			if v != unit[src[i]] {
+				t.Fatalf("length %d: %d became %v", n, src[i], v)
+			}
+		}
+	}
+}
+
 func BenchmarkNormalize(b *testing.B) {
 	set := first8(b)
 	for _, side := range []int{28, 96, 224} {
