@@ -25,7 +25,7 @@ func newNetwork(cfg Config, seed uint64) *network {
 	n := &network{edges: map[edge][][]byte{}, random: rand.New(rand.NewPCG(seed, 1))}
 	for r := range cfg.Size {
 		cfg.Rank = r
-		n.machines = append(n.machines, newMachine(cfg, func([]byte) {}))
+		n.machines = append(n.machines, newMachine(cfg, 0, func([]byte) {}))
 	}
 	return n
 }

@@ -15,13 +15,13 @@ func FuzzFrameRoundTrip(f *testing.F) {
 			view: a, seq: b, opSeq: a ^ b, total: a + b, bucket: c, step: c / 2, chunk: c / 3, length: uint32(len(payload)),
 		}
 		frame := append(make([]byte, HeaderBytes), payload...)
-		putHeader(frame, want)
-		got, rest, err := parseFrame(frame)
+		putHeader(frame, want, c)
+		got, rest, err := parseFrame(frame, c)
 		if err != nil || got != want || !bytes.Equal(rest, payload) {
 			t.Fatalf("got %+v %v %v, want %+v", got, rest, err, want)
 		}
 		frame[int(a%uint64(len(frame)))] ^= 1 << (b % 8)
-		if got, _, err := parseFrame(frame); err == nil {
+		if got, _, err := parseFrame(frame, c); err == nil {
 			t.Fatalf("a flipped bit went unnoticed: %+v", got)
 		}
 	})
@@ -29,11 +29,11 @@ func FuzzFrameRoundTrip(f *testing.F) {
 
 func FuzzParseFrame(f *testing.F) {
 	frame := make([]byte, HeaderBytes+5)
-	putHeader(frame, header{kind: frameData})
+	putHeader(frame, header{kind: frameData}, 0)
 	f.Add(frame)
 	f.Add([]byte("RL"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		_, payload, err := parseFrame(frame)
+		_, payload, err := parseFrame(frame, 0)
 		if err == nil && len(payload) != len(frame)-HeaderBytes {
 			t.Fatal("payload has the wrong length")
 		}
@@ -56,7 +56,7 @@ func FuzzReceive(f *testing.F) {
 		} {
 			cfg := DefaultConfig()
 			cfg.Size = 3
-			m := newMachine(cfg, func([]byte) {})
+			m := newMachine(cfg, 0, func([]byte) {})
 			if err := m.start(o); err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func FuzzReceive(f *testing.F) {
 				putHeader(frame, header{
 					kind: frameKind(kind), op: opKind(op), dtype: dtype(typ), size: 3, from: uint16(m.rankOf(from)),
 					seq: seq, opSeq: opSeq, total: total, bucket: bucket, step: step, chunk: chunk,
-				})
+				}, m.mark)
 				err := m.receive(from, frame)
 				var e *Error
 				if err != nil && !errors.As(err, &e) {
