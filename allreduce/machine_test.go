@@ -65,7 +65,11 @@ func (n *network) inFlight() int {
 }
 
 func TestNoInterleavingDeadlocksOrExceedsTheWindow(t *testing.T) {
-	for seed := range uint64(1500) {
+	seeds := uint64(1500)
+	if testing.Short() {
+		seeds = 200
+	}
+	for seed := range seeds {
 		cfg := DefaultConfig()
 		cfg.Size = 2 + int(seed%5)
 		cfg.ChunkBytes, cfg.WindowBytes = 16, 16*(2+int(seed%7))

@@ -11,7 +11,7 @@ import (
 func Groups(cfg allreduce.Config, faults Faults) ([]*allreduce.Group, []*Transport) {
 	rings := make([][]*Transport, cfg.Rings)
 	for i := range rings {
-		rings[i] = NewRing(cfg, faults)
+		rings[i] = NewRing(cfg, i, faults)
 	}
 	groups := make([]*allreduce.Group, cfg.Size)
 	for r := range groups {
