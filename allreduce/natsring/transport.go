@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -158,6 +159,9 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 // openOwn connects to the own server, without a socket if it is embedded.
 func (t *Transport) openOwn(ctx context.Context) (connection, error) {
 	down := func(err error) {
+		if errors.Is(err, errClosed) || errors.Is(err, io.EOF) {
+			err = errCutOff
+		}
 		t.report(allreduce.Prev, fmt.Errorf("%w: own connection: %w", allreduce.ErrTransport, err))
 	}
 	if t.cfg.Server == nil {
