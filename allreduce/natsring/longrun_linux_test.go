@@ -135,6 +135,7 @@ func runChild(what string) error {
 		return err
 	}
 	defer s.Close()
+	run := longRun{Before: take()} // as long as nobody knows the address
 	fmt.Println(address(s))
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil {
@@ -145,7 +146,6 @@ func runChild(what string) error {
 	cfg := natsring.DefaultConfig(ring)
 	cfg.Server, cfg.Addrs = s, strings.Fields(line)
 
-	run := longRun{Before: settled(footprint{})}
 	for view := range uint64(1 + shortViews) {
 		cfg.Ring.View = view
 		if view == 0 {
@@ -199,7 +199,7 @@ func settled(want footprint) footprint {
 	defer look.Stop()
 	end := time.After(10 * time.Second)
 	f := take()
-	for want != (footprint{}) && (f.Goroutines > want.Goroutines || f.Descriptors > want.Descriptors) {
+	for f.Goroutines > want.Goroutines || f.Descriptors > want.Descriptors {
 		select {
 		case <-look.C:
 			f = take()
