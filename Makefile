@@ -51,7 +51,8 @@ test: setup ## run the tests: format, vet, oneDNN, race detector, and all withou
 FUZZTIME ?= 1m
 
 .PHONY: test-long
-test-long: setup ## run the long tests: everything repeated, and every fuzz target for FUZZTIME (1m)
+test-long: setup ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
+	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/...
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
 	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$file); do \

@@ -62,8 +62,8 @@ func New(cfg Config, transports ...Transport) (*Group, error) {
 			closing: make(chan struct{}), ended: make(chan struct{}),
 		})
 	}
-	for _, l := range g.lanes {
-		go (&loop{lane: l, machine: newMachine(cfg, l.transport.Release)}).run()
+	for i, l := range g.lanes {
+		go (&loop{lane: l, machine: newMachine(cfg, i, l.transport.Release)}).run()
 	}
 	return g, nil
 }

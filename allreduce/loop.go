@@ -15,6 +15,7 @@ type loop struct {
 	progress time.Time // the last time that anything came or was started
 	timer    *time.Timer
 	leaving  bool
+	stopped  bool      // by another lane's error, which other lanes read too
 	leave    time.Time // when Close stops waiting for goodbyes
 }
 
@@ -53,6 +54,7 @@ func (l *loop) next(closing *<-chan struct{}) error {
 		case cause := <-l.cancels:
 			return l.machine.failAt(ErrCancelled, -1, cause)
 		case err := <-l.stop:
+			l.stopped = true
 			return err
 		case <-*closing:
 			*closing = nil
@@ -77,6 +79,7 @@ func (l *loop) next(closing *<-chan struct{}) error {
 	case cause := <-l.cancels:
 		return l.machine.failAt(ErrCancelled, -1, cause)
 	case err := <-l.stop:
+		l.stopped = true
 		return err
 	case <-*closing:
 		*closing = nil
@@ -228,10 +231,11 @@ func (l *loop) close() error {
 	return nil
 }
 
-// end tells the neighbours why the lane has ended, and returns the reason.
+// end tells the neighbours why the lane has ended, and returns the reason. In an error of its own it notes when the neighbour
+// was last heard from.
 func (l *loop) end(err error) error {
 	var e *Error
-	if errors.As(err, &e) && e.Neighbour >= 0 {
+	if errors.As(err, &e) && e.Neighbour >= 0 && !l.stopped {
 		for _, p := range []Peer{Prev, Next} {
 			if l.machine.rankOf(p) == e.Neighbour && l.heard[p].After(e.LastHeard) {
 				e.LastHeard, e.Silence = l.heard[p], time.Since(l.heard[p])

@@ -8,6 +8,7 @@ import "errors"
 // exactly which frame is due. A frame for a collective that this rank has not started yet is parked, uncredited, until it has.
 type machine struct {
 	cfg  Config
+	mark uint32             // of the ring that the machine belongs to
 	free func(frame []byte) // takes back a frame that the machine is done with
 
 	ops     []*operation // started and unfinished, oldest first
@@ -28,8 +29,8 @@ type machine struct {
 	abortSent         [2]bool
 }
 
-func newMachine(cfg Config, free func([]byte)) *machine {
-	return &machine{cfg: cfg, free: free}
+func newMachine(cfg Config, ring int, free func([]byte)) *machine {
+	return &machine{cfg: cfg, mark: ringMark(cfg.Job, ring), free: free}
 }
 
 // start enqueues a collective. The caller has set kind, bucket, root and vector or blocks.
@@ -137,7 +138,7 @@ func (m *machine) nextControl(buffer func(Peer) []byte, kind frameKind, done *[2
 
 func (m *machine) seal(frame []byte, h header) []byte {
 	h.view, h.size, h.from = m.cfg.View, uint16(m.cfg.Size), uint16(m.cfg.Rank)
-	putHeader(frame, h)
+	putHeader(frame, h, m.mark)
 	return frame
 }
 

@@ -25,7 +25,7 @@ func newNetwork(cfg Config, seed uint64) *network {
 	n := &network{edges: map[edge][][]byte{}, random: rand.New(rand.NewPCG(seed, 1))}
 	for r := range cfg.Size {
 		cfg.Rank = r
-		n.machines = append(n.machines, newMachine(cfg, func([]byte) {}))
+		n.machines = append(n.machines, newMachine(cfg, 0, func([]byte) {}))
 	}
 	return n
 }
@@ -65,7 +65,11 @@ func (n *network) inFlight() int {
 }
 
 func TestNoInterleavingDeadlocksOrExceedsTheWindow(t *testing.T) {
-	for seed := range uint64(1500) {
+	seeds := uint64(1500)
+	if testing.Short() {
+		seeds = 200
+	}
+	for seed := range seeds {
 		cfg := DefaultConfig()
 		cfg.Size = 2 + int(seed%5)
 		cfg.ChunkBytes, cfg.WindowBytes = 16, 16*(2+int(seed%7))

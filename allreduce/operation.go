@@ -9,6 +9,7 @@ type operation struct {
 	root     int          // broadcast: the rank that has the values
 	format   codec.Format // of the vector on the wire
 	vector   []float32    // the caller's memory; nil for gather and barrier
+	others   int          // elements of the caller's vector that other rings have
 	residual []float32    // what earlier encodings of the vector have lost; nil without error feedback
 	blocks   [][]byte     // gather: by rank; nil until the first chunk has come
 
@@ -170,7 +171,7 @@ func (o *operation) total(block int) uint64 {
 	if o.kind == opGather {
 		return uint64(len(o.blocks[block]))
 	}
-	return uint64(len(o.vector))
+	return uint64(len(o.vector) + o.others)
 }
 
 func (o *operation) advanceSend() {

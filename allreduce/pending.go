@@ -66,7 +66,7 @@ func (g *Group) begin(op operation) *Pending {
 		part.op = op
 		if p.used > 1 {
 			from, to := segment(len(op.vector), p.used, i)
-			part.op.vector = op.vector[from:to]
+			part.op.vector, part.op.others = op.vector[from:to], len(op.vector)-(to-from)
 			if op.residual != nil {
 				part.op.residual = op.residual[from:to]
 			}

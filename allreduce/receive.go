@@ -7,7 +7,7 @@ import (
 
 // receive takes a frame from a neighbour, and owns it. An error ends the ring.
 func (m *machine) receive(from Peer, frame []byte) error {
-	h, payload, err := parseFrame(frame)
+	h, payload, err := parseFrame(frame, m.mark)
 	if err != nil {
 		m.free(frame)
 		return m.fail(kindOf(err), from, err)
@@ -68,7 +68,7 @@ func (m *machine) unpark() error {
 	for n < len(m.parked) && m.recving < len(m.ops) {
 		frame := m.parked[n]
 		n++
-		h, payload, err := parseFrame(frame)
+		h, payload, err := parseFrame(frame, m.mark)
 		if err == nil {
 			err = m.consume(h, payload)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // WireVersion is the version of the frame format (WIRE.md). All ranks of a job must speak the same.
-const WireVersion = 2
+const WireVersion = 3
 
 // HeaderBytes is the size of a frame's header.
 const HeaderBytes = 64
@@ -85,8 +85,14 @@ type header struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// ringMark is where the checksums of a ring's frames begin, so that a frame which strays to another ring or job is found out:
+// the same header may be due there.
+func ringMark(job string, ring int) uint32 {
+	return crc32.Checksum(fmt.Appendf(nil, "%s %d", job, ring), castagnoli)
+}
+
 // putHeader fills frame[:HeaderBytes] for the payload that already stands after it, checksum included.
-func putHeader(frame []byte, h header) {
+func putHeader(frame []byte, h header, mark uint32) {
 	le := binary.LittleEndian
 	frame[0], frame[1], frame[2], frame[3] = 'R', 'L', WireVersion, byte(h.kind)
 	le.PutUint64(frame[8:], h.view)
@@ -101,12 +107,12 @@ func putHeader(frame []byte, h header) {
 	le.PutUint16(frame[58:], h.from)
 	le.PutUint16(frame[60:], h.root)
 	frame[62], frame[63] = byte(h.op), byte(h.dtype)
-	le.PutUint32(frame[4:], checksum(frame))
+	le.PutUint32(frame[4:], checksum(frame, mark))
 }
 
 // parseFrame checks and splits a frame. The payload shares memory with it. Errors match ErrCorrupt, or ErrProtocol for another
 // version of the format.
-func parseFrame(frame []byte) (header, []byte, error) {
+func parseFrame(frame []byte, mark uint32) (header, []byte, error) {
 	le := binary.LittleEndian
 	if len(frame) < HeaderBytes {
 		return header{}, nil, fmt.Errorf("%w: %d bytes are less than a header", ErrCorrupt, len(frame))
@@ -120,7 +126,7 @@ func parseFrame(frame []byte) (header, []byte, error) {
 	if n := le.Uint32(frame[52:]); uint64(n) != uint64(len(frame)-HeaderBytes) {
 		return header{}, nil, fmt.Errorf("%w: %d bytes of payload where %d were announced", ErrCorrupt, len(frame)-HeaderBytes, n)
 	}
-	if got, want := checksum(frame), le.Uint32(frame[4:]); got != want {
+	if got, want := checksum(frame, mark), le.Uint32(frame[4:]); got != want {
 		return header{}, nil, fmt.Errorf("%w: CRC-32C is %08x, the frame says %08x", ErrCorrupt, got, want)
 	}
 	return header{
@@ -142,6 +148,6 @@ func parseFrame(frame []byte) (header, []byte, error) {
 }
 
 // checksum covers everything but itself.
-func checksum(frame []byte) uint32 {
-	return crc32.Update(crc32.Checksum(frame[:4], castagnoli), castagnoli, frame[8:])
+func checksum(frame []byte, mark uint32) uint32 {
+	return crc32.Update(crc32.Update(mark, castagnoli, frame[:4]), castagnoli, frame[8:])
 }

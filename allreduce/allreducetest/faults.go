@@ -9,14 +9,15 @@ import (
 	"ringloom/allreduce/memring"
 )
 
-// Faults says how often what happens to a data frame, each as a probability from 0 to 1. Credits are left alone.
+// Faults says how often what happens to a frame, each as a probability from 0 to 1.
 type Faults struct {
 	Seed      uint64 // the same seed draws the same faults for the same frames
 	Rank      int    // the rank whose outgoing frames suffer, -1 for all
+	Back      bool   // frames to the rank before (credits above all) suffer too, not only those to the next
 	Drop      float64
 	Duplicate float64
 	Reorder   float64 // swapped with the frame after it
-	Corrupt   float64 // one bit is flipped
+	Corrupt   float64 // one bit is flipped, of the header or the payload
 	Truncate  float64 // bytes are cut off the end
 	Delay     float64 // held up for up to MaxDelay, with all that follow it
 	MaxDelay  time.Duration
@@ -29,6 +30,7 @@ func (f Faults) any() bool {
 // faultyWire mistreats the frames of one link. Its goroutine ends with the sending rank.
 type faultyWire struct {
 	sender *memring.Transport
+	to     allreduce.Peer
 	faults Faults
 	random *rand.Rand
 	queue  chan []byte
@@ -36,9 +38,9 @@ type faultyWire struct {
 	held   []byte // a frame that waits to be overtaken
 }
 
-func newFaultyWire(sender *memring.Transport, f Faults, stream uint64) *faultyWire {
+func newFaultyWire(sender *memring.Transport, to allreduce.Peer, f Faults, stream uint64) *faultyWire {
 	w := &faultyWire{
-		sender: sender, faults: f, random: rand.New(rand.NewPCG(f.Seed, stream)),
+		sender: sender, to: to, faults: f, random: rand.New(rand.NewPCG(f.Seed, stream)),
 		queue: make(chan []byte, cap(sender.Inbox())), down: sender.Down(),
 	}
 	go w.run()
@@ -94,7 +96,7 @@ func (w *faultyWire) mistreat(frame []byte) {
 func (w *faultyWire) hit(p float64) bool { return p > 0 && w.random.Float64() < p }
 
 // pass hands a frame on; when a rank is gone there is nobody to tell.
-func (w *faultyWire) pass(frame []byte) { _ = w.sender.Send(allreduce.Next, frame) }
+func (w *faultyWire) pass(frame []byte) { _ = w.sender.Send(w.to, frame) }
 
 func (w *faultyWire) wait(d time.Duration) {
 	timer := time.NewTimer(d)

@@ -5,19 +5,25 @@ import (
 	"ringloom/allreduce/memring"
 )
 
-// Transport is one rank's end of an in-memory ring, whose outgoing data frames may suffer faults.
+// Transport is one rank's end of an in-memory ring, whose outgoing frames may suffer faults.
 type Transport struct {
 	*memring.Transport
-	wire *faultyWire // nil when no fault is injected
+	wires [2]*faultyWire // by allreduce.Peer; nil where no fault is injected
 }
 
-// NewRing makes the transports of a ring, by rank. cfg gives the size of frames and window; its Rank is not looked at.
-func NewRing(cfg allreduce.Config, faults Faults) []*Transport {
+// NewRing makes the transports of a ring, by rank. cfg gives the size of frames and window; its Rank is not looked at. number
+// is that of the ring among those of a group, whose faults are drawn apart.
+func NewRing(cfg allreduce.Config, number int, faults Faults) []*Transport {
 	ring := make([]*Transport, cfg.Size)
 	for r, t := range memring.New(cfg) {
 		ring[r] = &Transport{Transport: t}
-		if faults.any() && (faults.Rank < 0 || faults.Rank == r) {
-			ring[r].wire = newFaultyWire(t, faults, uint64(r))
+		if !faults.any() || faults.Rank >= 0 && faults.Rank != r {
+			continue
+		}
+		for to := range ring[r].wires {
+			if peer := allreduce.Peer(to); peer == allreduce.Next || faults.Back {
+				ring[r].wires[to] = newFaultyWire(t, peer, faults, uint64((number*cfg.Size+r)*2+to))
+			}
 		}
 	}
 	return ring
@@ -25,8 +31,8 @@ func NewRing(cfg allreduce.Config, faults Faults) []*Transport {
 
 // Send delivers a frame, or mistreats it.
 func (t *Transport) Send(to allreduce.Peer, frame []byte) error {
-	if t.wire != nil && to == allreduce.Next {
-		return t.wire.send(frame)
+	if w := t.wires[to]; w != nil {
+		return w.send(frame)
 	}
 	return t.Transport.Send(to, frame)
 }

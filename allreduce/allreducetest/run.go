@@ -1,6 +1,8 @@
 package allreducetest
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 
 	"ringloom/allreduce"
@@ -11,7 +13,7 @@ import (
 func Groups(cfg allreduce.Config, faults Faults) ([]*allreduce.Group, []*Transport) {
 	rings := make([][]*Transport, cfg.Rings)
 	for i := range rings {
-		rings[i] = NewRing(cfg, faults)
+		rings[i] = NewRing(cfg, i, faults)
 	}
 	groups := make([]*allreduce.Group, cfg.Size)
 	for r := range groups {
@@ -43,6 +45,21 @@ func Run(groups []*allreduce.Group, f func(g *allreduce.Group) error) []error {
 	}
 	wg.Wait()
 	return errs
+}
+
+// CheckEnd returns an error unless err is a rank's own *allreduce.Error of one of kinds, or what a rank makes of the failure of
+// another: an abort, or the loss of a neighbour. Without kinds nothing may fail.
+func CheckEnd(rank int, err error, kinds ...error) error {
+	var e *allreduce.Error
+	if !errors.As(err, &e) || e.Rank != rank {
+		return fmt.Errorf("%w is not rank %d's typed error", err, rank)
+	}
+	for _, kind := range append([]error{allreduce.ErrAborted, allreduce.ErrNeighbourLost}, kinds...) {
+		if len(kinds) > 0 && e.Kind == kind {
+			return nil
+		}
+	}
+	return fmt.Errorf("unexpected: %w", err)
 }
 
 // CloseAll closes every group at once, as ranks that end together do.

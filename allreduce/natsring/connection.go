@@ -23,6 +23,7 @@ type connection interface {
 
 var (
 	errClosed       = errors.New("connection closed")
+	errCutOff       = errors.New("the server ended it: it shuts down, or this rank reads too slowly for its max_pending, which its log says")
 	errStale        = errors.New("the server does not answer any more")
-	errNoSubscriber = errors.New("nobody is subscribed for it any more")
+	errNoSubscriber = errors.New("nobody is subscribed for it any more: it has left, or the server has cut it off")
 )

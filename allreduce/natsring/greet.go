@@ -17,6 +17,7 @@ type greeting struct {
 	Offer    *segmentOffer `json:"offer,omitempty"`    // memory for the sender's frames
 	Accepted bool          `json:"accepted,omitempty"` // the receiver's offer is taken
 	Bell     *bellOffer    `json:"bell,omitempty"`     // how to wake the sender when a frame lies there
+	Refusal  string        `json:"refusal,omitempty"`  // why the sender does not join; nothing else comes from it
 }
 
 // terms must be the same on all ranks.
@@ -133,6 +134,13 @@ func (p *parley) take(h heard) error {
 	if h.err != nil {
 		return fmt.Errorf("%w: rank %d does not greet as this version does: %w", ErrJoin, rank, h.err)
 	}
+	if h.Refusal != "" {
+		// Terms that differ are for both to see; the refusal may have overtaken what would have shown them.
+		if err := p.t.differs(h); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, h.Refusal)
+	}
 	p.heard[h.from] = true
 	if h.Offer != nil && !p.accepted[h.from] {
 		p.accepted[h.from] = true
@@ -150,10 +158,37 @@ func (p *parley) take(h heard) error {
 			return err
 		}
 	}
-	if d := p.t.cfg.terms().difference(h.Terms); d != "" {
-		return fmt.Errorf("%w: rank %d would not fit into the ring: %s; give all ranks the same", allreduce.ErrMismatch, rank, d)
+	return p.t.differs(h)
+}
+
+// differs says which terms of a greeting are not this rank's.
+func (t *Transport) differs(h heard) error {
+	if d := t.cfg.terms().difference(h.Terms); d != "" {
+		return fmt.Errorf("%w: rank %d would not fit into the ring: %s; give all ranks the same", allreduce.ErrMismatch, t.cfg.rankOf(h.from), d)
 	}
 	return nil
+}
+
+// refuse tells the neighbours why this rank does not join, as far as they listen already.
+func (t *Transport) refuse(why error) {
+	text := t.refusal(why.Error())
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	for _, l := range t.links {
+		if l != nil && l.conn.publish(l.subject+".hello", "", text) == nil {
+			_ = l.conn.flush(ctx) // it cannot be told then
+		}
+	}
+}
+
+// refusal is the greeting that says why; it fits into a frame.
+func (t *Transport) refusal(why string) []byte {
+	for limit := 512; ; limit /= 2 {
+		text, err := json.Marshal(greeting{Terms: t.cfg.terms(), Refusal: why[:min(len(why), limit)]})
+		if err == nil && len(text) <= t.cfg.Ring.FrameBytes() { // characters that JSON escapes take more
+			return text
+		}
+	}
 }
 
 func (p *parley) say(to allreduce.Peer) error {

@@ -34,16 +34,20 @@ type link struct {
 // smallBytes is the largest message that the group's goroutine writes itself.
 const smallBytes = 2 << 10
 
-// dial connects to the server of a neighbour.
-func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error) {
-	rank := t.cfg.rankOf(peer)
-	l := &link{
+// newLink makes a link without a connection.
+func newLink(t *Transport, peer allreduce.Peer) *link {
+	return &link{
 		transport: t, peer: peer,
-		subject: t.cfg.subject(rank, 1-peer),
+		subject: t.cfg.subject(t.cfg.rankOf(peer), 1-peer),
 		gone:    t.cfg.subject(t.cfg.Ring.Rank, peer) + ".gone",
 		queue:   make(chan []byte, t.cfg.Ring.WindowFrames()+8), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
-	conn, sameMachine, err := t.openPeer(ctx, rank, l.fail)
+}
+
+// dial connects to the server of a neighbour.
+func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error) {
+	l := newLink(t, peer)
+	conn, sameMachine, err := t.openPeer(ctx, t.cfg.rankOf(peer), l.fail)
 	if err != nil {
 		return nil, err
 	}

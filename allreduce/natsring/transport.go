@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -37,28 +38,34 @@ func Join(ctx context.Context, cfg Config) ([]*Transport, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	all, errs := make([]*Transport, cfg.Ring.Rings), make([]error, cfg.Ring.Rings)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	all := make([]*Transport, cfg.Ring.Rings)
+	var failed sync.Once
+	var failure error
 	var wg sync.WaitGroup
 	for i := range all {
 		wg.Go(func() {
 			own := cfg
 			own.ring = i
-			all[i], errs[i] = joinOne(ctx, own)
+			t, err := joinOne(ctx, own)
+			if err != nil {
+				failed.Do(func() { failure = err })
+				cancel(err) // the other rings need not wait for anybody
+			}
+			all[i] = t
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err == nil {
-			continue
-		}
-		for _, t := range all {
-			if t != nil {
-				t.shut()
-			}
-		}
-		return nil, err
+	if failure == nil {
+		return all, nil
 	}
-	return all, nil
+	for _, t := range all {
+		if t != nil {
+			t.shut()
+		}
+	}
+	return nil, failure
 }
 
 // NewGroup is Join, and a group over the transports.
@@ -74,8 +81,8 @@ func NewGroup(ctx context.Context, cfg Config) (*allreduce.Group, error) {
 	return allreduce.New(cfg.Ring, transports...)
 }
 
-func joinOne(ctx context.Context, cfg Config) (*Transport, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, cfg.JoinTimeout, fmt.Errorf("%w within %v", ErrJoin, cfg.JoinTimeout))
+func joinOne(outer context.Context, cfg Config) (*Transport, error) {
+	ctx, cancel := context.WithTimeoutCause(outer, cfg.JoinTimeout, fmt.Errorf("%w within %v", ErrJoin, cfg.JoinTimeout))
 	defer cancel()
 	window := cfg.Ring.WindowFrames()
 	t := &Transport{
@@ -85,6 +92,9 @@ func joinOne(ctx context.Context, cfg Config) (*Transport, error) {
 		inbox: make(chan allreduce.Delivery, 2*window),
 	}
 	if err := t.join(ctx); err != nil {
+		if outer.Err() == nil { // else whoever ended it tells the others
+			t.refuse(err)
+		}
 		t.shut()
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w (%w)", cause, err)
@@ -105,12 +115,17 @@ func (t *Transport) join(ctx context.Context) error {
 	if err := t.listen(ctx, greeted); err != nil {
 		return err
 	}
-	for _, p := range peers {
+	var failure error
+	for _, p := range peers { // both in any case, so that the one can be told of the other
 		l, err := t.dial(ctx, p)
-		if err != nil {
-			return fmt.Errorf("rank %d: %w", t.cfg.rankOf(p), err)
+		if err == nil {
+			t.links[p] = l
+		} else if failure == nil {
+			failure = fmt.Errorf("rank %d: %w", t.cfg.rankOf(p), err)
 		}
-		t.links[p] = l
+	}
+	if failure != nil {
+		return failure
 	}
 	return t.greet(ctx, greeted)
 }
@@ -122,6 +137,9 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 		return err
 	}
 	t.own = own
+	if err := checkPayload(own, t.cfg); err != nil {
+		return fmt.Errorf("this rank's server: %w", err)
+	}
 	for _, p := range peers {
 		subject := t.cfg.subject(t.cfg.Ring.Rank, p)
 		err := own.subscribe(subject, func(frame []byte) { t.put(allreduce.Delivery{From: p, Frame: frame}) })
@@ -141,6 +159,9 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 // openOwn connects to the own server, without a socket if it is embedded.
 func (t *Transport) openOwn(ctx context.Context) (connection, error) {
 	down := func(err error) {
+		if errors.Is(err, errClosed) || errors.Is(err, io.EOF) {
+			err = errCutOff
+		}
 		t.report(allreduce.Prev, fmt.Errorf("%w: own connection: %w", allreduce.ErrTransport, err))
 	}
 	if t.cfg.Server == nil {
