@@ -3,6 +3,8 @@ package train
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"sync"
 )
 
 // The arithmetic of PowerSGD that every rank repeats on the same numbers. The conversions between a product and a sum keep
@@ -81,33 +83,80 @@ func randomRow(row []float32, seed, purpose, step uint64) {
 }
 
 // decompress makes grad [rows, cols] the product of the factors p [k, rows] and q [k, cols], grad[i, j] = sum over k of
-// p[k, i]*q[k, j], and takes share of it from residual [rows, cols].
+// p[k, i]*q[k, j], and takes share of it from residual [rows, cols]. Large matrices are shared out over the processors.
 func decompress(grad, residual, p, q []float32, k int, share float32) {
+	rows := len(p) / k
+	parts := min(runtime.GOMAXPROCS(0), len(grad)/leastPart)
+	if parts < 2 {
+		decompressRows(grad, residual, p, q, k, share, 0, rows)
+		return
+	}
+	var wg sync.WaitGroup
+	for i := 1; i < parts; i++ {
+		wg.Go(func() { decompressRows(grad, residual, p, q, k, share, rows*i/parts, rows*(i+1)/parts) })
+	}
+	decompressRows(grad, residual, p, q, k, share, 0, rows/parts)
+	wg.Wait()
+}
+
+// leastPart is the fewest elements of a matrix that are worth a goroutine of their own.
+const leastPart = 1 << 20
+
+// decompressRows does the rows from first up to last. It takes four rows of q at a time, for which there are registers;
+// where fewer are left, some are added 0 times.
+func decompressRows(grad, residual, p, q []float32, k int, share float32, first, last int) {
 	rows, cols := len(p)/k, len(q)/k
-	for i := range rows {
-		out := grad[i*cols : (i+1)*cols]
-		clear(out)
-		c := 0
-		for ; c+4 <= k; c += 4 {
-			add4(out, q[c*cols:], p[c*rows+i], p[(c+1)*rows+i], p[(c+2)*rows+i], p[(c+3)*rows+i])
-		}
-		for ; c < k; c++ {
-			a, x := p[c*rows+i], q[c*cols:(c+1)*cols]
-			for j := range out {
-				out[j] += float32(a * x[j])
+	for i := first; i < last; i++ {
+		out, left := grad[i*cols:(i+1)*cols], residual[i*cols:(i+1)*cols]
+		for c := 0; c < k; c += 4 {
+			var a [4]float32
+			var x [4][]float32
+			for d := range 4 {
+				at := min(c+d, k-1)
+				x[d] = q[at*cols : (at+1)*cols]
+				if c+d < k {
+					a[d] = p[at*rows+i]
+				}
+			}
+			switch {
+			case c == 0 && k <= 4:
+				setAndTake(out, left, x[0], x[1], x[2], x[3], a[0], a[1], a[2], a[3], share)
+			case c == 0:
+				set(out, x[0], x[1], x[2], x[3], a[0], a[1], a[2], a[3])
+			default:
+				add(out, x[0], x[1], x[2], x[3], a[0], a[1], a[2], a[3])
 			}
 		}
-		left := residual[i*cols : (i+1)*cols]
-		for j, v := range out {
-			left[j] -= float32(share * v)
+		if k > 4 {
+			for j, v := range out {
+				left[j] -= float32(share * v)
+			}
 		}
 	}
 }
 
-// add4 adds four multiples of consecutive rows of q, each as long as out, to out.
-func add4(out, q []float32, a, b, c, d float32) {
+// setAndTake makes out the sum of four multiples of vectors of its length, and takes share of it from left.
+func setAndTake(out, left, x, y, z, w []float32, a, b, c, d, share float32) {
 	n := len(out)
-	x, y, z, w := q[:n], q[n:2*n], q[2*n:3*n], q[3*n:4*n]
+	left, x, y, z, w = left[:n], x[:n], y[:n], z[:n], w[:n]
+	for j := range out {
+		v := float32(float32(a*x[j])+float32(b*y[j])) + float32(float32(c*z[j])+float32(d*w[j]))
+		out[j] = v
+		left[j] -= float32(share * v)
+	}
+}
+
+func set(out, x, y, z, w []float32, a, b, c, d float32) {
+	n := len(out)
+	x, y, z, w = x[:n], y[:n], z[:n], w[:n]
+	for j := range out {
+		out[j] = float32(float32(a*x[j])+float32(b*y[j])) + float32(float32(c*z[j])+float32(d*w[j]))
+	}
+}
+
+func add(out, x, y, z, w []float32, a, b, c, d float32) {
+	n := len(out)
+	x, y, z, w = x[:n], y[:n], z[:n], w[:n]
 	for j := range out {
 		out[j] += float32(float32(a*x[j])+float32(b*y[j])) + float32(float32(c*z[j])+float32(d*w[j]))
 	}

@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -110,6 +111,22 @@ func TestDecompressIsTheProduct(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A matrix that is shared out over processors comes out as by one.
+func TestDecompressInPartsIsTheSame(t *testing.T) {
+	const rows, cols, k = 1031, 2*leastPart/1031 + 5, 3
+	p, q := randomMatrix(k*rows, 1), randomMatrix(k*cols, 2)
+	var grads, residuals [2][]float32
+	for i := range 2 {
+		grads[i], residuals[i] = make([]float32, rows*cols), make([]float32, rows*cols)
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	decompress(grads[0], residuals[0], p, q, k, 0.5)
+	decompressRows(grads[1], residuals[1], p, q, k, 0.5, 0, rows)
+	if !slices.Equal(grads[0], grads[1]) || !slices.Equal(residuals[0], residuals[1]) {
+		t.Error("the parts differ")
 	}
 }
 

@@ -106,6 +106,32 @@ func TestKilledRunGoesOnToTheBit(t *testing.T) {
 	}
 }
 
+// What ranks have yet to add to the sums, the shards of the optimizer's memory and PowerSGD's factors are in the state too;
+// and the run goes on by one process, with none of all this.
+func TestStateHoldsWhatTheExchangeRemembers(t *testing.T) {
+	needData(t)
+	needSpeed(t)
+	for name, flags := range map[string][]string{
+		"shards":  {"--wire", "int8", "--shard-optimizer"},
+		"factors": {"--powersgd", "2", "--powersgd-start", "3", "--wire", "bf16", "--error-feedback", "on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stopped, straight := filepath.Join(t.TempDir(), "stopped"), filepath.Join(t.TempDir(), "straight")
+			launch := func(n int, args ...string) *process {
+				return start(t, t.TempDir(), append([]string{"launch", "-n", strconv.Itoa(n), "--", "--log", "json"}, args...)...)
+			}
+			flags := append(flags, stateFlags...)
+			launch(2, append(flags, "--run-dir", straight, "--max-steps", "9")...).wantExit(0)
+			launch(2, append(flags, "--run-dir", stopped, "--max-steps", "5")...).wantExit(0)
+			launch(2, "--resume", stopped, "--max-steps", "9").wantExit(0)
+			wantSame(t, stopped, straight)
+			p := launch(1, "--resume", stopped, "--max-steps", "10", "--wire", "float32", "--error-feedback", "auto", "--shard-optimizer=false", "--powersgd", "0")
+			p.wantExit(0)
+			p.waitFor("goes on with other settings than it had")
+		})
+	}
+}
+
 // One process stops and another goes on, in its directory or in a new one, alone or as two; then everything that can be
 // wrong with what it resumes from.
 func TestStoppedRunGoesOn(t *testing.T) {
@@ -179,6 +205,11 @@ func TestStoppedRunGoesOn(t *testing.T) {
 			{exitUsage, "exclude each other", []string{"--resume", state, "--init", state}},
 			{exitUsage, "--sync-bn has no effect: lenet has no batch norm", []string{"--sync-bn"}},
 			{exitUsage, "--checkpoint-every -1", []string{"--checkpoint-every", "-1"}},
+			{exitUsage, "--powersgd 2: googlenet has no fully connected weights of at least", []string{"--powersgd", "2", "--model", "googlenet"}},
+			{exitUsage, "--powersgd with --shard-optimizer makes no sense", []string{"--powersgd", "2", "--shard-optimizer"}},
+			{exitUsage, "--powersgd-start has no effect without --powersgd", []string{"--powersgd-start", "2"}},
+			{exitUsage, "--error-feedback has no effect without another --wire than float32", []string{"--error-feedback", "on"}},
+			{exitUsage, `--wire "float16": choose one of float32, bf16, fp16, int8`, []string{"--wire", "float16"}},
 			{exitData, `element 2 of tensor "0.bias" is NaN`, []string{"--init", nan}},
 			{exitData, "it holds lenet, not nin", []string{"--init", state, "--model", "nin"}},
 		} {
