@@ -76,6 +76,10 @@ compare-step: build ## time a training step of every model beside PyTorch, in tu
 compare-curve: build ## train googlenet-bn for an epoch beside PyTorch DDP: loss, accuracy, speed; ARGS goes to bench/curve.py
 	bench/curve.py $(ARGS)
 
+.PHONY: compare-wire
+compare-wire: build ## train LeNet for an epoch in every way in which gradients can travel: loss, accuracy, bytes; ARGS goes to bench/wire.py
+	bench/wire.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what make build made
 	rm -rf bin
