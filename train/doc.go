@@ -12,6 +12,10 @@
 // norm of the whole. Whether every rank's loss is finite travels as a vector of its own, one element a rank, while
 // backward runs: if one is not, all ranks return the same NonFiniteError before any has updated.
 //
+// How gradients travel is Config's: in a wire format, with error feedback (wire.go); to the owner of each part alone, whose
+// update comes back to all (ownership.go); or as two thin factors (powersgd.go). Whatever the way, all ranks end a step with
+// the same bits, and the state has what a rank remembers of it (memory.go).
+//
 // Batch norm takes each rank's own samples, and each rank has running moments of its own; or, with Config.SyncBatchNorm,
 // all ranks average the moments in the middle of each pass. These exchanges wait, between the buckets' that do not. They
 // come at the same places on every rank, because a rank without samples runs a pass whose results it throws away.

@@ -58,6 +58,24 @@ func TestNonFiniteLossEndsAllRanksWithTheSameLine(t *testing.T) {
 	}
 }
 
+// The kernels of the device that the binary has must not care where a shard begins.
+func TestShardsTrainTheSameBits(t *testing.T) {
+	needData(t)
+	needSpeed(t)
+	var hashes []string
+	for _, flags := range [][]string{nil, {"--shard-optimizer"}} {
+		for _, optimizer := range []string{"adamw", "sgd"} {
+			p := start(t, t.TempDir(), append([]string{"launch", "-n", "3", "--", "--offline", "--log", "json", "--max-steps", "4",
+				"--optimizer", optimizer, "--weight-decay", "0.01"}, flags...)...)
+			p.wantExit(0)
+			hashes = append(hashes, p.waitFor(sawHash)[1])
+		}
+	}
+	if hashes[0] != hashes[2] || hashes[1] != hashes[3] || hashes[0] == hashes[1] {
+		t.Errorf("parameters of adamw and sgd, without shards and with: %v", hashes)
+	}
+}
+
 func TestEveryTrainingOptionInOneRun(t *testing.T) {
 	needData(t)
 	dir := filepath.Join(t.TempDir(), "run")
