@@ -44,5 +44,5 @@
 // # Testing with it
 //
 // Package allreducetest has an in-memory ring with seeded faults: N ranks run in one test process.
-// Package natsring is the transport over NATS.
+// Package natsring is the transport over NATS, and natsringtest a proxy that mistreats what it sends.
 package allreduce

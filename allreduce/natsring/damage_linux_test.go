@@ -141,7 +141,7 @@ func TestFaultsInSharedMemory(t *testing.T) {
 			failed := 0
 			var wg sync.WaitGroup
 			turns := make(chan struct{}, 8)
-			for seed := range allreducetest.Amount(4, 16, 300) {
+			for seed := range allreducetest.Amount(4, 12, 300) {
 				random := rand.New(rand.NewPCG(uint64(seed), 21))
 				ring := allreduce.DefaultConfig()
 				ring.Job, ring.Size = fmt.Sprintf("memory-%d-%d", seed, random.Uint64()), 2+random.IntN(3)

@@ -38,17 +38,16 @@ type longRun struct {
 const (
 	longRunEnv   = "RINGLOOM_NATSRING_TEST_RANK"
 	longRunRanks = 4
-	shortViews   = 10 // that follow the long one
 )
 
 // Four processes take thousands of collectives of all kinds and sizes, and then form some views more: nothing that they hold
 // grows, and nothing is left of a view.
 func TestALongRunLeaksNothing(t *testing.T) {
-	collectives := allreducetest.Amount(100, 300, 20_000)
+	collectives, shortViews := allreducetest.Amount(50, 300, 20_000), allreducetest.Amount(2, 5, 20)
 	children := make([]*child, longRunRanks)
 	var addrs []string
 	for r := range children {
-		children[r] = startChild(t, fmt.Sprintf("%d %d", r, collectives))
+		children[r] = startChild(t, fmt.Sprintf("%d %d %d", r, collectives, shortViews))
 		addrs = append(addrs, children[r].line(t))
 	}
 	for _, c := range children {
@@ -124,8 +123,8 @@ func TestMain(m *testing.M) {
 }
 
 func runChild(what string) error {
-	var rank, collectives int
-	if _, err := fmt.Sscan(what, &rank, &collectives); err != nil {
+	var rank, collectives, shortViews int // the views follow the long one
+	if _, err := fmt.Sscan(what, &rank, &collectives, &shortViews); err != nil {
 		return err
 	}
 	serverConfig := natsring.DefaultServerConfig()
