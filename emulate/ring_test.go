@@ -45,6 +45,7 @@ func trainEmulated(t *testing.T, model string, look func(*train.Worker) error) (
 		}
 		defer device.Close()
 		cfg := train.DefaultConfig()
+		cfg.BucketBytes = 1 << 20
 		cfg.Model, cfg.Epochs, cfg.GlobalBatch, cfg.CheckEvery = model, 1, ringBatch, 0
 		recorder := timeline.NewRecorder(1 << 12)
 		var looked error

@@ -72,8 +72,8 @@ func (c Config) Validate(ranks int) error {
 		return fmt.Errorf("--steps %d: give a number up to %d, or 0 for as many as --duration allows", c.Steps, MaxSteps)
 	case c.Steps == 0 && c.Duration <= 0:
 		return fmt.Errorf("--duration %v: give a positive time, or a number of --steps", c.Duration)
-	case c.BucketBytes < 1:
-		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes", c.BucketBytes)
+	case c.BucketBytes < 0:
+		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes, or 0 for one that suits the model", c.BucketBytes)
 	}
 	for i, b := range c.Collectives {
 		if b < 4 || b%4 != 0 || b > maxCollective {

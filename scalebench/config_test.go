@@ -27,7 +27,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"--warmup 1":             func(c *Config) { c.WarmUp = 1 },
 		"--steps -1":             func(c *Config) { c.Steps = -1 },
 		"--duration 0s":          func(c *Config) { c.Duration = 0 },
-		"--bucket-bytes 0":       func(c *Config) { c.BucketBytes = 0 },
+		"--bucket-bytes -1":      func(c *Config) { c.BucketBytes = -1 },
 		"all-reduce of 6 bytes":  func(c *Config) { c.Collectives = []int64{6} },
 		"4096 bytes twice":       func(c *Config) { c.Collectives = []int64{4096, 4096} },
 		"a model and":            func(c *Config) { c.GlobalBatches = nil },

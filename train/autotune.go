@@ -59,7 +59,7 @@ func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes
 	}
 	sizes, plans := w.distinctPlans()
 	if len(plans) == 1 {
-		return o.BucketBytes, nil, nil
+		return sizes[0], nil, nil
 	}
 	if w.SyncBatchNorm && w.World > 1 {
 		w.sync = &momentSync{ring: w.Ring, bucket: 1 << 20}
@@ -84,7 +84,11 @@ func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes
 
 // distinctPlans are the bucket sizes that divide the parameters differently, the configured one first.
 func (w *Worker) distinctPlans() (sizes []int, plans [][]bucket) {
-	for _, bytes := range append([]int{w.BucketBytes}, bucketSizes...) {
+	first := w.BucketBytes
+	if first == 0 {
+		first = bucketBytesFor(w.spans(w.params.List))
+	}
+	for _, bytes := range append([]int{first}, bucketSizes...) {
 		plan := planBuckets(w.spans(w.params.List), bytes)
 		if slices.ContainsFunc(plans, func(p []bucket) bool { return slices.Equal(p, plan) }) {
 			continue

@@ -24,10 +24,24 @@ func (c Config) spans(params []nn.Param) []span {
 	return spans
 }
 
+// bucketBytesFor is the least size of a bucket where none is configured: an eighth of the gradients, so that most are on their
+// way while backward runs, within bounds below which a collective costs more than it hides, and above which little is
+// left to gain.
+func bucketBytesFor(params []span) int {
+	total := 0
+	for _, p := range params {
+		total += 4 * p.length
+	}
+	return min(max(total/8, 64<<10), 8<<20)
+}
+
 // planBuckets groups the parameters from the last to the first, the order in which backward finishes them, into
-// buckets of at least bucketBytes each but the final one and those next to a parameter apart. The plan depends on nothing but its arguments, so that it
-// is the same on all ranks.
+// buckets of at least bucketBytes each but the final one and those next to a parameter apart; 0 means bucketBytesFor. The
+// plan depends on nothing but its arguments, so that it is the same on all ranks.
 func planBuckets(params []span, bucketBytes int) []bucket {
+	if bucketBytes == 0 {
+		bucketBytes = bucketBytesFor(params)
+	}
 	var plan []bucket
 	for i := len(params) - 1; i >= 0; {
 		b := bucket{first: i, last: i, lo: params[i].offset, hi: params[i].offset + params[i].length}

@@ -8,7 +8,7 @@ type Config struct {
 	GlobalBatch int    // samples of one step over all ranks together
 	Accumulate  int    // micro-batches that each rank takes its part of a step in, one after the other; 1 means all at once
 	Seed        uint64 // of the initial parameters, the order of the samples, dropout and augmentation
-	BucketBytes int    // least gradient bytes that travel as one all-reduce; larger hides less, smaller costs more messages
+	BucketBytes int    // least gradient bytes that travel as one all-reduce; larger hides less, smaller costs more messages; 0 lets the model decide
 	CheckEvery  int    // compare a checksum of the parameters over all ranks every this many steps; 0 only at the end of an epoch
 
 	// CheckpointEvery hands the run's state to OnState every this many steps, besides the end of each epoch; 0 only there.
@@ -55,7 +55,7 @@ func (c Config) StepsPerEpoch(samples int) int { return (samples-1)/c.GlobalBatc
 // DefaultConfig is what `ringloom train` does without flags.
 func DefaultConfig() Config {
 	return Config{
-		Model: "lenet", Epochs: 10, GlobalBatch: 256, Accumulate: 1, Seed: 1, BucketBytes: 1 << 20, CheckEvery: 100,
+		Model: "lenet", Epochs: 10, GlobalBatch: 256, Accumulate: 1, Seed: 1, CheckEvery: 100,
 		Wire: "float32", ErrorFeedback: "auto",
 		Optimizer: "adam", LearningRate: 2e-3, Momentum: 0.9, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8,
 		Schedule: "constant", StepEpochs: 30, Gamma: 0.1,

@@ -61,8 +61,8 @@ func (c Config) validateSteps(world int) error {
 	case c.GlobalBatch/world < c.Accumulate:
 		return fmt.Errorf("--accumulate %d leaves micro-batches without a sample: a rank has %d of the %d samples of a step; give at most that",
 			c.Accumulate, c.GlobalBatch/world, c.GlobalBatch)
-	case c.BucketBytes < 1:
-		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes", c.BucketBytes)
+	case c.BucketBytes < 0:
+		return fmt.Errorf("--bucket-bytes %d: give a positive number of bytes, or 0 for one that suits the model", c.BucketBytes)
 	case c.CheckpointEvery < 0:
 		return fmt.Errorf("--checkpoint-every %d: give a number of steps, or 0 for the end of each epoch alone", c.CheckpointEvery)
 	case c.CheckEvery < 0:

@@ -31,7 +31,7 @@ func TestConfigIsRefusedInOneLine(t *testing.T) {
 		"--label-smoothing 1":               func(c *Config) { c.LabelSmoothing = 1 },
 		"--crop-padding 15":                 func(c *Config) { c.CropPadding = 15 },
 		"--augment":                         func(c *Config) { c.Augment, c.CropPadding, c.Flip = true, 0, false },
-		"--bucket-bytes 0":                  func(c *Config) { c.BucketBytes = 0 },
+		"--bucket-bytes -1":                 func(c *Config) { c.BucketBytes = -1 },
 		"--check-every -1":                  func(c *Config) { c.CheckEvery = -1 },
 		"--max-steps -1":                    func(c *Config) { c.MaxSteps = -1 },
 		`--optimizer "lion"`:                func(c *Config) { c.Optimizer = "lion" },

@@ -28,7 +28,7 @@ type benchScalingFlags struct {
 	model, mode        string
 	batch, globalBatch int
 	emulate            string
-	device             string
+	device, bindTo     string
 	threads            int
 	kernels, dataDir   string
 	sizes              []string
@@ -108,9 +108,10 @@ has their fields), and at last one for each point of each round:
 	fl.DurationVar(&f.Duration, "duration", f.Duration, "time to measure each point for, unless --steps is given")
 	fl.IntVar(&f.rounds, "rounds", 3, "times that everything is measured; the best counts")
 	fl.IntVar(&f.threads, "threads", 1, "compute threads of each rank (0: the machine's cores)")
+	fl.StringVar(&f.bindTo, "bind-to", bindToAuto, "with ranks on this machine: "+bindToHelp)
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	fl.IntVar(&f.BucketBytes, "bucket-bytes", f.BucketBytes, "least gradient bytes that travel as one all-reduce")
+	fl.IntVar(&f.BucketBytes, "bucket-bytes", f.BucketBytes, "least gradient bytes that travel as one all-reduce (0: an eighth of the gradients, 64 KiB to 8 MiB)")
 	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples and dropout")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package)")
 	for _, bytes := range f.Collectives {

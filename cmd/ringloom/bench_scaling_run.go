@@ -54,10 +54,14 @@ func progressLines(out io.Writer) func(format string, args ...any) {
 
 // launchRanks starts n ranks on this machine; rank 0 hands over what they have measured.
 func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scaling.Study, err error) {
+	cores, err := binding(f.bindTo, n, f.computing())
+	if err != nil {
+		return study, usageError{err}
+	}
 	var result bytes.Buffer
 	l := &launcher{
-		n: n, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true, result: &result,
-		args: append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html")...),
+		n: n, cores: cores, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true, result: &result,
+		args: append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html", "bind-to")...),
 	}
 	if err := l.run(cmd.Context()); err != nil {
 		return study, err
@@ -94,6 +98,7 @@ type scalingRank struct {
 
 // rank is one process: of a cluster, or of launchRanks. It opens what can fail by itself before it joins.
 func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
+	leaveProcessors(f.threads)
 	r := &scalingRank{benchScalingFlags: f, member: newMember(&f.clusterFlags, "the benchmark")}
 	if err := r.probe(f.ringFlags.config()); err != nil {
 		return err

@@ -147,7 +147,7 @@ func TestMistakesInBenchScaling(t *testing.T) {
 		{[]string{"--duration", "0s"}, "--duration 0s"},
 		{[]string{"--rounds", "0"}, "--rounds 0"},
 		{[]string{"--threads", "-1"}, "--threads -1"},
-		{[]string{"--bucket-bytes", "0"}, "--bucket-bytes 0"},
+		{[]string{"--bucket-bytes", "-1"}, "--bucket-bytes -1"},
 		{[]string{"--chunk-bytes", "9MiB"}, "--chunk-bytes 9437184"},
 		{[]string{"--sizes", "6"}, "--sizes: an all-reduce of 6 bytes"},
 		{[]string{"--sizes", "lots"}, `--sizes: "lots" is no size`},

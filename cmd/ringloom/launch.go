@@ -10,7 +10,7 @@ import (
 
 func launchCommand() *cobra.Command {
 	var n int
-	var device string
+	var device, bindTo string
 	var threads int
 	cmd := &cobra.Command{
 		Use:   "launch -n N [flags] [-- train flags]",
@@ -34,8 +34,12 @@ Each launch makes its own gossip key and NATS token, so that two launches on a m
 			if threads == 0 {
 				threads = max(1, runtime.NumCPU()/n)
 			}
+			cores, err := binding(bindTo, n, threads)
+			if err != nil {
+				return usageError{err}
+			}
 			l := &launcher{
-				n: n, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(),
+				n: n, cores: cores, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(),
 				args: append(rankArguments(n, "train", "--device", device, "--threads", strconv.Itoa(threads)), args...),
 			}
 			return l.run(cmd.Context())
@@ -44,5 +48,6 @@ Each launch makes its own gossip key and NATS token, so that two launches on a m
 	cmd.Flags().IntVarP(&n, "nproc", "n", 2, "number of processes")
 	cmd.Flags().StringVar(&device, "device", "auto", deviceHelp)
 	cmd.Flags().IntVar(&threads, "threads", 0, "compute threads of each process (0: the machine's cores shared out)")
+	cmd.Flags().StringVar(&bindTo, "bind-to", bindToAuto, bindToHelp)
 	return cmd
 }

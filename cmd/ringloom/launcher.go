@@ -39,7 +39,8 @@ type launcher struct {
 	n     int
 	args  []string
 	out   io.Writer
-	quiet bool // the ranks log warnings only, unless they are told to --debug
+	quiet bool    // the ranks log warnings only, unless they are told to --debug
+	cores [][]int // those that each rank keeps to; nil: any
 	// result gets what rank 0 hands over with writePipe, complete when run has returned; nil: it has nobody to hand it to.
 	result *bytes.Buffer
 
@@ -183,9 +184,8 @@ func (l *launcher) start(c *child, ended chan<- *child) error {
 	// Pdeathsig fires when the OS thread that forked ends, so the thread must last as long as the child.
 	started := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := c.cmd.Start()
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine, bound as it is
+		err := l.startBound(c)
 		for _, f := range c.cmd.ExtraFiles {
 			f.Close()
 		}
@@ -201,6 +201,16 @@ func (l *launcher) start(c *child, ended chan<- *child) error {
 		ended <- c
 	}()
 	return <-started
+}
+
+// startBound starts c on its cores, which it takes over from the calling thread.
+func (l *launcher) startBound(c *child) error {
+	if l.cores != nil {
+		if err := bindThread(l.cores[c.rank]); err != nil {
+			return err
+		}
+	}
+	return c.cmd.Start()
 }
 
 // copyLines writes whole lines behind prefix, so that lines of several ranks never mix. A progress bar redraws itself

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -35,6 +36,16 @@ type member struct {
 	server  *natsring.Server
 	members *cluster.Node
 	view    cluster.View
+}
+
+// leaveProcessors gives Go more of what it calls processors than there are cores. A thread that computes in a device's code
+// holds one all the time: goroutines of the ring that find none free wait until the runtime's monitor takes one away, which
+// costs both. $GOMAXPROCS goes before.
+func leaveProcessors(threads int) {
+	const others = 3
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), threads+others))
+	}
 }
 
 // newMember opens nothing yet.

@@ -28,6 +28,7 @@ type node struct {
 // runNode opens everything that can fail by itself first, so that a mistake on one node ends that node before the
 // others wait for it.
 func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
+	leaveProcessors(f.threads)
 	n := &node{trainFlags: f, member: newMember(&f.clusterFlags, "training"), out: out}
 
 	var note string

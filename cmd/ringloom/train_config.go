@@ -27,7 +27,7 @@ func configFlags(fl *pflag.FlagSet, c *train.Config) {
 	fl.Float64Var(&c.LabelSmoothing, "label-smoothing", c.LabelSmoothing, "share of the target spread over all classes; the training loss shown includes it")
 	fl.BoolVar(&c.Augment, "augment", c.Augment, "shift and mirror the training images at random, anew in each epoch")
 	augmentFlags(fl, &c.CropPadding, &c.Flip)
-	fl.IntVar(&c.BucketBytes, "bucket-bytes", c.BucketBytes, "least gradient bytes that travel as one all-reduce")
+	fl.IntVar(&c.BucketBytes, "bucket-bytes", c.BucketBytes, "least gradient bytes that travel as one all-reduce (0: an eighth of the gradients, 64 KiB to 8 MiB)")
 	exchangeFlags(fl, c)
 	fl.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "compare the parameters over all ranks every this many steps (0: each epoch)")
 	fl.IntVar(&c.CheckpointEvery, "checkpoint-every", c.CheckpointEvery, "keep the run's state for --resume every this many steps as well (0: at each epoch's end alone)")
