@@ -80,6 +80,10 @@ compare-curve: build ## train googlenet-bn for an epoch beside PyTorch DDP: loss
 compare-wire: build ## train LeNet for an epoch in every way in which gradients can travel: loss, accuracy, bytes; ARGS goes to bench/wire.py
 	bench/wire.py $(ARGS)
 
+.PHONY: shaped
+shaped: build ## measure the ring between hosts in network namespaces with shaped lines (needs root, iproute2); ARGS goes to bench/shaped.py
+	bench/shaped.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what make build made
 	rm -rf bin

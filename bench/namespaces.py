@@ -6,6 +6,7 @@ import sys
 
 UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "%": 0.01}
 SUBNET = "10.77.0"  # inside of the namespaces only
+QUEUE = "5ms"  # how long a packet may wait for its line; one that would wait longer is dropped, as by a switch
 
 
 def quantity(text, *units):
@@ -39,7 +40,7 @@ def missing():
 class Hosts:
     """n hosts, each a namespace with an interface eth0, and one namespace that is the switch. Every line carries rate bits per
     second in each direction; delay (seconds) and loss (a fraction) apply to what a host sends. Leaving the context
-    removes everything, and ends what was started with exec."""
+    removes everything, and ends what was started."""
 
     def __init__(self, n, rate, delay, loss, mtu):
         self.n, self.rate, self.delay, self.loss, self.mtu = n, rate, delay, loss, mtu
@@ -102,7 +103,11 @@ class Hosts:
             parent = ["parent", "1:1", "handle", "2:"]
         # A bucket of a tenth of a millisecond, or of two of the 64 KiB packets that the interfaces hand over.
         burst = int(max(self.rate / 8 * 1e-4, 2 << 16))
-        run(*qdisc, *parent, "tbf", "rate", f"{self.rate:.0f}bit", "burst", str(burst), "latency", "20ms")
+        run(*qdisc, *parent, "tbf", "rate", f"{self.rate:.0f}bit", "burst", str(burst), "latency", QUEUE)
+
+    def congestion_control(self):
+        """TCP's, which the namespaces inherit."""
+        return run("ip", "netns", "exec", self.name(0), "cat", "/proc/sys/net/ipv4/tcp_congestion_control").strip()
 
     def start(self, rank, command, **options):
         """Start a command on a host."""
@@ -115,3 +120,4 @@ def run(*command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
