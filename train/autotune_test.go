@@ -73,7 +73,10 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 }
 
 func TestOneWayToDivideIsNotMeasured(t *testing.T) {
+	defer func(was []int) { bucketSizes = was }(bucketSizes)
+	bucketSizes = []int{1 << 20, 64 << 20} // the whole of LeNet either way
 	cfg := DefaultConfig()
+	cfg.BucketBytes = 2 << 20
 	groups, _ := allreducetest.Groups(func() allreduce.Config {
 		c := allreduce.DefaultConfig()
 		c.Job, c.Size = "test", 2

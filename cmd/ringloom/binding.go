@@ -25,6 +25,8 @@ func binding(to string, n, threads int) ([][]int, error) {
 	}
 	cores, err := allowedCores()
 	switch {
+	case threads == 0: // they wait instead of computing
+		return nil, nil
 	case err != nil && to == bindToAuto:
 		return nil, nil
 	case err != nil:
