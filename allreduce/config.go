@@ -27,9 +27,9 @@ type Config struct {
 	// WindowBytes bounds what is sent to the next rank and not yet consumed there, in bytes. Default 4 MiB. At least two
 	// chunks. It is also what a rank may have to hold for a neighbour that is ahead.
 	WindowBytes int
-	// Spin is how long a ring looks for frames in shared memory again and again before it sleeps. Default 0: not at all. A
-	// hop then takes a tenth of the time, as nobody has to be woken, but each ring keeps a core busy while it waits: it
-	// is for machines that have one to spare for every rank. At most 1 ms.
+	// Spin is how long a ring looks for frames in shared memory again and again before it sleeps, while a caller waits for a
+	// collective and so does not use its core. Default 0: not at all. A hop then takes a tenth of the time, as nobody has
+	// to be woken. It is for machines that have a core for every rank. At most 1 ms.
 	Spin time.Duration
 	// Deadline ends a collective that made no progress for so long. Default 60 s. It must exceed the longest time by which
 	// one rank's computation can lag behind another's.

@@ -3,6 +3,7 @@ package allreduce
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // Group is one rank's end of the ring in one view. A goroutine for each of Config.Rings owns the protocol; the methods may be
@@ -12,6 +13,8 @@ type Group struct {
 	lanes  []*lane // by ring; none for a group of one
 	closed sync.Once
 	spares chan *Pending // finished Pendings for reuse
+	// waiting is the number of callers that are blocked in Wait.
+	waiting atomic.Int32
 
 	mu      sync.Mutex // guards what follows until ended
 	running int        // lanes

@@ -113,9 +113,9 @@ func (l *loop) flush() error {
 	return nil
 }
 
-// spin looks for a frame for up to Config.Spin while a collective waits for one and nothing else is to be done.
+// spin looks for a frame for up to Config.Spin while a caller waits for one and nothing else is to be done.
 func (l *loop) spin() (Delivery, bool) {
-	if l.cfg.Spin == 0 || len(l.inflight) == 0 {
+	if l.cfg.Spin == 0 || len(l.inflight) == 0 || l.group.waiting.Load() == 0 {
 		return Delivery{}, false
 	}
 	for end := time.Now().Add(l.cfg.Spin); len(l.starts) == 0 && len(l.transport.Inbox()) == 0; {

@@ -103,6 +103,8 @@ func (g *Group) await(ctx context.Context, p *part) error {
 		return nil
 	default:
 	}
+	g.waiting.Add(1)
+	defer g.waiting.Add(-1)
 	select {
 	case <-p.done:
 		return nil

@@ -28,7 +28,7 @@ func (n *node) openTunedRing(ctx context.Context) (ring *allreduce.Group, err er
 		return nil, err
 	}
 	base := n.ringFlags.config()
-	base.Spin = n.spin.on(n.view, n.threads, base.Rings)
+	base.Spin = n.spin.on(n.view, n.threads)
 	c := tune.DefaultConfig(base, train.BucketLengths(n.Config, info))
 	c.MaxFrameBytes = natsring.DefaultServerConfig().MaxPayloadBytes
 	if n.natsURL != "" {

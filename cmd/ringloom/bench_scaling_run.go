@@ -69,6 +69,7 @@ func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scalin
 	if err := json.Unmarshal(result.Bytes(), &study); err != nil {
 		return study, fmt.Errorf("what the %d ranks have measured cannot be read: %w", n, err)
 	}
+	study.Cores = runtime.NumCPU() // a bound rank sees its own alone
 	return study, nil
 }
 

@@ -27,6 +27,7 @@ const (
 	envResultFD   = "RINGLOOM_RESULT_FD"   // and there what it has measured, where the launcher wants to know
 	envTerminal   = "RINGLOOM_TERMINAL"    // the launcher prints on a terminal: log for people, draw the bar
 	envQuiet      = "RINGLOOM_QUIET"       // log warnings only
+	envBound      = "RINGLOOM_BOUND"       // the process has cores of its own
 )
 
 // rankArguments are those of one of n ranks on this machine: of the command, with its flags.
@@ -209,6 +210,7 @@ func (l *launcher) startBound(c *child) error {
 		if err := bindThread(l.cores[c.rank]); err != nil {
 			return err
 		}
+		c.cmd.Env = append(c.cmd.Env, envBound+"=1")
 	}
 	return c.cmd.Start()
 }

@@ -184,7 +184,7 @@ func (m *member) probe(ring allreduce.Config) (err error) {
 // openRing connects this rank to its neighbours. r says how frames travel, threads with how many this rank computes.
 func (m *member) openRing(ctx context.Context, r ringFlags, threads int) (*allreduce.Group, error) {
 	cfg := r.config()
-	cfg.Spin = r.spin.on(m.view, threads, cfg.Rings)
+	cfg.Spin = r.spin.on(m.view, threads)
 	return m.openRingAs(ctx, cfg, r.sharedMemory, 0)
 }
 

@@ -35,7 +35,7 @@ func (f *ringFlags) register(fl *pflag.FlagSet) {
 	fl.IntVar(&f.rings, "rings", d.Rings, "rings, each with connections of its own, that large vectors are divided among")
 	fl.BoolVar(&f.sharedMemory, "shared-memory", natsring.DefaultConfig(d).SharedMemory, "let data between ranks of one machine lie in shared memory")
 	f.spin.auto = true
-	fl.Var(&f.spin, "spin", "how long to look for frames in shared memory before sleeping, at most 1ms; auto: 50us where every rank of the machine has a core to spare for it, else 0")
+	fl.Var(&f.spin, "spin", "how long to look for frames in shared memory before sleeping, at most 1ms; auto: 50us where every rank of the machine has a core of its own, else 0")
 }
 
 // registerWire is for commands that can sum in any format.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net"
+	"os"
 	"runtime"
 	"time"
 
@@ -43,13 +44,12 @@ func (s *spinFlag) String() string {
 // Type is shown in the help.
 func (s *spinFlag) Type() string { return "duration" }
 
-// on is how long a ring of this view spins here, where each rank computes with so many threads and has ringsPerRank rings
-// that each would keep a core busy.
-func (s *spinFlag) on(v cluster.View, threads, ringsPerRank int) time.Duration {
+// on is how long a ring of this view spins here, where each rank computes with so many threads.
+func (s *spinFlag) on(v cluster.View, threads int) time.Duration {
 	if !s.auto {
 		return s.duration
 	}
-	if ranksHere(v)*(threads+ringsPerRank) <= runtime.NumCPU() {
+	if os.Getenv(envBound) != "" || ranksHere(v)*max(threads, 1) <= runtime.NumCPU() {
 		return autoSpin
 	}
 	return 0
