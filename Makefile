@@ -16,7 +16,7 @@ RACE     := ./allreduce/... ./cluster/... ./collbench/... ./data/... ./scalebenc
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install what is missing of oneDNN and the data set (needs root or sudo)
@@ -67,6 +67,10 @@ bench: setup ## benchmark the kernels, the ring and the training step on this ma
 .PHONY: compare
 compare: build ## train LeNet beside PyTorch DDP, in turn, and print both speeds (needs python3-torch, libopenblas0-pthread)
 	bench/compare.sh
+
+.PHONY: compare-allreduce
+compare-allreduce: build ## time all-reduces beside PyTorch's gloo, in turn (needs python3-torch); ARGS goes to bench/allreduce_compare.py
+	bench/allreduce_compare.py $(ARGS)
 
 .PHONY: compare-step
 compare-step: build ## time a training step of every model beside PyTorch, in turn; ARGS goes to bench/step_compare.py

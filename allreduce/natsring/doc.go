@@ -5,6 +5,10 @@
 // to the server of each neighbour, on which this rank publishes straight to it. So a ring edge is one TCP hop, and the loss of
 // a neighbour's process is seen as soon as its connection breaks. There is no reconnecting inside a view.
 //
+// Between ranks of one machine, those whose connection has the same address at both ends, frames do not pass the server: each
+// direction of an edge is a queue in memory that both have mapped (segment), and a bell (a pipe) wakes a rank that sleeps.
+// The greetings agree on it; where it cannot be had, frames go through NATS, and Transport.Describe says so.
+//
 // With Config.URL all three go to one external server or cluster instead. Then a lost neighbour shows when something is
 // published to it and nobody is subscribed any more.
 //
