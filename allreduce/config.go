@@ -25,7 +25,8 @@ type Config struct {
 	// ranks, larger costs less per message. A frame (ChunkBytes+HeaderBytes) must be under the server's max_payload.
 	ChunkBytes int
 	// WindowBytes bounds what is sent to the next rank and not yet consumed there, in bytes. Default 4 MiB. At least two
-	// chunks. It is also what a rank may have to hold for a neighbour that is ahead.
+	// chunks, at most MaxWindowBytes and MaxWindowFrames chunks. It is also what a rank may have to hold for a neighbour that
+	// is ahead.
 	WindowBytes int
 	// Spin is how long a ring looks for frames in shared memory again and again before it sleeps, while a caller waits for a
 	// collective and so does not use its core. Default 0: not at all. A hop then takes a tenth of the time, as nobody has
@@ -68,6 +69,8 @@ func (c Config) Validate() error {
 		return configError("ChunkBytes %d must be a multiple of 4 from 4 to %d", c.ChunkBytes, maxChunkBytes)
 	case c.WindowBytes < 2*c.ChunkBytes:
 		return configError("WindowBytes %d must be at least two chunks (%d)", c.WindowBytes, 2*c.ChunkBytes)
+	case c.WindowBytes > MaxWindowBytes || c.WindowFrames() > MaxWindowFrames:
+		return configError("WindowBytes %d must be at most %d, and at most %d chunks", c.WindowBytes, MaxWindowBytes, MaxWindowFrames)
 	case c.Spin < 0 || c.Spin > maxSpin:
 		return configError("Spin %v must be 0 to %v", c.Spin, maxSpin)
 	case c.Deadline <= 0:
@@ -95,6 +98,12 @@ func (c Config) Prev() int { return (c.Rank + c.Size - 1) % c.Size }
 
 // StripeBytes is the least part of a vector, in bytes of float32, that is worth a ring of its own.
 const StripeBytes = 64 << 10
+
+// The largest window: every ring edge reserves it, and a queue for its frames.
+const (
+	MaxWindowBytes  = 1 << 30
+	MaxWindowFrames = 1 << 16
+)
 
 const (
 	maxSpin       = time.Millisecond

@@ -11,16 +11,18 @@ import (
 
 func TestValidateNamesTheField(t *testing.T) {
 	for field, change := range map[string]func(*allreduce.Config){
-		"Job":         func(c *allreduce.Config) { c.Job = "a.b" },
-		"Size":        func(c *allreduce.Config) { c.Size = 0 },
-		"Alone":       func(c *allreduce.Config) { c.Alone = true },
-		"Rank":        func(c *allreduce.Config) { c.Rank = 2 },
-		"ChunkBytes":  func(c *allreduce.Config) { c.ChunkBytes = 10 },
-		"WindowBytes": func(c *allreduce.Config) { c.WindowBytes = c.ChunkBytes },
-		"Rings":       func(c *allreduce.Config) { c.Rings = 0 },
-		"Spin":        func(c *allreduce.Config) { c.Spin = time.Second },
-		"Deadline":    func(c *allreduce.Config) { c.Deadline = 0 },
-		"Linger":      func(c *allreduce.Config) { c.Linger = -time.Second },
+		"Job":          func(c *allreduce.Config) { c.Job = "a.b" },
+		"Size":         func(c *allreduce.Config) { c.Size = 0 },
+		"Alone":        func(c *allreduce.Config) { c.Alone = true },
+		"Rank":         func(c *allreduce.Config) { c.Rank = 2 },
+		"ChunkBytes":   func(c *allreduce.Config) { c.ChunkBytes = 10 },
+		"WindowBytes":  func(c *allreduce.Config) { c.WindowBytes = c.ChunkBytes },
+		"at most 1073": func(c *allreduce.Config) { c.WindowBytes = 2 << 30 },
+		"65536 chunks": func(c *allreduce.Config) { c.ChunkBytes, c.WindowBytes = 4, 1<<20 },
+		"Rings":        func(c *allreduce.Config) { c.Rings = 0 },
+		"Spin":         func(c *allreduce.Config) { c.Spin = time.Second },
+		"Deadline":     func(c *allreduce.Config) { c.Deadline = 0 },
+		"Linger":       func(c *allreduce.Config) { c.Linger = -time.Second },
 	} {
 		cfg := testConfig(2)
 		if err := cfg.Validate(); err != nil {

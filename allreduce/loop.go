@@ -115,7 +115,7 @@ func (l *loop) flush() error {
 
 // spin looks for a frame for up to Config.Spin while a caller waits for one and nothing else is to be done.
 func (l *loop) spin() (Delivery, bool) {
-	if l.cfg.Spin == 0 || len(l.inflight) == 0 || l.group.waiting.Load() == 0 {
+	if l.cfg.Spin == 0 || len(l.inflight) == 0 || l.group.waiting.Load() == 0 || !l.transport.Polls() {
 		return Delivery{}, false
 	}
 	for end := time.Now().Add(l.cfg.Spin); len(l.starts) == 0 && len(l.transport.Inbox()) == 0; {

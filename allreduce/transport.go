@@ -29,6 +29,8 @@ type Transport interface {
 	Send(to Peer, frame []byte) error
 	// Inbox is the channel on which deliveries arrive. It is the same channel every time and is never closed.
 	Inbox() <-chan Delivery
+	// Polls says whether deliveries may come that Poll finds.
+	Polls() bool
 	// Poll returns a delivery that does not come through Inbox, if one is there. With sleep, if none is there, the next one
 	// that comes is followed by an empty Delivery in Inbox. A transport without such deliveries returns false.
 	Poll(sleep bool) (Delivery, bool)

@@ -38,7 +38,8 @@ func Default() Config {
 
 const (
 	elementBytes   = 4
-	maxSweepBytes  = 1 << 36
+	maxSweepBytes  = 4 << 30
+	maxFactor      = 1 << 20
 	maxIterations  = 1 << 20
 	maxGatherBytes = 64 << 20 // of one rank's part; allreduce refuses more
 )
@@ -64,8 +65,8 @@ func (c Config) Validate(ranks int) error {
 	case c.Op == Gather && c.MaxBytes/int64(ranks) > maxGatherBytes:
 		return fmt.Errorf("--max-bytes %d: a rank's part of a gather has at most %d bytes; with %d ranks give at most %d",
 			c.MaxBytes, int64(maxGatherBytes), ranks, int64(maxGatherBytes)*int64(ranks))
-	case c.Factor < 2:
-		return fmt.Errorf("--factor %d: give a whole number, at least 2", c.Factor)
+	case c.Factor < 2 || c.Factor > maxFactor:
+		return fmt.Errorf("--factor %d: give a whole number from 2 to %d", c.Factor, maxFactor)
 	case c.WarmUp < 1 || c.WarmUp > maxIterations:
 		return fmt.Errorf("--warmup %d: give a number of iterations from 1 to %d", c.WarmUp, maxIterations)
 	case c.Iterations < 1 || c.Iterations > maxIterations:

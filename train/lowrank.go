@@ -86,7 +86,7 @@ func randomRow(row []float32, seed, purpose, step uint64) {
 // p[k, i]*q[k, j], and takes share of it from residual [rows, cols]. Large matrices are shared out over the processors.
 func decompress(grad, residual, p, q []float32, k int, share float32) {
 	rows := len(p) / k
-	parts := min(runtime.GOMAXPROCS(0), len(grad)/leastPart)
+	parts := min(runtime.GOMAXPROCS(0), runtime.NumCPU(), len(grad)/leastPart)
 	if parts < 2 {
 		decompressRows(grad, residual, p, q, k, share, 0, rows)
 		return

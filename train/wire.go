@@ -20,8 +20,8 @@ func (c Config) wireFormat() codec.Format {
 	return f
 }
 
-// feedsBack says whether what the wire format loses of a gradient is added to the next one. Int8 does not train without;
-// the rounding of the 16-bit formats is smaller than a gradient's own noise.
+// feedsBack says whether what the wire format loses of a gradient is added to the next one. Int8
+// rounds by more than the 16-bit formats, whose rounding is smaller than a gradient's own noise.
 func (c Config) feedsBack() bool {
 	f := c.wireFormat()
 	return f.Lossy() && (c.ErrorFeedback == "on" || c.ErrorFeedback == "auto" && f == codec.Int8)

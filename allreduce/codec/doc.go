@@ -13,7 +13,7 @@
 //
 // [Format.EncodeResidual] adds what earlier encodings of the same elements have lost before it encodes, and remembers what
 // this one loses (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al., arXiv:1901.09847). Over
-// many steps nothing is lost, which training with Int8 needs.
+// many steps nothing is lost.
 //
 // # Formats
 //

@@ -68,6 +68,9 @@ func (t *Transport) Describe() string { return "memory" }
 // Buffer returns an empty frame buffer.
 func (t *Transport) Buffer(allreduce.Peer) []byte { return t.pool.Get() }
 
+// Polls is false: everything comes through Inbox.
+func (t *Transport) Polls() bool { return false }
+
 // Poll finds nothing: everything comes through Inbox.
 func (t *Transport) Poll(bool) (allreduce.Delivery, bool) { return allreduce.Delivery{}, false }
 

@@ -28,7 +28,8 @@ type Config struct {
 	URL string
 	// Token is presented to the neighbours' servers, or to URL. Empty means none.
 	Token string
-	// SharedMemory lets frames between ranks of one machine lie in shared memory, while wake-ups go through NATS. Ranks are taken to be on one machine where the two ends of their connection have the same address. Default true.
+	// SharedMemory lets frames between ranks of one machine lie in shared memory. Ranks are taken to be on one machine where
+	// the two ends of their connection have the same address. Default true.
 	SharedMemory bool
 	// JoinTimeout bounds Join: all neighbours must have connected by then. Default 30 s.
 	JoinTimeout time.Duration

@@ -148,7 +148,7 @@ func (p *parley) take(h heard) error {
 	}
 	if h.Heard && !p.answered[h.from] {
 		p.answered[h.from] = true
-		if h.Accepted && h.Bell != nil {
+		if h.Accepted && h.Bell != nil && p.t.links[h.from].segment != nil {
 			// Without a bell the frames go through NATS; Describe says so.
 			p.t.links[h.from].bell, _ = openBell(*h.Bell)
 		}

@@ -11,6 +11,7 @@ import (
 
 func TestAutotuneTakesTheSameChoiceOnAllRanks(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	p := start(t, t.TempDir(), append([]string{"launch", "-n", "2", "--", "--offline", "--run-dir", dir, "--autotune"}, quick...)...)
 	p.wantExit(0) // and with it, that the ranks' parameters are equal

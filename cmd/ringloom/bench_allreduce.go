@@ -139,6 +139,13 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	case ranks < 2:
 		return fmt.Errorf("--expect %d: a collective needs at least 2 ranks", ranks)
 	}
+	here := 1
+	if launch {
+		here = ranks
+	}
+	if need, there := 2*f.MaxBytes*int64(here), availableMemory(); there > 0 && f.Op != collbench.Barrier && need > there {
+		return fmt.Errorf("--max-bytes %d: two buffers for each of the %d ranks here are %d bytes, and %d are free: give less", f.MaxBytes, here, need, there)
+	}
 	if f.transport == transportMemory {
 		for _, name := range []string{"nats", "nats-token-file", "shared-memory", "log", "debug"} {
 			if fl.Changed(name) {

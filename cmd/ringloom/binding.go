@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -25,7 +26,9 @@ func binding(to string, n, threads int) ([][]int, error) {
 	}
 	cores, err := allowedCores()
 	switch {
-	case threads == 0: // they wait instead of computing
+	case threads == 0 && to == bindToCore:
+		return nil, errors.New("--bind-to core has no effect on ranks that wait instead of computing: leave it out")
+	case threads == 0:
 		return nil, nil
 	case err != nil && to == bindToAuto:
 		return nil, nil
@@ -38,10 +41,9 @@ func binding(to string, n, threads int) ([][]int, error) {
 		return nil, fmt.Errorf("--bind-to core: %d processes of %d threads need %d cores, this machine gives %d: start fewer, or choose none",
 			n, threads, n*threads, len(cores))
 	}
-	each := len(cores) / n
 	bound := make([][]int, n)
 	for rank := range bound {
-		bound[rank] = cores[rank*each : (rank+1)*each]
+		bound[rank] = cores[rank*len(cores)/n : (rank+1)*len(cores)/n]
 	}
 	return bound, nil
 }

@@ -42,6 +42,7 @@ func TestRanksRunWhereTheyAreBound(t *testing.T) {
 		t.Skipf("SKIPPED: two cores are needed, there are %v (%v)", cores, err)
 	}
 	needData(t)
+	needSpeed(t)
 	p := start(t, t.TempDir(), append([]string{"launch", "-n", "2", "--threads", "1", "--bind-to", "core", "--", "--offline"}, quick...)...)
 	p.wantExit(0)
 	if p = start(t, t.TempDir(), "launch", "-n", "2", "--threads", "1000", "--bind-to", "core"); true {

@@ -31,6 +31,9 @@ Each launch makes its own gossip key and NATS token, so that two launches on a m
 			if cmd.ArgsLenAtDash() != 0 && len(args) > 0 {
 				return usageError{fmt.Errorf("%q is not understood: flags of train go behind --, as in 'ringloom launch -n %d -- --epochs 3'", args[0], n)}
 			}
+			if threads < 0 {
+				return usageError{fmt.Errorf("--threads %d: give a positive number, or 0 for the machine's cores shared out", threads)}
+			}
 			if threads == 0 {
 				threads = max(1, runtime.NumCPU()/n)
 			}

@@ -28,7 +28,6 @@ type node struct {
 // runNode opens everything that can fail by itself first, so that a mistake on one node ends that node before the
 // others wait for it.
 func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
-	leaveProcessors(f.threads)
 	n := &node{trainFlags: f, member: newMember(&f.clusterFlags, "training"), out: out}
 
 	var note string
@@ -36,6 +35,7 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 		return err
 	}
 	defer n.dev.Close()
+	leaveProcessors(f.threads)
 	if note != "" {
 		n.logger.Warn(note)
 	}

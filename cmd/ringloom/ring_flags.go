@@ -55,6 +55,9 @@ func (f *ringFlags) check() (err error) {
 		return fmt.Errorf("--chunk-bytes %d: a frame is larger than NATS takes (max_payload): give at most %d", f.chunkBytes, most)
 	case f.windowBytes < 2*f.chunkBytes:
 		return fmt.Errorf("--window-bytes %d: give at least two chunks (%d)", f.windowBytes, 2*f.chunkBytes)
+	case f.windowBytes > allreduce.MaxWindowBytes || f.windowBytes/f.chunkBytes > allreduce.MaxWindowFrames:
+		return fmt.Errorf("--window-bytes %d: give at most %d, and at most %d chunks of --chunk-bytes %d",
+			f.windowBytes, allreduce.MaxWindowBytes, allreduce.MaxWindowFrames, f.chunkBytes)
 	case f.rings < 1 || f.rings > maxRings:
 		return fmt.Errorf("--rings %d: give a number from 1 to %d", f.rings, maxRings)
 	}

@@ -60,6 +60,7 @@ func checkTrace(t *testing.T, path string, ranks, steps int) {
 
 func TestTraceOfALaunch(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	path := filepath.Join(t.TempDir(), "trace.json")
 	p := start(t, t.TempDir(), append([]string{"launch", "-n", "3", "--", "--offline", "--trace", path, "--trace-steps", "2"}, quick...)...)
 	p.wantExit(0)

@@ -124,6 +124,12 @@ func (f *trainFlags) check() error {
 	if err := f.ringFlags.check(); err != nil {
 		return err
 	}
+	switch {
+	case f.autotune && f.expect == 1:
+		return errors.New("--autotune has no effect with --expect 1: nothing travels; leave it out")
+	case f.autotune && f.PowerSGD > 0:
+		return errors.New("--autotune and --powersgd exclude each other: it would try whole gradients where factors travel; tune without, and give the flags that it names")
+	}
 	spec, err := models.Lookup(f.Model)
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)

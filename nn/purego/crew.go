@@ -18,7 +18,7 @@ type crew struct {
 
 func newCrew() *crew {
 	c := &crew{}
-	for worker := 1; worker < runtime.GOMAXPROCS(0); worker++ {
+	for worker := 1; worker < min(runtime.GOMAXPROCS(0), runtime.NumCPU()); worker++ {
 		wake := make(chan struct{})
 		c.wake = append(c.wake, wake)
 		c.ended.Go(func() {

@@ -15,7 +15,7 @@ type Device struct {
 	closed  bool
 }
 
-// New returns the reference device. It computes on as many processors as GOMAXPROCS allows now.
+// New returns the reference device. It computes on as many processors as GOMAXPROCS allows now, and as there are cores.
 func New() *Device { return &Device{crew: newCrew()} }
 
 // Name is "purego".
