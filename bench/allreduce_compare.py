@@ -2,7 +2,7 @@
 """All-reduce between processes of this machine in ringloom and in PyTorch over gloo, in turn, so that a machine whose
 speed drifts is fair to both. `make compare-allreduce` runs it; docs/bench.md says how to read it.
 
-    bench/allreduce_compare.py --nproc 2,4 --bytes 4,25000000,100000000 --rounds 5
+    bench/allreduce_compare.py --nproc 2,4 --bytes 4,25000000,100000000 --rounds 3
 
 A round measures each way once, in fresh processes: in place, the slowest rank of each iteration, the median over
 iterations. Shown is the median over rounds, and the best round. Needs `make build` and Debian's python3-torch.
@@ -29,8 +29,8 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--nproc", default="2,4", help="numbers of processes, separated by commas")
     p.add_argument("--bytes", default="4,25000000,100000000", help="sizes, separated by commas")
-    p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--iters", type=int, default=20, help="iterations of a size in a round")
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--iters", type=int, default=10, help="iterations of a size in a round")
     p.add_argument("--python", default=os.environ.get("PYTHON", "/usr/bin/python3"), help="the Python that has PyTorch")
     p.add_argument("--json", metavar="FILE", help="also write one object a line: way, ranks, bytes, and each round's seconds")
     args = p.parse_args()
