@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unsafe"
 
 	"ringloom/models"
 	"ringloom/nn"
@@ -76,16 +75,7 @@ func (d *Device) Alloc(n int) (nn.Buffer, error) {
 	if d.closed {
 		return nn.Buffer{}, errClosed
 	}
-	if n < 0 {
-		return nn.Buffer{}, fmt.Errorf("cannot allocate %d elements", n)
-	}
-	const lineBytes, lineElements = 64, 16
-	m := make([]float32, n+lineElements)
-	skip := 0
-	if over := uintptr(unsafe.Pointer(&m[0])) % lineBytes; over != 0 {
-		skip = int(lineBytes-over) / 4
-	}
-	return nn.Buffer{Host: m[skip : skip+n : skip+n]}, nil
+	return nn.NewHostBuffer(n)
 }
 
 // Close forbids further use. The garbage collector takes the memory.

@@ -3,7 +3,6 @@ package purego
 import (
 	"fmt"
 	"runtime"
-	"unsafe"
 
 	"ringloom/nn"
 )
@@ -31,16 +30,7 @@ func (d *Device) Alloc(n int) (nn.Buffer, error) {
 	if d.closed {
 		return nn.Buffer{}, errClosed
 	}
-	if n < 0 {
-		return nn.Buffer{}, fmt.Errorf("cannot allocate %d elements", n)
-	}
-	const lineBytes, lineElements = 64, 16
-	m := make([]float32, n+lineElements)
-	skip := 0
-	if over := uintptr(unsafe.Pointer(&m[0])) % lineBytes; over != 0 {
-		skip = int(lineBytes-over) / 4
-	}
-	return nn.Buffer{Host: m[skip : skip+n : skip+n]}, nil
+	return nn.NewHostBuffer(n)
 }
 
 // Close ends the device's goroutines and forbids further use. The garbage collector takes the memory.
