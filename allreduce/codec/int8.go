@@ -50,11 +50,16 @@ func quantize(dst []byte, src []float32, scale float32) {
 	}
 }
 
-func addInt8(dst []float32, src []byte, factor float32) {
+func addInt8(dst []float32, src []byte, factor float32) { eachBlock(dst, src, factor, addBlock) }
+
+func copyInt8(dst []float32, src []byte) { eachBlock(dst, src, 1, copyBlock) }
+
+// eachBlock hands every block of the encoded src to decode, with where it belongs and factor times its scale.
+func eachBlock(dst []float32, src []byte, factor float32, decode func(dst []float32, src []byte, scale float32)) {
 	scales, values := src[:4*blocks(len(dst))], src[4*blocks(len(dst)):]
 	for b := 0; len(dst) > 0; b++ {
 		n := min(blockLen, len(dst))
-		addBlock(dst[:n], values[:n], getFloat(scales[4*b:])*factor)
+		decode(dst[:n], values[:n], getFloat(scales[4*b:])*factor)
 		dst, values = dst[n:], values[n:]
 	}
 }
@@ -68,15 +73,6 @@ func addBlock(dst []float32, src []byte, scale float32) {
 	}
 	for i := n; i < len(dst); i++ {
 		dst[i] += float32(float32(int8(src[i])) * scale)
-	}
-}
-
-func copyInt8(dst []float32, src []byte) {
-	scales, values := src[:4*blocks(len(dst))], src[4*blocks(len(dst)):]
-	for b := 0; len(dst) > 0; b++ {
-		n := min(blockLen, len(dst))
-		copyBlock(dst[:n], values[:n], getFloat(scales[4*b:]))
-		dst, values = dst[n:], values[n:]
 	}
 }
 
