@@ -15,8 +15,7 @@ type loop struct {
 	progress time.Time // the last time that anything came or was started
 	timer    *time.Timer
 	leaving  bool
-	stopped  bool      // by another lane's error, which other lanes read too
-	leave    time.Time // when Close stops waiting for goodbyes
+	stopped  bool // by another lane's error, which other lanes read too
 }
 
 // run moves frames until the lane fails or is closed, tells the neighbours and leaves the reason with the group.
@@ -47,43 +46,44 @@ func (l *loop) next(closing *<-chan struct{}) error {
 	if d, ok := l.spin(); ok {
 		return l.deliver(d)
 	}
-	for _, patience := range []bool{false, true} {
-		select {
-		case p := <-l.starts:
-			return l.start(p)
-		case cause := <-l.cancels:
-			return l.machine.failAt(ErrCancelled, -1, cause)
-		case err := <-l.stop:
-			l.stopped = true
-			return err
-		case <-*closing:
-			*closing = nil
-			return l.close()
-		case now := <-l.timer.C:
-			return l.tick(now)
-		case d := <-l.transport.Inbox():
-			return l.deliver(d)
-		default:
-		}
-		if d, ok := l.transport.Poll(patience); ok {
+	if happened, err := l.event(closing, ready); happened {
+		return err
+	}
+	for _, sleep := range []bool{false, true} {
+		if d, ok := l.transport.Poll(sleep); ok {
 			return l.deliver(d)
 		}
 	}
+	_, err := l.event(closing, nil)
+	return err
+}
+
+// ready lets event return at once. An event that loses against it by chance is taken in the same turn or the next.
+var ready = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// event does what comes through a channel. It waits for that until idle is ready, and without end if idle is nil.
+func (l *loop) event(closing *<-chan struct{}, idle <-chan struct{}) (happened bool, err error) {
 	select {
 	case p := <-l.starts:
-		return l.start(p)
+		return true, l.start(p)
 	case d := <-l.transport.Inbox():
-		return l.deliver(d)
-	case now := <-l.timer.C:
-		return l.tick(now)
+		return true, l.deliver(d)
+	case at := <-l.timer.C:
+		return true, l.tick(at)
 	case cause := <-l.cancels:
-		return l.machine.failAt(ErrCancelled, -1, cause)
+		return true, l.machine.failAt(ErrCancelled, -1, cause)
 	case err := <-l.stop:
 		l.stopped = true
-		return err
+		return true, err
 	case <-*closing:
 		*closing = nil
-		return l.close()
+		return true, l.close()
+	case <-idle:
+		return false, nil
 	}
 }
 
