@@ -28,6 +28,8 @@ type Rank struct {
 	Node string
 	// Images are the training set, nil for random pixels.
 	Images *data.Dataset
+	// OnStep, if set, is called after every step that is trained.
+	OnStep func()
 	// Progress, if set, is told in words what is measured next.
 	Progress func(string)
 }
@@ -78,7 +80,12 @@ func (r Rank) train(ctx context.Context, c Config, batch int, study *scaling.Stu
 	marks := make([]time.Time, 0, c.WarmUp+MaxSteps+1)
 	worker, err := train.NewWorker(train.Options{
 		Config: c.training(batch), Device: device, Ring: r.Ring, Rank: r.Ring.Rank(), World: r.Ring.Size(), Train: training, Test: test,
-		OnStep: func(train.Step) { marks = append(marks, time.Now()) },
+		OnStep: func(train.Step) {
+			if r.OnStep != nil {
+				r.OnStep()
+			}
+			marks = append(marks, time.Now())
+		},
 	})
 	if err != nil {
 		return err

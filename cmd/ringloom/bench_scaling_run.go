@@ -60,7 +60,7 @@ func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scalin
 	}
 	var result bytes.Buffer
 	l := &launcher{
-		n: n, cores: cores, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true, result: &result,
+		n: n, cores: cores, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true, result: &result, exact: f.emulation.Step > 0,
 		args: append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html", "bind-to")...),
 	}
 	if err := l.run(cmd.Context()); err != nil {
@@ -99,7 +99,6 @@ type scalingRank struct {
 
 // rank is one process: of a cluster, or of launchRanks. It opens what can fail by itself before it joins.
 func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
-	leaveProcessors(f.threads)
 	r := &scalingRank{benchScalingFlags: f, member: newMember(&f.clusterFlags, "the benchmark")}
 	if err := r.probe(f.ringFlags.config()); err != nil {
 		return err
@@ -176,7 +175,7 @@ func (r *scalingRank) work(ctx context.Context, all *scalebench.Collection) (err
 	defer func() { err = errors.Join(err, ring.Close()) }()
 	for round := 1; round <= r.rounds; round++ {
 		study, err := scalebench.Measure(ctx, r.Config, scalebench.Rank{
-			Ring: ring, Threads: r.threads, Node: r.view.Members[r.view.Rank].Name, Images: r.images,
+			Ring: ring, Threads: r.threads, OnStep: r.processors.step, Node: r.view.Members[r.view.Rank].Name, Images: r.images,
 			Open: func() (nn.Device, error) {
 				device, _, err := r.open(ctx)
 				return device, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,14 @@ func bindThread(cores []int) error {
 	}
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return fmt.Errorf("binding to cores %v: %w", cores, err)
+	}
+	return nil
+}
+
+// delayTimers lets the timers of the calling thread, and of the processes that it starts, fire so much later.
+func delayTimers(slack time.Duration) error {
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack.Nanoseconds()), 0, 0, 0); err != nil {
+		return fmt.Errorf("letting timers fire later: %w", err)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -36,16 +35,8 @@ type member struct {
 	server  *natsring.Server
 	members *cluster.Node
 	view    cluster.View
-}
 
-// leaveProcessors gives Go more of what it calls processors than there are cores. A thread that computes in a device's code
-// holds one all the time: goroutines of the ring that find none free wait until the runtime's monitor takes one away, which
-// costs both. $GOMAXPROCS goes before.
-func leaveProcessors(threads int) {
-	const others = 3
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), threads+others))
-	}
+	processors *processors // from openRing on
 }
 
 // newMember opens nothing yet.
@@ -183,6 +174,7 @@ func (m *member) probe(ring allreduce.Config) (err error) {
 
 // openRing connects this rank to its neighbours. r says how frames travel, threads with how many this rank computes.
 func (m *member) openRing(ctx context.Context, r ringFlags, threads int) (*allreduce.Group, error) {
+	m.processors = shareProcessors(m.view, threads)
 	cfg := r.config()
 	cfg.Spin = r.spin.on(m.view, threads)
 	return m.openRingAs(ctx, cfg, r.sharedMemory, 0)

@@ -35,7 +35,6 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 		return err
 	}
 	defer n.dev.Close()
-	leaveProcessors(f.threads)
 	if note != "" {
 		n.logger.Warn(note)
 	}
@@ -108,7 +107,7 @@ func (n *node) work(ctx context.Context) (err error) {
 	}
 	worker, err := train.NewWorker(train.Options{
 		Config: n.Config, Device: n.dev, Ring: ring, Rank: n.view.Rank, World: n.view.Size(),
-		Train: n.sets.train, Test: n.sets.test, OnStep: record.step, OnEpoch: record.epoch, OnState: record.state,
+		Train: n.sets.train, Test: n.sets.test, OnStep: func(s train.Step) { n.processors.step(); record.step(s) }, OnEpoch: record.epoch, OnState: record.state,
 		Recorder: trace.record(),
 	})
 	if err != nil {
