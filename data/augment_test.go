@@ -68,7 +68,7 @@ func TestAugmentationDrawsEvenly(t *testing.T) {
 // What an image becomes depends on nothing but seed, epoch and index: not on its place in a batch, or the workers.
 func TestAugmentationDependsOnSeedEpochAndSampleAlone(t *testing.T) {
 	set := first8(t)
-	load := func(a Augmentation, workers int, order []int32) map[int32][]float32 {
+	load := func(a Augmentation, workers int, order []int32) map[int32][]byte {
 		l := NewLoader(LoaderConfig{Dataset: set, Side: 40, Steps: 1, Workers: workers, Augmentation: a,
 			Batch: func(_ int, dst []int32) []int32 { return append(dst, order...) }})
 		defer l.Close()
@@ -76,7 +76,7 @@ func TestAugmentationDependsOnSeedEpochAndSampleAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		images := map[int32][]float32{}
+		images := map[int32][]byte{}
 		for i, sample := range b.Indices {
 			images[sample] = b.Pixels[i*40*40 : (i+1)*40*40]
 		}
@@ -89,9 +89,9 @@ func TestAugmentationDependsOnSeedEpochAndSampleAlone(t *testing.T) {
 			t.Errorf("sample %d differs in another batch", sample)
 		}
 	}
-	resizer, plain, changed := NewResizer(Side, 40), make([]float32, 40*40), 0
+	resizer, plain, changed := NewResizer(Side, 40), make([]byte, 40*40), 0
 	for sample, pixels := range want {
-		if resizer.Normalize(plain, set.Image(int(sample))); !slices.Equal(pixels, plain) {
+		if resizer.Bytes(plain, set.Image(int(sample))); !slices.Equal(pixels, plain) {
 			changed++
 		}
 	}
@@ -112,7 +112,7 @@ func TestAugmentationDependsOnSeedEpochAndSampleAlone(t *testing.T) {
 		}
 	}
 	for sample, pixels := range load(Augmentation{}, 1, []int32{0, 7}) {
-		if resizer.Normalize(plain, set.Image(int(sample))); !slices.Equal(pixels, plain) {
+		if resizer.Bytes(plain, set.Image(int(sample))); !slices.Equal(pixels, plain) {
 			t.Errorf("the zero value changes sample %d", sample)
 		}
 	}

@@ -57,7 +57,7 @@ func (c *crew) fillPart(b *Batch, worker int) {
 			c.augment.Apply(c.scratch[worker], image, c.set.Side, sample)
 			image = c.scratch[worker]
 		}
-		c.resizers[worker].Normalize(b.Pixels[i*c.size:(i+1)*c.size], image)
+		c.resizers[worker].Bytes(b.Pixels[i*c.size:(i+1)*c.size], image)
 	}
 }
 

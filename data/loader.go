@@ -44,7 +44,7 @@ func (c LoaderConfig) withDefaults() LoaderConfig {
 
 // Batch is one step's samples. The loader owns the memory; it is valid from Next until Release.
 type Batch struct {
-	Pixels  []float32 // [N, Side, Side], 0 to 1; empty with LabelsOnly
+	Pixels  []byte    // [N, Side, Side], for Normalize; empty with LabelsOnly
 	Labels  []float32 // [N], the class numbers
 	Indices []int32   // [N], which samples of the data set these are
 	N       int
@@ -167,9 +167,9 @@ func (l *Loader) choose(b *Batch, step int) error {
 }
 
 // grow returns a slice of length n in the memory of s if it suffices. The content is not kept.
-func grow(s []float32, n int) []float32 {
+func grow[T byte | float32](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]float32, n)
+		return make([]T, n)
 	}
 	return s[:n]
 }

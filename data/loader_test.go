@@ -33,7 +33,7 @@ func TestLoaderMakesEveryBatchInOrder(t *testing.T) {
 					return dst
 				},
 			})
-			resizer, want := NewResizer(Side, side), make([]float32, side*side)
+			resizer, want := NewResizer(Side, side), make([]byte, side*side)
 			for step, size := range sizes {
 				b, err := l.Next(t.Context())
 				if err != nil {
@@ -43,7 +43,7 @@ func TestLoaderMakesEveryBatchInOrder(t *testing.T) {
 					t.Fatalf("step %d: %d samples, %d labels, %d pixels, want %d samples", step, b.N, len(b.Labels), len(b.Pixels), size)
 				}
 				for i, sample := range b.Indices {
-					resizer.Normalize(want, set.Image(int(sample)))
+					resizer.Bytes(want, set.Image(int(sample)))
 					if int(sample) != (i*3+step)%8 || b.Labels[i] != float32(set.Labels[sample]) || !slices.Equal(b.Pixels[i*side*side:(i+1)*side*side], want) {
 						t.Fatalf("side %d, %d workers, step %d: sample %d at %d is wrong", side, workers, step, sample, i)
 					}

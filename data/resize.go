@@ -11,7 +11,7 @@ const precisionBits = 32 - 8 - 2
 // Resizer scales square 8-bit images as PIL's Image.resize(BILINEAR) does, pixel by pixel the same: it is what
 // torchvision.transforms.Resize applies to a PIL image. A horizontal pass whose result is rounded to 8 bits is
 // followed by a vertical one; the weights are a triangle of support 1 (wider when shrinking), normalised, in fixed
-// point (Pillow, src/libImaging/Resample.c). It also converts to float32.
+// point (Pillow, src/libImaging/Resample.c).
 //
 // A Resizer holds scratch memory: one goroutine at a time. It allocates nothing after NewResizer.
 type Resizer struct {
@@ -20,7 +20,6 @@ type Resizer struct {
 	start    []int    // [to] first of them
 	weight   []uint32 // [to, taps]
 	rows     []byte   // [from, to] after the horizontal pass
-	line     []byte   // [to] one output row
 }
 
 // NewResizer prepares from x from to to x to pixels. It panics unless both are positive.
@@ -28,7 +27,7 @@ func NewResizer(from, to int) *Resizer {
 	if from < 1 || to < 1 {
 		panic(fmt.Sprintf("data: resizing from %d to %d pixels", from, to))
 	}
-	r := &Resizer{from: from, to: to, rows: make([]byte, from*to), line: make([]byte, to)}
+	r := &Resizer{from: from, to: to, rows: make([]byte, from*to)}
 	r.start, r.weight, r.taps = bilinear(from, to)
 	return r
 }
@@ -72,22 +71,13 @@ func bilinear(from, to int) (start []int, weight []uint32, taps int) {
 
 // Bytes resizes src [from, from] into dst [to, to].
 func (r *Resizer) Bytes(dst, src []byte) {
-	r.horizontal(src)
-	for y := range r.to {
-		r.vertical(dst[y*r.to:(y+1)*r.to], y)
-	}
-}
-
-// Normalize resizes src [from, from] into dst [to, to] and divides by 255.
-func (r *Resizer) Normalize(dst []float32, src []byte) {
 	if r.from == r.to { // PIL copies then, and the weights would give the same
-		normalize(dst[:r.to*r.to], src)
+		copy(dst[:r.to*r.to], src)
 		return
 	}
 	r.horizontal(src)
 	for y := range r.to {
-		r.vertical(r.line, y)
-		normalize(dst[y*r.to:(y+1)*r.to], r.line)
+		r.vertical(dst[y*r.to:(y+1)*r.to], y)
 	}
 }
 
@@ -138,8 +128,8 @@ var unit = func() (table [256]float32) {
 	return table
 }()
 
-// normalize divides pixels by 255.
-func normalize(dst []float32, src []byte) {
+// Normalize divides pixels by 255, as torchvision's ToTensor does. It panics if src is shorter than dst.
+func Normalize(dst []float32, src []byte) {
 	src = src[:len(dst)]
 	n := 0
 	if fastNormalize {

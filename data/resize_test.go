@@ -59,7 +59,7 @@ func TestResizeIsPILsToThePixel(t *testing.T) {
 				t.Errorf("image %d at %d differs from PIL's", i, side)
 			}
 			floats := make([]float32, side*side)
-			r.Normalize(floats, set.Image(i))
+			Normalize(floats, got)
 			for p, v := range floats {
 				if v != float32(golden[p])/255 {
 					t.Fatalf("image %d at %d: pixel %d is %v, want %d/255", i, side, p, v, golden[p])
@@ -101,7 +101,7 @@ func TestNormalizeIsTheTableAtEveryLength(t *testing.T) {
 	}
 	for n := range src {
 		dst := make([]float32, n)
-		normalize(dst, src[:n])
+		Normalize(dst, src[:n])
 		for i, v := range dst {
 			if v != unit[src[i]] {
 				t.Fatalf("length %d: %d became %v", n, src[i], v)
@@ -115,10 +115,11 @@ func BenchmarkNormalize(b *testing.B) {
 	for _, side := range []int{28, 96, 224} {
 		b.Run(fmt.Sprint(side), func(b *testing.B) {
 			r := NewResizer(Side, side)
-			dst := make([]float32, side*side)
+			resized, dst := make([]byte, side*side), make([]float32, side*side)
 			b.ReportAllocs()
 			for i := range b.N {
-				r.Normalize(dst, set.Image(i%8))
+				r.Bytes(resized, set.Image(i%8))
+				Normalize(dst, resized)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 		})

@@ -36,7 +36,8 @@ func (c Config) batches(ctx context.Context) ([]batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[i] = batch{b.Pixels, b.Labels} // never released, so the loader does not overwrite it
+		all[i] = batch{make([]float32, len(b.Pixels)), b.Labels} // never released, so the loader does not overwrite it
+		data.Normalize(all[i].pixels, b.Pixels)
 	}
 	return all, nil
 }

@@ -94,13 +94,12 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 
 // load puts the samples [lo, hi) of a batch into a program's input.
 func (w *Worker) load(program *nn.Program, batch *data.Batch, lo, hi int) {
-	if w.blind {
-		_, labels := program.Input()
-		copy(labels, batch.Labels[lo:hi])
-		return
+	pixels, labels := program.Input()
+	if !w.blind {
+		size := w.model.InputSide * w.model.InputSide
+		data.Normalize(pixels, batch.Pixels[lo*size:hi*size])
 	}
-	size := w.model.InputSide * w.model.InputSide
-	program.Load(batch.Pixels[lo*size:hi*size], batch.Labels[lo:hi])
+	copy(labels, batch.Labels[lo:hi])
 }
 
 // startBuckets is called when a parameter's gradient is final.

@@ -248,7 +248,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	factors.PowerSGD, factors.Wire, factors.ErrorFeedback = 4, "bf16", "on"
 	for _, cfg := range []Config{plain, rich, shards, factors} {
 		w := loneWorker(t, cfg, nil)
-		batch := &data.Batch{Pixels: make([]float32, 16*data.Side*data.Side), Labels: make([]float32, 16), N: 16}
+		batch := &data.Batch{Pixels: make([]byte, 16*data.Side*data.Side), Labels: make([]float32, 16), N: 16}
 		e := &RankEpoch{}
 		watch := startWatch()
 		ctx := t.Context()

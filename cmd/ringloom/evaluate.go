@@ -171,7 +171,9 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 				return fmt.Errorf("building %s for a batch of %d: %w", e.spec.Name, batch.N, err)
 			}
 		}
-		program.Load(batch.Pixels, batch.Labels)
+		pixels, labels := program.Input()
+		data.Normalize(pixels, batch.Pixels)
+		copy(labels, batch.Labels)
 		stats, err := program.Forward()
 		if err != nil {
 			return err
@@ -180,7 +182,7 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 		e.correct += stats.Correct
 		e.logits = append(e.logits, program.Logits()...)
 		if e.keep {
-			e.pixels = append(e.pixels, batch.Pixels...)
+			e.pixels = append(e.pixels, pixels...)
 		}
 		done += batch.N
 		loader.Release(batch)
