@@ -11,7 +11,7 @@
 //	loader := data.NewLoader(data.LoaderConfig{Dataset: train, Side: 224, Steps: steps, Batch: indices})
 //	defer loader.Close()
 //	batch, err := loader.Next(ctx)
-//	// data.Normalize(pixels, batch.Pixels), and use batch.Labels
+//	// batch.Fill(pixels, labels, 0, batch.N), and use them
 //	loader.Release(batch)
 //
 // Everything but Find's download and the Loader is synchronous. The Loader owns its goroutines: Next blocks until a

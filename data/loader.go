@@ -44,12 +44,25 @@ func (c LoaderConfig) withDefaults() LoaderConfig {
 
 // Batch is one step's samples. The loader owns the memory; it is valid from Next until Release.
 type Batch struct {
-	Pixels  []byte    // [N, Side, Side], for Normalize; empty with LabelsOnly
+	Pixels  []byte    // [N, Side, Side], resized; empty with LabelsOnly
 	Labels  []float32 // [N], the class numbers
 	Indices []int32   // [N], which samples of the data set these are
 	N       int
 
 	out bool // handed out by Next
+}
+
+// Fill puts the samples [lo, hi) where a step takes them: the labels, and the pixels divided by 255 unless the batch has none.
+// It panics if the lengths differ.
+func (b *Batch) Fill(pixels, labels []float32, lo, hi int) {
+	size := len(b.Pixels) / max(b.N, 1)
+	if n := hi - lo; len(labels) != n || size > 0 && len(pixels) != n*size {
+		panic(fmt.Sprintf("data: %d samples of %d pixels for room of %d labels and %d pixels", n, size, len(labels), len(pixels)))
+	}
+	copy(labels, b.Labels[lo:hi])
+	if size > 0 {
+		Normalize(pixels, b.Pixels[lo*size:hi*size])
+	}
 }
 
 // Loader makes batches ahead of the step that uses them. Next and Release may be called from one goroutine at a time.

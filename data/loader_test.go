@@ -192,3 +192,26 @@ func BenchmarkLoader(b *testing.B) {
 		})
 	}
 }
+
+func TestFillPutsAPartWhereItBelongs(t *testing.T) {
+	b := &Batch{Pixels: []byte{0, 255, 51, 102, 255, 0}, Labels: []float32{7, 8, 9}, N: 3}
+	pixels, labels := make([]float32, 4), make([]float32, 2)
+	b.Fill(pixels, labels, 1, 3)
+	if !slices.Equal(pixels, []float32{51. / 255, 102. / 255, 1, 0}) || !slices.Equal(labels, []float32{8, 9}) {
+		t.Errorf("%v, %v", pixels, labels)
+	}
+	(&Batch{Labels: b.Labels, N: 3}).Fill(pixels, labels, 0, 2) // of a loader with LabelsOnly
+	if pixels[2] != 1 || labels[0] != 7 {
+		t.Errorf("%v, %v", pixels, labels)
+	}
+	for _, room := range [][2]int{{3, 2}, {5, 2}, {4, 1}, {4, 3}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("room for %d pixels and %d labels is no mistake", room[0], room[1])
+				}
+			}()
+			b.Fill(make([]float32, room[0]), make([]float32, room[1]), 1, 3)
+		}()
+	}
+}

@@ -21,7 +21,7 @@ func (c Config) batches(ctx context.Context) ([]batch, error) {
 	}
 	n := min(maxBatches, c.Images.N/c.Batch)
 	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: c.Images, Side: c.Model.InputSide, Steps: n, Depth: n,
+		Dataset: c.Images, Side: c.Model.InputSide, Steps: n,
 		Batch: func(step int, dst []int32) []int32 {
 			for i := range c.Batch {
 				dst = append(dst, int32(step*c.Batch+i))
@@ -36,8 +36,9 @@ func (c Config) batches(ctx context.Context) ([]batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[i] = batch{make([]float32, len(b.Pixels)), b.Labels} // never released, so the loader does not overwrite it
-		data.Normalize(all[i].pixels, b.Pixels)
+		all[i] = batch{make([]float32, len(b.Pixels)), make([]float32, b.N)}
+		b.Fill(all[i].pixels, all[i].labels, 0, b.N)
+		loader.Release(b)
 	}
 	return all, nil
 }

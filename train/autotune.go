@@ -147,7 +147,7 @@ func (p *trialPass) measure(ctx context.Context, plan []bucket) (float64, error)
 
 func (p *trialPass) step(ctx context.Context, tracker *bucketTracker, pending []*allreduce.Pending) error {
 	tracker.reset()
-	p.load(p.program, p.batch, p.micro.lo, p.micro.hi)
+	load(p.program, p.batch, p.micro.lo, p.micro.hi)
 	if p.sync != nil {
 		p.sync.begin(ctx, 0, p.micro)
 	}

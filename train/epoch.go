@@ -114,7 +114,7 @@ func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 		if err != nil {
 			return err
 		}
-		w.load(program, batch, 0, batch.N)
+		load(program, batch, 0, batch.N)
 		stats, err := program.Forward()
 		if err != nil {
 			return err

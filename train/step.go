@@ -48,7 +48,7 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 			clear(pixels)
 			clear(labels)
 		} else {
-			w.load(program, batch, mb.lo, mb.hi)
+			load(program, batch, mb.lo, mb.hi)
 		}
 		program.SetLossScale(1 / float32(at.globalLen))
 		program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, m))
@@ -93,13 +93,9 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 }
 
 // load puts the samples [lo, hi) of a batch into a program's input.
-func (w *Worker) load(program *nn.Program, batch *data.Batch, lo, hi int) {
+func load(program *nn.Program, batch *data.Batch, lo, hi int) {
 	pixels, labels := program.Input()
-	if !w.blind {
-		size := w.model.InputSide * w.model.InputSide
-		data.Normalize(pixels, batch.Pixels[lo*size:hi*size])
-	}
-	copy(labels, batch.Labels[lo:hi])
+	batch.Fill(pixels, labels, lo, hi)
 }
 
 // startBuckets is called when a parameter's gradient is final.

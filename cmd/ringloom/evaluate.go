@@ -172,8 +172,7 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 			}
 		}
 		pixels, labels := program.Input()
-		data.Normalize(pixels, batch.Pixels)
-		copy(labels, batch.Labels)
+		batch.Fill(pixels, labels, 0, batch.N)
 		stats, err := program.Forward()
 		if err != nil {
 			return err
