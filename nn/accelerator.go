@@ -24,10 +24,13 @@ type Accelerator interface {
 	// StartPush copies a mirror to its buffer. What is queued later sees it. The mirror must stay as it is until a Wait
 	// for a later StartPull of the same elements has returned.
 	StartPush(b Buffer) error
-	// NewPass prepares steps that run one after another, always with the same operands.
-	NewPass(steps []Step) (Pass, error)
+	// NewPasses prepares the parts of a program, in their order. A part is a sequence of steps that always run one after
+	// another with the same operands. The values of the parameters change before a run of the first part alone.
+	NewPasses(parts [][]Step) ([]Pass, error)
 	// Mark is a point in what was queued.
 	Mark() (Mark, error)
+	// Trace runs run, with each step of its passes, and each kernel, on its own, and says what they took, in their order.
+	Trace(run func() error) ([]Traced, error)
 }
 
 // Transfer is a copy on its way.
@@ -43,6 +46,13 @@ type Step struct {
 	Dst, Src []Buffer
 }
 
+// Traced is what one kernel of a step took. A step may need several.
+type Traced struct {
+	Spec Spec
+	Name string // of the kernel, for people
+	Time time.Duration
+}
+
 // Pass is a sequence of steps that an Accelerator runs as one.
 type Pass interface {
 	// Run queues it.
@@ -51,7 +61,8 @@ type Pass interface {
 
 // Mark is a point in an Accelerator's queue.
 type Mark interface {
-	// Since is the time that the accelerator took from an earlier mark to this one. It waits for this one.
+	// Since is the time that the accelerator took from an earlier mark to this one. It waits for this one. Marks are
+	// forgotten after some hundred later ones.
 	Since(earlier Mark) (time.Duration, error)
 }
 

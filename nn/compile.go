@@ -140,9 +140,7 @@ func Compile(cfg ProgramConfig) (*Program, error) {
 	p.logits, p.activations = b.buffer(l.logits), total
 	p.SetLossScale(1 / float32(p.batch))
 	if p.acc != nil {
-		if p.forwardParts, err = p.parts(p.forward, nil); err == nil {
-			p.backwardParts, err = p.parts(p.backward, cfg.Stops)
-		}
+		err = p.prepareParts(cfg.Stops)
 	}
 	return p, err
 }

@@ -7,43 +7,50 @@ import (
 
 // part is what an accelerator runs in one go: the steps up to one after which the host has something to do.
 type part struct {
+	steps []Step
 	pass  Pass
 	sync  *step     // whose moments ranks average behind the pass, or nil
 	own   []float32 // room for them
 	ready []int     // parameters to tell of then
 }
 
-// parts prepares steps as an accelerator runs them: cut behind what ranks average, and behind the gradients of stops.
-func (p *Program) parts(steps []step, stops []int) (all []part, err error) {
+// cutParts divides steps as an accelerator runs them: cut behind what ranks average, and behind the gradients of stops.
+func cutParts(steps []step, stops []int) (all []part) {
 	var now part
-	first := 0
-	cut := func(end int) {
-		if first == end || err != nil {
-			return
-		}
-		bound := make([]Step, 0, end-first)
-		for _, s := range steps[first:end] {
-			bound = append(bound, s.Step)
-		}
-		if now.pass, err = p.acc.NewPass(bound); err != nil {
-			err = fmt.Errorf("preparing %d operations from %s on: %w", len(bound), Kind(bound[0].Spec), err)
-		}
-		all, now, first = append(all, now), part{}, end
-	}
 	for i := range steps {
 		s := &steps[i]
+		now.steps = append(now.steps, s.Step)
 		now.ready = append(now.ready, s.ready...)
 		stop := slices.ContainsFunc(s.ready, func(param int) bool { return slices.Contains(stops, param) })
 		if s.sync >= 0 {
 			lens, _ := Operands(s.Spec)
 			now.sync, now.own = s, make([]float32, lens[s.sync])
 		}
-		if stop || s.sync >= 0 {
-			cut(i + 1)
+		if stop || s.sync >= 0 || i == len(steps)-1 {
+			all, now = append(all, now), part{}
 		}
 	}
-	cut(len(steps))
-	return all, err
+	return all
+}
+
+// prepareParts cuts the passes, and has the accelerator prepare the parts.
+func (p *Program) prepareParts(stops []int) error {
+	all := cutParts(p.forward, nil)
+	forward := len(all)
+	all = append(all, cutParts(p.backward, stops)...)
+	parts := make([][]Step, len(all))
+	for i := range all {
+		parts[i] = all[i].steps
+	}
+	passes, err := p.acc.NewPasses(parts)
+	if err != nil {
+		return fmt.Errorf("preparing the passes for %s: %w", p.device.Name(), err)
+	}
+	for i := range all {
+		all[i].pass = passes[i]
+	}
+	p.forwardParts, p.backwardParts = all[:forward], all[forward:]
+	return nil
 }
 
 // startParts brings the small inputs to the accelerator, queues the forward pass and the way back of its outcome.
