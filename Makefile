@@ -16,6 +16,7 @@ RACE     := ./allreduce/... ./cluster/... ./collbench/... ./data/... ./scalebenc
 
 # The GPU build needs no CUDA toolkit: a header of ours and a stand-in for libcuda that loads the driver at run time.
 # CUDA_HOME=/usr/local/cuda-11.8 takes that toolkit's header and libcuda instead; such a binary starts only beside a driver.
+# The tag is gpu: cuda would switch on Gorgonia's own CUDA engine, which does not compile here.
 CUDA_HOME ?=
 ifeq ($(CUDA_HOME),)
 CUDA_INCLUDE := $(CURDIR)/nn/cuda/include
@@ -26,7 +27,7 @@ CUDA_INCLUDE := $(CUDA_HOME)/include
 CUDA_LINK    := $(CUDA_HOME)/lib64/stubs
 CUDA_STUB    :=
 endif
-# What go needs in its environment for -tags cuda, beside $(CUDA_STUB). Go's own flags (-O2 -g) stay.
+# What go needs in its environment for -tags gpu, beside $(CUDA_STUB). Go's own flags (-O2 -g) stay.
 CUDA_ENV = CGO_CFLAGS='$(shell $(GO) env CGO_CFLAGS) "-I$(CUDA_INCLUDE)"' CGO_LDFLAGS='$(shell $(GO) env CGO_LDFLAGS) "-L$(CUDA_LINK)"'
 
 .PHONY: help
@@ -48,7 +49,7 @@ build: setup ## build bin/ringloom with the oneDNN device
 
 .PHONY: build-cuda
 build-cuda: setup $(CUDA_STUB) ## build bin/ringloom with the oneDNN and CUDA devices (needs no CUDA toolkit)
-	$(CUDA_ENV) $(GO) build -tags 'onednn cuda' -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
+	$(CUDA_ENV) $(GO) build -tags 'onednn gpu' -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
 
 build/cuda/libcuda.a: $(wildcard nn/cuda/stub/*.[ch] nn/cuda/include/*.h)
 	@mkdir -p build/cuda

@@ -14,7 +14,8 @@ static const char usual_name[] = "libcuda.so.1";
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void *library;
-static char problem[2048]; // why library is NULL
+static char problem[2048];             // why library is NULL
+static _Atomic(const char *) missing; // the symbol that was last looked for in vain
 
 // append adds to problem as much as fits, without line ends: it is shown as one line.
 static void append(const char *separator, const char *text) {
@@ -61,6 +62,8 @@ static void *find(const char *symbol, _Atomic(void *) *slot, CUresult *result) {
     *result = library == NULL ? CUDA_ERROR_NOT_INITIALIZED
               : found == NULL ? CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND
                               : CUDA_SUCCESS;
+    if (*result == CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND)
+        atomic_store(&missing, symbol);
     atomic_store_explicit(slot, found, memory_order_release);
     return found;
 }
@@ -83,6 +86,8 @@ const char *ringloom_stub_problem(void) {
     pthread_once(&once, open_library);
     return library == NULL ? problem : NULL;
 }
+
+const char *ringloom_stub_missing(void) { return atomic_load(&missing); }
 
 // Names end in _ here where a parameter could have them.
 #define CUDA_FUNCTION(symbol, parameters, arguments)                                  \

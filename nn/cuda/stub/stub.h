@@ -11,4 +11,7 @@ __attribute__((weak)) CUresult ringloom_stub_init(void);
 // ringloom_stub_problem is one line that says why the driver could not be loaded, in the loader's words; NULL: it was.
 __attribute__((weak)) const char *ringloom_stub_problem(void);
 
+// ringloom_stub_missing is the symbol that the driver was last found to lack; NULL: none.
+__attribute__((weak)) const char *ringloom_stub_missing(void);
+
 #endif
