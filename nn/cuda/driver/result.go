@@ -37,6 +37,7 @@ func checkResult(call string, result C.CUresult) error {
 }
 
 func newError(call string, result C.CUresult) error {
+	symbol := C.lacking() // before the calls below, which may be lacking too
 	e := &Error{Call: call, Code: int(result), Name: "CUDA error", Text: "the driver does not explain it"}
 	var text *C.char
 	if C.cuGetErrorName(result, &text) == C.CUDA_SUCCESS && text != nil {
@@ -46,7 +47,7 @@ func newError(call string, result C.CUresult) error {
 	if C.cuGetErrorString(result, &text) == C.CUDA_SUCCESS && text != nil {
 		e.Text = C.GoString(text)
 	}
-	if symbol := C.lacking(); symbol != nil && result == C.CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND {
+	if symbol != nil && result == C.CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND {
 		e.Text = "the driver library has no " + C.GoString(symbol) + ": a newer driver is needed"
 	}
 	return e
