@@ -15,17 +15,17 @@ SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RACE     := ./allreduce/... ./cluster/... ./collbench/... ./data/... ./scalebench/... ./train/...
 
 # The GPU build needs no CUDA toolkit: a header of ours and a stand-in for libcuda that loads the driver at run time.
-# CUDA_HOME=/usr/local/cuda-11.8 takes that toolkit's header and libcuda instead; such a binary starts only beside a driver.
+# `make build-cuda CUDA_HOME=/usr/local/cuda-11.8` takes that toolkit's header and libcuda instead; such a binary starts only
+# beside a driver. A CUDA_HOME of the environment does not count: cu needs a toolkit of CUDA 11.
 # The tag is gpu: cuda would switch on Gorgonia's own CUDA engine, which does not compile here.
-CUDA_HOME ?=
-ifeq ($(CUDA_HOME),)
-CUDA_INCLUDE := $(CURDIR)/nn/cuda/include
-CUDA_LINK    := $(CURDIR)/build/cuda
-CUDA_STUB    := build/cuda/libcuda.a
-else
+ifeq ($(origin CUDA_HOME),command line)
 CUDA_INCLUDE := $(CUDA_HOME)/include
 CUDA_LINK    := $(CUDA_HOME)/lib64/stubs
 CUDA_STUB    :=
+else
+CUDA_INCLUDE := $(CURDIR)/nn/cuda/include
+CUDA_LINK    := $(CURDIR)/build/cuda
+CUDA_STUB    := build/cuda/libcuda.a
 endif
 # What go needs in its environment for -tags gpu, beside $(CUDA_STUB). Go's own flags (-O2 -g) stay.
 CUDA_ENV = CGO_CFLAGS='$(shell $(GO) env CGO_CFLAGS) "-I$(CUDA_INCLUDE)"' CGO_LDFLAGS='$(shell $(GO) env CGO_LDFLAGS) "-L$(CUDA_LINK)"'
