@@ -39,7 +39,7 @@ func (c *Conv) FindBackwardWeights(x, dy, dw, workspace uintptr, workspaceBytes 
 }
 
 func (c *Conv) find(pass C.int, in1, in2, out, workspace uintptr, workspaceBytes int64) ([]Algorithm, error) {
-	var results [64]C.struct_rl_perf // there are at most 8 algorithms, each with a few math types
+	var results [64]perf // there are at most 8 algorithms, each with a few math types
 	var got C.int
 	err := failure(cuDNN, C.rl_conv_find(c.conv, pass, C.uintptr_t(in1), C.uintptr_t(in2), C.uintptr_t(out),
 		C.uintptr_t(workspace), C.size_t(workspaceBytes), C.int(len(results)), &got, &results[0]))
@@ -49,12 +49,15 @@ func (c *Conv) find(pass C.int, in1, in2, out, workspace uintptr, workspaceBytes
 	return usable(results[:got], c.shape), nil
 }
 
+// perf is one result of cudnnFind...
+type perf = C.struct_rl_perf
+
 // usable keeps what succeeded within the shape's precision, fastest first. cudnnFind... tries other math types than the
 // descriptor's as well (its documentation), so:
 //   - strict float32 takes only results without tensor cores, and always runs them as CUDNN_FMA_MATH, since
 //     CUDNN_DEFAULT_MATH would allow TF32;
 //   - nothing takes CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION, which rounds float32 to half precision.
-func usable(results []C.struct_rl_perf, s ConvShape) []Algorithm {
+func usable(results []perf, s ConvShape) []Algorithm {
 	strict := s.Type == F32 && s.Compute == Strict
 	var list []Algorithm
 	for _, r := range results {
