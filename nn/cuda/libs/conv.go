@@ -42,8 +42,23 @@ func (s ConvShape) validate() error {
 	return nil
 }
 
+// describe is the shape as the C side takes it.
+func (s ConvShape) describe() C.rl_shape {
+	data := C.int(C.CUDNN_DATA_FLOAT)
+	if s.Type == BF16 {
+		data = C.CUDNN_DATA_BFLOAT16
+	}
+	return C.rl_shape{
+		n: C.int(s.N), h: C.int(s.H), w: C.int(s.W), c: C.int(s.C),
+		out_h: C.int(s.OutH), out_w: C.int(s.OutW), out_c: C.int(s.OutC),
+		kernel_h: C.int(s.KernelH), kernel_w: C.int(s.KernelW), stride_h: C.int(s.StrideH), stride_w: C.int(s.StrideW),
+		pad_h: C.int(s.PadH), pad_w: C.int(s.PadW), _type: data, math: s.math(),
+	}
+}
+
 // Conv holds cuDNN's descriptors of one convolution.
 type Conv struct {
+	dnn   *DNN
 	conv  *C.rl_conv
 	shape ConvShape
 }
@@ -53,17 +68,8 @@ func (d *DNN) NewConv(s ConvShape) (*Conv, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
-	data := C.int(C.CUDNN_DATA_FLOAT)
-	if s.Type == BF16 {
-		data = C.CUDNN_DATA_BFLOAT16
-	}
-	shape := C.rl_shape{
-		n: C.int(s.N), h: C.int(s.H), w: C.int(s.W), c: C.int(s.C),
-		out_h: C.int(s.OutH), out_w: C.int(s.OutW), out_c: C.int(s.OutC),
-		kernel_h: C.int(s.KernelH), kernel_w: C.int(s.KernelW), stride_h: C.int(s.StrideH), stride_w: C.int(s.StrideW),
-		pad_h: C.int(s.PadH), pad_w: C.int(s.PadW), _type: data, math: s.math(),
-	}
-	c := &Conv{shape: s}
+	shape := s.describe()
+	c := &Conv{dnn: d, shape: s}
 	if err := failure(cuDNN, C.rl_conv_open(d.handle, &shape, &c.conv)); err != nil {
 		return nil, err
 	}

@@ -27,9 +27,15 @@
 // Find functions run and time the algorithms, which waits for the device and overwrites the output. The caller owns all
 // device memory, the workspaces included.
 //
+// # Two ways to convolve
+//
+// Find..., Forward, BackwardData and BackwardWeights use cuDNN's legacy API, which versions 8 and 9 share and which is
+// all that a device needs. Plans (graph.go, graph.c) is the same through cuDNN's graph API, whose newer engines the legacy API does
+// not reach; nothing else here depends on it.
+//
 // # Tests
 //
 // Loading, NVRTC and the declarations are tested against what is installed (RINGLOOM_CUDA_INCLUDE names a folder with
-// CUDA's headers), the mathematics against naive loops on the emulator of package emulator. What is missing is skipped
-// with the reason. See testing_test.go.
+// CUDA's headers), the mathematics against naive loops on a GPU or on the emulator of package emulator (RINGLOOM_LIBCUDA and the
+// three variables above name its file). What is missing is skipped with the reason.
 package libs
