@@ -114,4 +114,5 @@ func (c *Conv) ForwardBias(a Algorithm, x, w, bias, y, workspace uintptr, worksp
 
 // errNoIdentity is cuDNN's documented limit (CUDNN_ACTIVATION_IDENTITY), checked here because its versions differ in
 // whether they refuse or ignore it.
-var errNoIdentity = fmt.Errorf("libs: a bias without relu needs forward algorithm %d (implicit precomputed GEMM): %w", ImplicitPrecompGEMM, ErrNotSupported)
+var errNoIdentity = fmt.Errorf("libs: a bias without relu needs forward algorithm %d (implicit precomputed GEMM): %w",
+	ImplicitPrecompGEMM, ErrNotSupported)

@@ -86,7 +86,8 @@ func convCases(t *testing.T, run func(t *testing.T, d *gputest.Device, c convCas
 			if c.conv, err = dnn.NewConv(s); err != nil {
 				t.Fatal(err)
 			}
-			name := fmt.Sprintf("%d.%dx%dx%d-%dx%d/%d.%d+%d.%d-%d %s", s.N, s.H, s.W, s.C, s.KernelH, s.KernelW, s.StrideH, s.StrideW, s.PadH, s.PadW, s.OutC, kind.name)
+			name := fmt.Sprintf("%d.%dx%dx%d-%dx%d/%d.%d+%d.%d-%d %s", s.N, s.H, s.W, s.C,
+				s.KernelH, s.KernelW, s.StrideH, s.StrideW, s.PadH, s.PadW, s.OutC, kind.name)
 			run(t, d, c)
 			t.Log(name)
 			if err := c.conv.Close(); err != nil {

@@ -30,8 +30,6 @@ void rl_path(void *library, char *path, size_t bytes)
         snprintf(path, bytes, "%s", map->l_name);
 }
 
-int rl_has(void *library, const char *symbol) { return dlsym(library, symbol) != 0; }
-
 // ISO C has no conversion from the object pointer that dlsym returns to a function pointer; POSIX asks for this one.
 #define RL_FILL(result, function, parameters)                         \
     *(void **)&RL_TABLE.function = dlsym(library, #function);         \

@@ -109,7 +109,8 @@ func TestSiblings(t *testing.T) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{"libcublasLt.so.13", "libnvrtc-builtins.so.13.0", "libcudnn_ops.so.9", "libcudnn_graph.so.9", "libcudnn_ops_infer.so.8"} {
+	for _, f := range []string{"libcublasLt.so.13", "libnvrtc-builtins.so.13.0",
+		"libcudnn_ops.so.9", "libcudnn_graph.so.9", "libcudnn_ops_infer.so.8"} {
 		if err := os.WriteFile(filepath.Join(folder, f), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -1,5 +1,6 @@
 // The C side of package libs: tables of the libraries' functions, filled by dlsym, and one function for each call that
-// Go makes. Device addresses are passed as uintptr_t. Nothing here allocates, waits for the device or calls back into Go.
+// Go makes. Device addresses are passed as uintptr_t. The calls that run work allocate nothing and do not wait for it; none
+// calls back into Go.
 #ifndef RL_SHIM_H
 #define RL_SHIM_H
 
@@ -28,7 +29,6 @@ typedef struct {
 // load.c
 void *rl_open(const char *path, char *why, size_t bytes);
 void rl_path(void *library, char *path, size_t bytes);
-int rl_has(void *library, const char *symbol);
 // These fill a table and return null, or the name of a function that the library lacks.
 const char *rl_resolve_cublas(void *library);
 const char *rl_resolve_cudnn(void *library);
