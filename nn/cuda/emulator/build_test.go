@@ -12,12 +12,14 @@ import (
 
 // deaths are parts of the messages with which tests must abort, whatever the order of threads.
 var deaths = map[string]string{
-	"dies_returned_before_barrier": "at the __syncthreads of line 2",
-	"dies_two_barriers":            "of line 2",
-	"dies_divergent_shuffle":       "waits at the warp operation of line 1, which not all lanes of its warp reach",
-	"dies_misaligned":              "kernel k: test.cu:2: access through a null or misaligned pointer",
-	"dies_outside_shared_array":    "kernel k: test.cu:2: index outside of an array",
-	"dies_write_past_the_end":      "past the end of an allocation of 124 bytes (found after kernel overrun",
+	"dies_returned_before_barrier":        "at the __syncthreads of line 2",
+	"dies_two_barriers":                   "of line 2",
+	"dies_divergent_shuffle":              "waits at the warp operation of line 1, which not all lanes of its warp reach",
+	"dies_misaligned":                     "kernel k: test.cu:2: access through a null or misaligned pointer",
+	"dies_outside_shared_array":           "kernel k: test.cu:2: index outside of an array",
+	"dies_gemm_outside":                   "b (64 bytes at",
+	"dies_page_locked_memory_freed_early": "page-locked memory is freed while",
+	"dies_write_past_the_end":             "past the end of an allocation of 124 bytes (found after kernel overrun",
 }
 
 // TestLibrary builds the emulator and the C++ program under test, and runs each of its tests in a process of its own: with
