@@ -17,6 +17,7 @@ var deaths = map[string]string{
 	"dies_divergent_shuffle":              "waits at the warp operation of line 1, which not all lanes of its warp reach",
 	"dies_misaligned":                     "kernel k: test.cu:2: access through a null or misaligned pointer",
 	"dies_outside_shared_array":           "kernel k: test.cu:2: index outside of an array",
+	"dies_convolution_onto_itself":        "y, which is written, overlaps x",
 	"dies_gemm_outside":                   "b (64 bytes at",
 	"dies_page_locked_memory_freed_early": "page-locked memory is freed while",
 	"dies_write_past_the_end":             "past the end of an allocation of 124 bytes (found after kernel overrun",
