@@ -187,14 +187,25 @@ func (d *Device) Synchronize() error {
 
 var errClosed = errors.New("the cuda device is closed")
 
+// enter makes the GPU that of the calling thread, where another device may have been used since.
+func (d *Device) enter() error {
+	if d.closed {
+		return errClosed
+	}
+	return d.ctx.MakeCurrent()
+}
+
 // Close waits for what is queued and gives all memory back.
 func (d *Device) Close() error {
 	if d.closed {
 		return nil
 	}
-	d.closed = true
 	var errs []error
 	keep := func(err error) { errs = append(errs, err) }
+	if d.ctx != nil {
+		keep(d.enter())
+	}
+	d.closed = true
 	if d.compute != nil && d.transfers != nil {
 		keep(d.Synchronize())
 	}

@@ -10,6 +10,8 @@ import (
 	"ringloom/nn/nntest"
 )
 
+func init() { workspaceLimit = 8 << 20 }
+
 // open returns a device: a real GPU where RINGLOOM_TEST_GPU is set, else the emulator.
 func open(t testing.TB, o Options) *Device {
 	t.Helper()

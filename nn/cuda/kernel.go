@@ -101,8 +101,8 @@ type kernel struct {
 
 // Compile prepares one operation.
 func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
-	if d.closed {
-		return nil, errClosed
+	if err := d.enter(); err != nil {
+		return nil, err
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
@@ -177,8 +177,8 @@ func operationOf(spec nn.Spec) operation {
 // Run queues the operation.
 func (k *kernel) Run(dst, src []nn.Buffer) error {
 	d := k.device
-	if d.closed {
-		return errClosed
+	if err := d.enter(); err != nil {
+		return err
 	}
 	if !k.last.same(dst, src) {
 		k.last = operands{}

@@ -97,8 +97,8 @@ func (d *Device) Alloc(n int) (nn.Buffer, error) {
 
 // AllocLocal returns n elements that hold anything, without a mirror.
 func (d *Device) AllocLocal(n int, half bool) (nn.Buffer, error) {
-	if d.closed {
-		return nn.Buffer{}, errClosed
+	if err := d.enter(); err != nil {
+		return nn.Buffer{}, err
 	}
 	bytes := float32Bytes * int64(n)
 	if half {

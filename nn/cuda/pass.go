@@ -26,8 +26,8 @@ type passStep struct {
 
 // NewPasses prepares the parts of a program.
 func (d *Device) NewPasses(parts [][]nn.Step) ([]nn.Pass, error) {
-	if d.closed {
-		return nil, errClosed
+	if err := d.enter(); err != nil {
+		return nil, err
 	}
 	packs, err := d.packs(parts)
 	if err != nil {
@@ -123,9 +123,10 @@ func (d *Device) newPass(steps []nn.Step, tables []packTable) (*pass, error) {
 // Run queues the pass.
 func (p *pass) Run() error {
 	d := p.device
+	if err := d.enter(); err != nil {
+		return err
+	}
 	switch {
-	case d.closed:
-		return errClosed
 	case !p.ran || d.tracing != nil || d.opts.Eager:
 		p.ran = true
 		return p.each()

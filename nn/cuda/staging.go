@@ -63,8 +63,8 @@ func (s *staging) close(d *Device, keep func(error)) {
 
 // Put makes dst equal to values.
 func (d *Device) Put(dst nn.Buffer, values []float32) error {
-	if d.closed {
-		return errClosed
+	if err := d.enter(); err != nil {
+		return err
 	}
 	const most = slotBytes / float32Bytes
 	for at := 0; at < len(values); at += most {
@@ -100,8 +100,8 @@ func (d *Device) putPart(dst nn.Buffer, values []float32) error {
 
 // Get waits until what was queued is done and copies src to values.
 func (d *Device) Get(values []float32, src nn.Buffer) error {
-	if d.closed {
-		return errClosed
+	if err := d.enter(); err != nil {
+		return err
 	}
 	const most = slotBytes / float32Bytes
 	for at := 0; at < len(values); at += most {
@@ -143,8 +143,8 @@ type tables struct{ bounds, weights uintptr }
 
 // PutImages makes dst the pixels of images, resampled there.
 func (d *Device) PutImages(dst nn.Buffer, images []byte, n, to int, r *nn.Resampling) error {
-	if d.closed {
-		return errClosed
+	if err := d.enter(); err != nil {
+		return err
 	}
 	t, err := d.tables(r)
 	if err != nil {

@@ -113,8 +113,8 @@ func (d *Device) StartPush(b nn.Buffer) error {
 
 // copyable makes sure that b can be copied beside what else goes on.
 func (d *Device) copyable(b nn.Buffer) error {
-	if d.closed {
-		return errClosed
+	if err := d.enter(); err != nil {
+		return err
 	}
 	if len(b.Host) == 0 || b.Device == 0 {
 		return fmt.Errorf("cuda: a buffer of %d elements without a mirror cannot be copied", len(b.Host))
@@ -135,8 +135,8 @@ type mark struct{ event *driver.Event }
 
 // Mark is now, on the compute stream.
 func (d *Device) Mark() (nn.Mark, error) {
-	if d.closed {
-		return nil, errClosed
+	if err := d.enter(); err != nil {
+		return nil, err
 	}
 	m := &d.marks
 	if len(m.events) < markCount {

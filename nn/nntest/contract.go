@@ -35,7 +35,7 @@ func contract(t *testing.T, d nn.Device) {
 		}
 	}
 	for _, spec := range allSpecs() {
-		t.Run(specName(spec), func(t *testing.T) { kernelContract(t, bench{t, d}, spec) })
+		sub(t, specName(spec), func(t *testing.T) { kernelContract(t, bench{t, d}, spec) })
 	}
 	if b.compile(nn.SigmoidForward{Len: 4}).Run(nil, nil) == nil {
 		t.Error("a run without operands gave no error")
@@ -45,6 +45,7 @@ func contract(t *testing.T, d nn.Device) {
 // kernelContract checks one spec: every element is written but none in the gaps, the operands stay as they are, two
 // runs give the same bits, so does running in place, and nothing is allocated.
 func kernelContract(t *testing.T, b bench, spec nn.Spec) {
+	tries := 5
 	k := b.compile(spec)
 	src := b.source(spec)
 	before := make([][]float32, len(src))
@@ -53,11 +54,14 @@ func kernelContract(t *testing.T, b bench, spec nn.Spec) {
 	}
 	first, second := b.results(spec), b.results(spec)
 	b.run(k, first, src)
-	if allocations(func() { b.run(k, second, src) }) != 0 {
+	if b.allocations(k, second, src) != 0 {
 		// The runtime allocates now and then for goroutines that wait; a kernel would each time.
-		scratch := b.results(spec)
-		if n := testing.AllocsPerRun(5, func() { b.run(k, scratch, src) }); n != 0 {
-			t.Errorf("%v allocations a run", n)
+		least := uint64(math.MaxUint64)
+		for scratch := b.results(spec); least > 0 && tries > 0; tries-- {
+			least = min(least, b.allocations(k, scratch, src))
+		}
+		if least != 0 {
+			t.Errorf("%v allocations a run", least)
 		}
 	}
 	for i := range first {
@@ -94,12 +98,32 @@ func kernelContract(t *testing.T, b bench, spec nn.Spec) {
 	}
 }
 
-// allocations counts those of one call of f, and of whatever else the process does in the meantime.
-func allocations(f func()) uint64 {
+// allocations counts those of one run, and of whatever else the process does in the meantime. A kernel that is given
+// operands for the first time may prepare for them.
+func (b bench) allocations(k nn.Kernel, dst, src []nn.Buffer) uint64 {
+	b.t.Helper()
+	if _, ok := b.device.(nn.Accelerator); ok {
+		before := make([]nn.Buffer, len(dst))
+		for i := range dst {
+			before[i] = b.copyOf(dst[i].Host)
+		}
+		b.run(k, dst, src)
+		for i := range dst {
+			copy(dst[i].Host, before[i].Host)
+		}
+	}
+	b.push(dst)
+	b.push(src)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	f()
+	err := k.Run(dst, src)
 	runtime.ReadMemStats(&after)
+	if err != nil {
+		b.t.Fatalf("run: %v", err)
+	}
+	for _, buf := range dst {
+		b.pull(buf)
+	}
 	return after.Mallocs - before.Mallocs
 }
 

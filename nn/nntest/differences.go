@@ -26,7 +26,7 @@ type differentiable struct {
 func differences(t *testing.T, d nn.Device) {
 	b := bench{t, d}
 	for _, l := range b.differentiables() {
-		t.Run(l.name, func(t *testing.T) {
+		sub(t, l.name, func(t *testing.T) {
 			r := b.buffer(len(l.y.Host), 99)
 			value := func() float64 {
 				l.forward()
@@ -52,7 +52,7 @@ func differences(t *testing.T, d nn.Device) {
 		if spec.N > 10 {
 			continue
 		}
-		t.Run(specName(spec), func(t *testing.T) {
+		sub(t, specName(spec), func(t *testing.T) {
 			src := b.source(spec)
 			dlogits := b.compute(spec, src...)[1]
 			k, dst := b.compile(spec), b.results(spec)

@@ -14,7 +14,7 @@ func flags(t *testing.T, d nn.Device) {
 		if composed == nil {
 			continue
 		}
-		t.Run(specName(spec), func(t *testing.T) {
+		sub(t, specName(spec), func(t *testing.T) {
 			b := bench{t, d}
 			src := b.source(spec)
 			got := b.compute(spec, src...)
@@ -23,13 +23,13 @@ func flags(t *testing.T, d nn.Device) {
 			}
 		})
 	}
-	t.Run("add, relu", func(t *testing.T) {
+	sub(t, "add, relu", func(t *testing.T) {
 		b := bench{t, d}
 		spec := nn.Add{Len: 100, ReLU: true}
 		src := b.source(spec)
 		closeTo(t, spec, 0, b.compute(spec, src...)[0].Host, b.rectified(b.compute(nn.Add{Len: 100}, src...)[0].Host))
 	})
-	t.Run("dropout, mask", func(t *testing.T) {
+	sub(t, "dropout, mask", func(t *testing.T) {
 		b := bench{t, d}
 		spec := nn.Dropout{Len: 100, Rate: 0.2, Mask: true}
 		src := b.source(spec)

@@ -10,7 +10,7 @@ import (
 // lossFormula compares the loss with its definition in float64, with large logits and equal ones among them.
 func lossFormula(t *testing.T, d nn.Device) {
 	for _, spec := range losses {
-		t.Run(specName(spec), func(t *testing.T) {
+		sub(t, specName(spec), func(t *testing.T) {
 			b := bench{t, d}
 			src := b.source(spec)
 			logits, labels := src[0].Host, src[1].Host

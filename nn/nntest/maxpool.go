@@ -11,7 +11,7 @@ import (
 func maxPoolWhere(t *testing.T, d nn.Device) {
 	for _, p := range append(smallPools, realMaxPools...) {
 		spec := nn.MaxPoolForward{Pool: p}
-		t.Run(specName(spec), func(t *testing.T) {
+		sub(t, specName(spec), func(t *testing.T) {
 			b := bench{t, d}
 			x := b.buffer(p.Src.Len(), 1)
 			for i, v := range x.Host { // -1, 0, 1 or 2: many are equal

@@ -16,7 +16,7 @@ func naive(t *testing.T, d nn.Device) {
 		if oracle == nil {
 			continue
 		}
-		t.Run(specName(spec), func(t *testing.T) {
+		sub(t, specName(spec), func(t *testing.T) {
 			b := bench{t, d}
 			src := b.source(spec)
 			dst := b.compute(spec, src...)

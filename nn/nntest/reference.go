@@ -15,7 +15,7 @@ func againstReference(t *testing.T, d nn.Device) {
 	reference := purego.New()
 	defer reference.Close()
 	for _, spec := range allSpecs() {
-		t.Run(specName(spec), func(t *testing.T) {
+		sub(t, specName(spec), func(t *testing.T) {
 			b, ref := bench{t, d}, bench{t, reference}
 			got, want := b.compute(spec, b.source(spec)...), ref.compute(spec, ref.source(spec)...)
 			for i := range want {

@@ -30,9 +30,7 @@ func Run(t *testing.T, newDevice func(t testing.TB) nn.Device) {
 		suite = append(suite, part{"golden " + file, func(t *testing.T, d nn.Device) { GoldenStep(t, d, file) }})
 	}
 	for _, s := range suite {
-		t.Run(s.name, func(t *testing.T) {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
+		sub(t, s.name, func(t *testing.T) {
 			d := newDevice(t)
 			defer func() {
 				if err := d.Close(); err != nil {
@@ -42,4 +40,13 @@ func Run(t *testing.T, newDevice func(t testing.TB) nn.Device) {
 			s.test(t, d)
 		})
 	}
+}
+
+// sub is t.Run with the thread locked, as devices want it.
+func sub(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		test(t)
+	})
 }

@@ -48,7 +48,7 @@ func optimizers(t *testing.T, d nn.Device) {
 		{"sgd with momentum, weight decay and scaled gradients", nn.SGDUpdate{Len: n}, 3, decay, 0, 0.8, sgd(0.8, decay, false)},
 		{"nesterov", nn.SGDUpdate{Len: n, Nesterov: true}, 1, decay, 0, 0.8, sgd(0.8, decay, true)},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		sub(t, c.name, func(t *testing.T) {
 			b := bench{t, d}
 			lens, _ := nn.Operands(c.spec)
 			value, k := b.buffer(n, 1), b.compile(c.spec)
@@ -85,7 +85,7 @@ func optimizers(t *testing.T, d nn.Device) {
 		})
 	}
 
-	t.Run("sum of squares", func(t *testing.T) {
+	sub(t, "sum of squares", func(t *testing.T) {
 		// In float32 the sum would stop growing at 2^24.
 		const n = 1<<24 + 1<<22
 		b := bench{t, d}
