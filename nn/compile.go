@@ -29,6 +29,9 @@ type ProgramConfig struct {
 	SyncBatchNorm func(values []float32) error
 	// SyncBatch is the number of images on all ranks that share moments, this rank's included; 0 without SyncBatchNorm.
 	SyncBatch int
+	// Stops are parameters that Backward's ready should be told of at once. An Accelerator runs what lies between two of
+	// them as one, and tells of the others when it comes to the next of these, or to the end.
+	Stops []int
 	// Unfused leaves every operation on its own. For tests: the numbers are the same but for rounding.
 	Unfused bool
 }
@@ -66,7 +69,8 @@ func (c ProgramConfig) listing() (*network, *listing, error) {
 		return nil, nil, err
 	}
 	if !c.Unfused {
-		l.fuse()
+		_, accelerated := c.Device.(Accelerator)
+		l.fuse(accelerated)
 	}
 	for _, i := range l.instrs {
 		if s, ok := i.spec.(BatchNormForward); ok && c.SyncBatch > 0 {
@@ -90,20 +94,36 @@ func Compile(cfg ProgramConfig) (*Program, error) {
 		return nil, err
 	}
 	p := &Program{
-		params: cfg.Params, batch: cfg.Batch, classes: net.classes, training: cfg.Training, net: net, sync: cfg.SyncBatchNorm,
+		params: cfg.Params, batch: cfg.Batch, side: cfg.Side, classes: net.classes, training: cfg.Training, net: net,
+		device: cfg.Device, sync: cfg.SyncBatchNorm,
+	}
+	p.acc, _ = cfg.Device.(Accelerator)
+	half := p.acc != nil && p.acc.HalfActivations()
+	if half {
+		if err := l.halve(); err != nil {
+			return nil, err
+		}
+	}
+	if p.acc != nil {
+		p.pixels, err = p.acc.AllocLocal(p.pixelLen(), half)
+	} else {
+		p.pixels, err = cfg.Device.Alloc(p.pixelLen())
 	}
 	for _, in := range []struct {
 		to     *Buffer
 		length int
-	}{{&p.pixels, cfg.Batch * cfg.Side * cfg.Side}, {&p.labels, cfg.Batch}, {&p.scale, 1}, {&p.key, 2}} {
-		if *in.to, err = cfg.Device.Alloc(in.length); err != nil {
-			return nil, fmt.Errorf("allocating the program's input: %w", err)
+	}{{&p.labels, cfg.Batch}, {&p.scale, 1}, {&p.key, 2}, {&p.stats, 2}} {
+		if err == nil {
+			*in.to, err = cfg.Device.Alloc(in.length)
 		}
 	}
-	all, offsets, total := l.plan()
-	arena, err := cfg.Device.Alloc(total)
 	if err != nil {
-		return nil, fmt.Errorf("allocating %d elements for activations: %w", total, err)
+		return nil, fmt.Errorf("allocating the program's input: %w", err)
+	}
+	all, offsets, total := l.plan()
+	arena, err := p.allocArena(total)
+	if err != nil {
+		return nil, fmt.Errorf("allocating %d bytes for activations: %w", elementBytes*total, err)
 	}
 	places := make(map[*memory]Buffer, len(all))
 	for i, m := range all {
@@ -117,9 +137,19 @@ func Compile(cfg ProgramConfig) (*Program, error) {
 		}
 		b.add(i, kernel)
 	}
-	p.logits, p.stats, p.activations = b.buffer(l.logits), b.buffer(l.loss), total
+	p.logits, p.activations = b.buffer(l.logits), total
 	p.SetLossScale(1 / float32(p.batch))
-	return p, nil
+	if p.acc != nil {
+		err = p.prepareParts(cfg.Stops)
+	}
+	return p, err
+}
+
+func (p *Program) allocArena(length int) (Buffer, error) {
+	if p.acc != nil {
+		return p.acc.AllocLocal(length, false)
+	}
+	return p.device.Alloc(length)
 }
 
 // binder turns instructions into a program's steps.
@@ -136,6 +166,7 @@ func (b *binder) buffer(v *value) Buffer {
 	switch h := whole.home; h.kind {
 	case inArena:
 		buf = b.places[whole.mem]
+		buf.Half = whole.half
 	case inPixels:
 		buf = b.p.pixels
 	case inLabels:
@@ -144,6 +175,8 @@ func (b *binder) buffer(v *value) Buffer {
 		buf = b.p.scale
 	case inKey:
 		buf = b.p.key
+	case inStats:
+		buf = b.p.stats
 	case inParams:
 		buf = b.params.Value(h.index)
 	case inGrads:
@@ -160,19 +193,19 @@ func (b *binder) buffer(v *value) Buffer {
 
 func (b *binder) add(i *instr, kernel Kernel) {
 	p := b.p
-	s := step{kernel: kernel, spec: i.spec, kind: p.kind(i.spec), sync: i.sync}
+	s := step{Step: Step{Spec: i.spec, Kernel: kernel}, kind: p.kind(i.spec), sync: i.sync}
 	if p.sync == nil {
 		s.sync = -1
 	}
 	_, s.moments = i.spec.(BatchNormMoments)
 	for _, v := range i.dst {
-		s.dst = append(s.dst, b.buffer(v))
+		s.Dst = append(s.Dst, b.buffer(v))
 		if v.home.kind == inGrads {
 			s.ready = slices.Insert(s.ready, 0, v.home.index) // the later parameter first
 		}
 	}
 	for _, v := range i.src {
-		s.src = append(s.src, b.buffer(v))
+		s.Src = append(s.Src, b.buffer(v))
 	}
 	if i.backward {
 		p.backward, p.backwardFLOPs = append(p.backward, s), p.backwardFLOPs+FLOPs(i.spec)

@@ -2,20 +2,33 @@ package nn
 
 import "errors"
 
-// Buffer is a span of a device's memory that holds float32 elements. Exactly one of the two is set: Host for
-// devices that compute in the process's own memory (purego, oneDNN), Device for an accelerator's address.
+// Buffer is a span of a device's memory. A device that computes in the process's own memory (purego, oneDNN) sets Host
+// alone. An Accelerator sets Device, its address, and, for what the host reads or writes, Host too: a mirror of the
+// same elements, which is only as fresh as the last Push or Pull.
 type Buffer struct {
 	Host   []float32
 	Device uintptr
+	// Half says that the elements are bfloat16, not float32: activations on an Accelerator that keeps them so. There is
+	// no mirror then.
+	Half bool
 }
 
 // Slice is the n elements from offset on.
 func (b Buffer) Slice(offset, n int) Buffer {
 	if b.Host != nil {
-		return Buffer{Host: b.Host[offset : offset+n : offset+n]}
+		b.Host = b.Host[offset : offset+n : offset+n]
 	}
-	const float32Bytes = 4
-	return Buffer{Device: b.Device + uintptr(offset)*float32Bytes}
+	if b.Device != 0 {
+		b.Device += uintptr(offset) * b.elementBytes()
+	}
+	return b
+}
+
+func (b Buffer) elementBytes() uintptr {
+	if b.Half {
+		return elementBytes / 2
+	}
+	return elementBytes
 }
 
 // Device compiles operations into kernels and owns the memory that they work on. A device is used by one OS thread
@@ -28,7 +41,8 @@ type Device interface {
 	// Compile prepares a kernel for one operation at fixed shapes. It returns ErrUnsupported (wrapped) for an
 	// operation that the device does not have.
 	Compile(spec Spec) (Kernel, error)
-	// Alloc returns n zeroed float32 elements, aligned to 64 bytes. Free it with Close of the device.
+	// Alloc returns n zeroed float32 elements that the host can read and write, aligned to 64 bytes. Free it with Close
+	// of the device.
 	Alloc(n int) (Buffer, error)
 	// Close releases every kernel's and buffer's memory. No kernel may run after it.
 	Close() error

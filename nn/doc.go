@@ -7,7 +7,7 @@
 // Several programs share one Params: one for the training batch, one for an uneven last batch, one for evaluation.
 //
 //	params, err := nn.NewParams(device, 28, model)
-//	params.Init(seed)
+//	err = params.Init(seed)
 //	program, err := nn.Compile(nn.ProgramConfig{Device: device, Params: params, Batch: 256, Side: 28, Build: model, Training: true})
 //	pixels, labels := program.Input() // fill them
 //	program.SetLossScale(1.0 / 256)

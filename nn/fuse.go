@@ -11,15 +11,18 @@ import "slices"
 //     of a window is positive if and only if the element that the gradient goes back to is.
 //   - The gradient of a ReLU joins the operation that makes its operand, as that one's mask.
 //   - A convolution writes straight into the concatenation that it is a part of, and the gradients of such a
-//     convolution read straight from the gradient of the concatenation.
-func (l *listing) fuse() {
+//     convolution read straight from the gradient of the concatenation. An accelerator's convolutions want their
+//     operands dense: there the part of the gradient is copied once, rather than by each of its readers.
+func (l *listing) fuse(accelerated bool) {
 	l.fuseReLU()
 	l.accumulate()
 	l.maskConcatenations()
 	l.maskBehindPooling()
 	l.fuseMasks()
 	l.writeThrough()
-	l.readThrough()
+	if !accelerated {
+		l.readThrough()
+	}
 }
 
 // index of an operation; -1 for nil.

@@ -5,7 +5,7 @@ import "math"
 // Init fills the values with PyTorch's default distribution for Conv2d and Linear layers, uniform in ±1/sqrt(fan in)
 // for weights and biases alike; batch norm's weights are 1 and its biases 0, and its running moments are reset. The numbers depend on the seed, the parameter's place in the list and the element
 // alone: every device and every rank gets the same bits.
-func (p *Params) Init(seed uint64) {
+func (p *Params) Init(seed uint64) error {
 	p.resetState()
 	for i, param := range p.List {
 		if param.Layer == "BatchNorm2d" {
@@ -25,6 +25,7 @@ func (p *Params) Init(seed uint64) {
 			p.Value(i).Host[j] = float32(bound * u)
 		}
 	}
+	return p.Push()
 }
 
 // splitmix64 is the generator of Steele, Lea and Flood ("Fast splittable pseudorandom number generators", 2014) as a

@@ -17,6 +17,8 @@ type value struct {
 	// of and at make it a range of channels of a wider value, from channel at on.
 	of *value
 	at int
+	// half says that its elements are bfloat16.
+	half bool
 	// mem is the planned memory; nil for views and values with a home.
 	mem *memory
 }
@@ -35,6 +37,7 @@ const (
 	inLabels
 	inScale
 	inKey
+	inStats
 	inParams
 	inGrads
 	inState // the running mean at index and the running variance behind it
@@ -94,6 +97,7 @@ func lower(net *network) (*listing, error) {
 		v.home = home{inGrads, i}
 	}
 	l.logits, l.loss = l.values[net.logits][0], l.values[net.loss][0]
+	l.loss.home = home{inStats, 0}
 	return &l.listing, nil
 }
 

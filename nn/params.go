@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -29,6 +30,8 @@ type Params struct {
 	// the running variance. StateValues holds them as Values holds the parameters; it is empty without any.
 	State       []Param
 	StateValues Buffer
+
+	device Device
 }
 
 // NewParams allocates the parameters of a model on a device, all zero. The image side matters, for it sets the size of
@@ -38,7 +41,7 @@ func NewParams(device Device, side int, build BuildFunc) (*Params, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Params{List: info.Params, State: info.State}
+	p := &Params{List: info.Params, State: info.State, device: device}
 	if p.Values, err = device.Alloc(info.ParamLen()); err != nil {
 		return nil, fmt.Errorf("allocating %d parameters: %w", info.ParamLen(), err)
 	}
@@ -51,10 +54,21 @@ func NewParams(device Device, side int, build BuildFunc) (*Params, error) {
 		}
 		p.resetState()
 	}
-	return p, nil
+	return p, p.Push()
 }
 
-// resetState sets running means to 0 and running variances to 1.
+// Push brings the values and the state to the device after the host has written to their Host memory, and Pull brings them
+// from there before it reads that. Where the device computes in that memory there is nothing to do.
+func (p *Params) Push() error {
+	return errors.Join(Push(p.device, p.Values), Push(p.device, p.StateValues))
+}
+
+// Pull is described at Push. It waits for what was queued.
+func (p *Params) Pull() error {
+	return errors.Join(Pull(p.device, p.Values), Pull(p.device, p.StateValues))
+}
+
+// resetState sets running means to 0 and running variances to 1, on the host.
 func (p *Params) resetState() {
 	for i, s := range p.State {
 		v := p.StateValue(i).Host

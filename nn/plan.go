@@ -11,9 +11,9 @@ type memory struct{ lifetime }
 // plan decides which results share memory and where each lies. It returns all stretches, by first use, their offsets
 // in the arena, and its length in elements.
 func (l *listing) plan() (all []*memory, offsets []int, total int) {
-	// The caller reads the logits and the loss after the step.
+	// The caller reads the logits after the step.
 	end := len(l.instrs) - 1
-	lastUse := map[*value]int{root(l.logits): end, root(l.loss): end}
+	lastUse := map[*value]int{root(l.logits): end}
 	use := func(v *value, at int) { lastUse[root(v)] = max(lastUse[root(v)], at) }
 	for at, i := range l.instrs {
 		for _, v := range i.src {
@@ -38,7 +38,7 @@ func (l *listing) plan() (all []*memory, offsets []int, total int) {
 					continue
 				}
 			}
-			v.mem = &memory{lifetime{length: v.length, first: at, last: lastUse[v]}}
+			v.mem = &memory{lifetime{length: v.float32s(), first: at, last: lastUse[v]}}
 			all = append(all, v.mem)
 		}
 	}
@@ -48,6 +48,14 @@ func (l *listing) plan() (all []*memory, offsets []int, total int) {
 	}
 	offsets, total = planArena(lives)
 	return all, offsets, total
+}
+
+// float32s is the memory that the value needs, in the size of a float32.
+func (v *value) float32s() int {
+	if v.half {
+		return (v.length + 1) / 2
+	}
+	return v.length
 }
 
 // root is the value that v is a part of, or v itself.

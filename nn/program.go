@@ -11,14 +11,23 @@ import (
 // thread that its device is bound to. Its memory lives until the device is closed.
 type Program struct {
 	params            *Params
-	batch, classes    int
+	batch, side       int
+	classes           int
 	training          bool
 	net               *network
 	forward, backward []step
 
+	device Device
+	acc    Accelerator // the device, if it is one
+	// forwardParts and backwardParts are the steps as an accelerator runs them.
+	forwardParts, backwardParts []part
+	arrival                     Transfer // of stats; nil when nothing is under way
+
 	pixels, labels, scale, key Buffer
 	logits, stats              Buffer
-	activations                int // elements of the arena
+	fresh                      bool      // the accelerator has the loss scale
+	fetched                    []float32 // of Logits, on an accelerator
+	activations                int       // elements of the arena
 
 	sync func([]float32) error
 
@@ -29,15 +38,13 @@ type Program struct {
 	ran bool
 }
 
-// step is one operation bound to its memory.
+// step is one operation of a program.
 type step struct {
-	kernel   Kernel
-	spec     Spec
-	dst, src []Buffer
-	kind     int   // index in Program.profile
-	ready    []int // parameters whose gradients it finishes
-	sync     int   // index in dst of what ranks average, or -1
-	moments  bool  // that is a mean and a variance
+	Step
+	kind    int   // index in Program.profile
+	ready   []int // parameters whose gradients it finishes
+	sync    int   // index in Dst of what ranks average, or -1
+	moments bool  // that is a mean and a variance
 }
 
 // Stats is the outcome of a forward pass.
@@ -60,22 +67,45 @@ func (p *Program) Batch() int { return p.batch }
 // Classes is the number of logits of a sample.
 func (p *Program) Classes() int { return p.classes }
 
-// Input is the memory to fill before Forward: pixels [Batch, Side, Side] in 0..1, and labels [Batch], class numbers.
+// Input is the memory to fill before Forward: pixels [Batch, Side, Side] in 0..1, and labels [Batch], class numbers. On an
+// Accelerator pixels is nil: use Load or LoadImages.
 func (p *Program) Input() (pixels, labels []float32) { return p.pixels.Host, p.labels.Host }
 
 // Load copies a batch to Input. It panics if the lengths differ from Input's.
-func (p *Program) Load(pixels, labels []float32) {
-	if len(pixels) != len(p.pixels.Host) || len(labels) != len(p.labels.Host) {
+func (p *Program) Load(pixels, labels []float32) error {
+	if len(pixels) != p.pixelLen() || len(labels) != p.batch {
 		panic(fmt.Sprintf("nn: a batch of %d pixels and %d labels for a program that takes %d and %d",
-			len(pixels), len(labels), len(p.pixels.Host), len(p.labels.Host)))
+			len(pixels), len(labels), p.pixelLen(), p.batch))
+	}
+	copy(p.labels.Host, labels)
+	if p.acc != nil {
+		return p.acc.Put(p.pixels, pixels)
 	}
 	copy(p.pixels.Host, pixels)
-	copy(p.labels.Host, labels)
+	return nil
 }
+
+// TakesImages says that LoadImages works: the device is an Accelerator.
+func (p *Program) TakesImages() bool { return p.acc != nil }
+
+// LoadImages is Load for images [Batch, r.From, r.From] of bytes, which an Accelerator resamples to Side x Side.
+func (p *Program) LoadImages(images []byte, r *Resampling, labels []float32) error {
+	if len(images) != p.batch*r.From*r.From || len(labels) != p.batch {
+		panic(fmt.Sprintf("nn: a batch of %d bytes and %d labels for a program that takes %d and %d",
+			len(images), len(labels), p.batch*r.From*r.From, p.batch))
+	}
+	copy(p.labels.Host, labels)
+	return p.acc.PutImages(p.pixels, images, p.batch, p.side, r)
+}
+
+func (p *Program) pixelLen() int { return p.batch * p.side * p.side }
 
 // SetLossScale sets the factor of the summed loss and its gradients, from the next Forward on. It is 1/Batch at
 // first; where ranks share a global batch and sum their gradients, it is 1/(global batch) on each.
-func (p *Program) SetLossScale(s float32) { p.scale.Host[0] = s }
+func (p *Program) SetLossScale(s float32) {
+	p.fresh = p.fresh && p.scale.Host[0] == s
+	p.scale.Host[0] = s
+}
 
 // SetDropoutKey chooses which elements the dropout layers drop, from the next Forward on. The same key gives the same
 // elements on every device.
@@ -85,27 +115,61 @@ func (p *Program) SetDropoutKey(key uint64) {
 
 // Forward computes the logits and the loss of the batch in Input.
 func (p *Program) Forward() (Stats, error) {
+	if err := p.Start(); err != nil {
+		return Stats{}, err
+	}
+	return p.Stats()
+}
+
+// Start is the first half of Forward: on an Accelerator it returns when the work is queued, and Backward may follow
+// before Stats, the second half, which must be called before the next Start.
+func (p *Program) Start() error {
 	for i, l := range p.labels.Host {
 		if c := int(l); float32(c) != l || c < 0 || c >= p.classes {
-			return Stats{}, fmt.Errorf("%w: sample %d has label %v, the model has %d classes", ErrLabel, i, l, p.classes)
+			return fmt.Errorf("%w: sample %d has label %v, the model has %d classes", ErrLabel, i, l, p.classes)
 		}
 	}
 	p.ran = false
-	if err := p.run(p.forward, nil); err != nil {
-		return Stats{}, fmt.Errorf("forward: %w", err)
+	var err error
+	if p.acc != nil {
+		err = p.startParts()
+	} else {
+		err = p.run(p.forward, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("forward: %w", err)
 	}
 	p.ran = p.training
+	return nil
+}
+
+// Stats waits for the outcome of Start.
+func (p *Program) Stats() (Stats, error) {
+	if p.arrival != nil {
+		err := p.arrival.Wait()
+		p.arrival = nil
+		if err != nil {
+			return Stats{}, fmt.Errorf("forward: %w", err)
+		}
+	}
 	return Stats{Loss: float64(p.stats.Host[0]), Correct: int(p.stats.Host[1])}, nil
 }
 
 // Backward writes the gradients of the last Forward's loss over Params.Grads. It calls ready, which may be nil, on
-// this thread as soon as a parameter's gradient is final, late layers first; each parameter is named once.
+// this thread as soon as a parameter's gradient is final, late layers first; each parameter is named once. On an
+// Accelerator it is final for what is queued from then on: Backward and ready's caller do not wait for it.
 func (p *Program) Backward(ready func(param int)) error {
 	if !p.ran {
 		return ErrOrder
 	}
 	p.ran = false
-	if err := p.run(p.backward, ready); err != nil {
+	var err error
+	if p.acc != nil {
+		err = p.runParts(p.backwardParts, ready)
+	} else {
+		err = p.run(p.backward, ready)
+	}
+	if err != nil {
 		return fmt.Errorf("backward: %w", err)
 	}
 	return nil
@@ -115,11 +179,11 @@ func (p *Program) run(steps []step, ready func(int)) error {
 	begin := time.Now()
 	for i := range steps {
 		s := &steps[i]
-		if err := s.kernel.Run(s.dst, s.src); err != nil {
+		if err := s.Kernel.Run(s.Dst, s.Src); err != nil {
 			return err
 		}
 		if s.sync >= 0 {
-			if err := p.average(s); err != nil {
+			if err := p.average(s, s.Dst[s.sync].Host); err != nil {
 				return err
 			}
 		}
@@ -139,10 +203,9 @@ func (p *Program) run(steps []step, ready func(int)) error {
 	return nil
 }
 
-// average makes the moments that a step has left those of all ranks. A variance is not the mean of the ranks' own: the
+// average makes the moments v that a step has left those of all ranks. A variance is not the mean of the ranks' own: the
 // mean square is averaged in its place.
-func (p *Program) average(s *step) error {
-	v := s.dst[s.sync].Host
+func (p *Program) average(s *step, v []float32) error {
 	if !s.moments {
 		return p.sync(v)
 	}
@@ -160,7 +223,15 @@ func (p *Program) average(s *step) error {
 }
 
 // Logits are those of the last Forward, [Batch, Classes]; they are overwritten by the next.
-func (p *Program) Logits() []float32 { return p.logits.Host }
+func (p *Program) Logits() ([]float32, error) {
+	if p.acc == nil {
+		return p.logits.Host, nil
+	}
+	if p.fetched == nil {
+		p.fetched = make([]float32, p.batch*p.classes)
+	}
+	return p.fetched, p.acc.Get(p.fetched, p.logits)
+}
 
 // FLOPs is the arithmetic of one forward and one backward pass over the batch, as the function FLOPs counts it.
 func (p *Program) FLOPs() (forward, backward int64) { return p.forwardFLOPs, p.backwardFLOPs }
@@ -175,5 +246,6 @@ type KindTime struct {
 	Time  time.Duration
 }
 
-// Profile is the time by kind of operation since Compile, in order of first use. The caller must not change it.
+// Profile is the time by kind of operation since Compile, in order of first use; an Accelerator's steps are not timed. The
+// caller must not change it.
 func (p *Program) Profile() []KindTime { return p.profile }

@@ -85,7 +85,9 @@ func newStepper(ctx context.Context, c Config) (s *stepper, err error) {
 	if s.params, err = c.Model.NewParams(s.profile); err != nil {
 		return nil, err
 	}
-	s.params.Init(c.Seed)
+	if err := s.params.Init(c.Seed); err != nil {
+		return nil, err
+	}
 	s.program, err = nn.Compile(nn.ProgramConfig{
 		Device: s.profile, Params: s.params, Batch: c.Batch, Side: c.Model.InputSide, Build: c.Model.Build, Training: true,
 	})

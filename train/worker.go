@@ -134,8 +134,7 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	if err := o.ValidateModel(w.params.List); err != nil {
 		return nil, err
 	}
-	w.params.Init(o.Seed)
-	return w, nil
+	return w, w.params.Init(o.Seed)
 }
 
 func (w *Worker) shardConfig(world, rank int) shard.Config {

@@ -179,7 +179,11 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 		}
 		e.lossSum += stats.Loss * float64(batch.N)
 		e.correct += stats.Correct
-		e.logits = append(e.logits, program.Logits()...)
+		logits, err := program.Logits()
+		if err != nil {
+			return err
+		}
+		e.logits = append(e.logits, logits...)
 		if e.keep {
 			e.pixels = append(e.pixels, pixels...)
 		}

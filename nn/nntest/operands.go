@@ -33,7 +33,7 @@ func (b bench) zeros(n int) nn.Buffer {
 		b.t.Fatalf("alloc %d: %v", n, err)
 	}
 	if len(buf.Host) != n {
-		b.t.Fatalf("alloc %d: %d host elements; this suite needs a device that computes in host memory", n, len(buf.Host))
+		b.t.Fatalf("alloc %d: %d host elements; this suite needs memory that the host can read", n, len(buf.Host))
 	}
 	return buf
 }
@@ -76,10 +76,33 @@ func (b bench) compile(spec nn.Spec) nn.Kernel {
 	return k
 }
 
+// run brings the operands to an accelerator, runs, and brings the results back.
 func (b bench) run(k nn.Kernel, dst, src []nn.Buffer) {
 	b.t.Helper()
+	b.push(dst)
+	b.push(src)
 	if err := k.Run(dst, src); err != nil {
 		b.t.Fatalf("run: %v", err)
+	}
+	for _, buf := range dst {
+		b.pull(buf)
+	}
+}
+
+func (b bench) push(buffers []nn.Buffer) {
+	b.t.Helper()
+	for _, buf := range buffers {
+		if err := nn.Push(b.device, buf); err != nil {
+			b.t.Fatalf("push: %v", err)
+		}
+	}
+}
+
+// pull brings what lies at an accelerator to the host.
+func (b bench) pull(buf nn.Buffer) {
+	b.t.Helper()
+	if err := nn.Pull(b.device, buf); err != nil {
+		b.t.Fatalf("pull: %v", err)
 	}
 }
 

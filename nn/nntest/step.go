@@ -101,11 +101,16 @@ func newGoldenRun(t *testing.T, d nn.Device, g Golden, pixels []float32) *golden
 		t.Fatal(err)
 	}
 	FillGolden(s.params, g.Seed)
+	if err := s.params.Push(); err != nil {
+		t.Fatal(err)
+	}
 	labels := make([]float32, len(g.Labels))
 	for i, l := range g.Labels {
 		labels[i] = float32(l)
 	}
-	s.program.Load(pixels, labels)
+	if err := s.program.Load(pixels, labels); err != nil {
+		t.Fatal(err)
+	}
 	s.update = s.newAdam()
 	if len(g.Params) >= mediumNet {
 		s.flipElement = flipElement
@@ -163,9 +168,13 @@ func (s *goldenRun) forward() nn.Stats {
 		if slices.Index(row, slices.Max(row)) == s.Labels[n] {
 			correct++
 		}
+		logits, err := s.program.Logits()
+		if err != nil {
+			s.Fatal(err)
+		}
 		for c, want := range row {
 			usual := norm(row) / math.Sqrt(float64(len(row)))
-			s.near("logit", float64(s.program.Logits()[n*len(row)+c]), want, goldenTolerance*max(math.Abs(want), usual))
+			s.near("logit", float64(logits[n*len(row)+c]), want, goldenTolerance*max(math.Abs(want), usual))
 		}
 	}
 	if stats.Correct != correct {
@@ -186,6 +195,7 @@ func (s *goldenRun) moments() {
 	if len(s.params.State) != 2*len(s.BatchNormRunning) {
 		s.Fatalf("%d running moments, the golden file has %d batch norm layers", len(s.params.State), len(s.BatchNormRunning))
 	}
+	s.pull(s.params.StateValues)
 	for i, want := range s.BatchNormRunning {
 		for j, w := range []float64{want.MeanL2, want.VarL2} {
 			got := norm(s.params.StateValue(2*i + j).Host)
@@ -198,6 +208,7 @@ func (s *goldenRun) moments() {
 // of the terms of its sum, which are as large as those of the weights of its layer.
 func (s *goldenRun) gradients() {
 	var errors []float64
+	s.pull(s.params.Grads)
 	for i, want := range s.Params {
 		grad := s.params.Grad(i).Host
 		n := float64(len(grad))

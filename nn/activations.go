@@ -1,0 +1,59 @@
+package nn
+
+import "fmt"
+
+// Activations says which operands of a spec are activations, or gradients with respect to activations: an Accelerator
+// may keep them as bfloat16. Parameters, their gradients, moments, losses and bytes it keeps as they are.
+func Activations(spec Spec) (dst, src []bool) {
+	switch s := spec.(type) {
+	case ConvForward:
+		return operandFlags(spec, "a", "a")
+	case ConvBackwardData:
+		return operandFlags(spec, "a", "a-a")
+	case ConvBackwardWeights:
+		return operandFlags(spec, "", "aa")
+	case LinearForward:
+		return operandFlags(spec, "a", "a")
+	case LinearBackwardData:
+		return operandFlags(spec, "a", "a-a")
+	case LinearBackwardWeights:
+		return operandFlags(spec, "", "aa")
+	case AvgPoolForward, MaxPoolForward:
+		return operandFlags(spec, "a", "a")
+	case AvgPoolBackward:
+		return operandFlags(spec, "a", "aa")
+	case MaxPoolBackward:
+		return operandFlags(spec, "a", "a-a")
+	case SigmoidForward, SigmoidBackward, ReLUForward, ReLUBackward, Add, ChannelCopy:
+		return operandFlags(spec, "a", "aa")
+	case Dropout:
+		return operandFlags(spec, "a", "a-a")
+	case BatchNormMoments:
+		return operandFlags(spec, "", "a")
+	case BatchNormForward, BatchNormInference:
+		return operandFlags(spec, "a", "a")
+	case BatchNormBackwardSums:
+		return operandFlags(spec, "", "aa")
+	case BatchNormBackward:
+		return operandFlags(spec, "a", "aa---a")
+	case SoftmaxCrossEntropyForward:
+		return operandFlags(spec, "-a", "a")
+	case AdamUpdate, SGDUpdate, SumOfSquares:
+		return operandFlags(spec, "", "")
+	default:
+		panic(fmt.Sprintf("nn: %T is not a spec of this package", s))
+	}
+}
+
+// operandFlags has a flag for each operand of a spec: whether its letter is an a.
+func operandFlags(spec Spec, dst, src string) (dstFlags, srcFlags []bool) {
+	flags := func(lens []int, letters string) []bool {
+		f := make([]bool, len(lens))
+		for i := range f {
+			f[i] = i < len(letters) && letters[i] == 'a'
+		}
+		return f
+	}
+	d, s := Operands(spec)
+	return flags(d, dst), flags(s, src)
+}
