@@ -69,6 +69,20 @@ func bilinear(from, to int) (start []int, weight []uint32, taps int) {
 	return start, weight, taps
 }
 
+// ResizeTaps is what a Resizer computes with, for a device that does the same: bounds [to, 2] are each output pixel's first
+// input pixel and the number of them that count, coeffs [to, taps] their weights in units of 2^-22. Both passes use them.
+// It panics unless both sizes are positive.
+func ResizeTaps(from, to int) (bounds, coeffs []int32, taps int) {
+	r := NewResizer(from, to)
+	for _, first := range r.start {
+		bounds = append(bounds, int32(first), int32(r.taps))
+	}
+	for _, k := range r.weight {
+		coeffs = append(coeffs, int32(k))
+	}
+	return bounds, coeffs, r.taps
+}
+
 // Bytes resizes src [from, from] into dst [to, to].
 func (r *Resizer) Bytes(dst, src []byte) {
 	if r.from == r.to { // PIL copies then, and the weights would give the same
