@@ -88,7 +88,9 @@ func TestLateGradientsAreReadyFirst(t *testing.T) {
 	if !slices.Equal(order, want) {
 		t.Errorf("ready in the order %v, want %v", order, want)
 	}
-	told, err := nn.ProgramConfig{Device: purego.New(), Params: params, Batch: 3, Side: side, Build: small}.GradientOrder()
+	d := purego.New()
+	defer d.Close()
+	told, err := nn.ProgramConfig{Device: d, Params: params, Batch: 3, Side: side, Build: small}.GradientOrder()
 	if err != nil || !slices.Equal(told, want) {
 		t.Errorf("GradientOrder says %v (%v), want %v", told, err, want)
 	}
