@@ -1,0 +1,15 @@
+// Package cuda is the device of NVIDIA GPUs: convolutions by cuDNN, matrix products by cuBLAS, everything else by the
+// kernels of package kernels, which NVRTC compiles when a device is opened. The driver is spoken to through
+// gorgonia.org/cu. All of these libraries are loaded when a device is opened: a binary built with -tags cuda starts on
+// a machine that has none of them, and says what is missing when a GPU is asked for.
+//
+// A Device is an nn.Accelerator with two streams. Work is queued on the compute stream; a second one copies gradients
+// to the host and back beside it, ordered by events. A program's parts run once as they are, to let the libraries load
+// what they need, are then captured as CUDA graphs, and replayed from there on. The memory of a program is planned by
+// package nn; scratch memory that a step needs beside it is shared by all steps, because they run one after another.
+//
+// A Device belongs to one OS thread: lock it with runtime.LockOSThread before New. Nothing here starts a goroutine.
+//
+// Tests run on a real GPU where there is one, and else on package emulator, which is no proof of what the real
+// libraries do: see there.
+package cuda
