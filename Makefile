@@ -14,6 +14,22 @@ SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Packages with goroutines of their own; the race detector needs cgo.
 RACE     := ./allreduce/... ./cluster/... ./collbench/... ./data/... ./scalebench/... ./train/...
 
+# The GPU build needs no CUDA toolkit: a header of ours and a stand-in for libcuda that loads the driver at run time.
+# `make build-cuda CUDA_HOME=/usr/local/cuda-11.8` takes that toolkit's header and libcuda instead; such a binary starts only
+# beside a driver. A CUDA_HOME of the environment does not count: cu needs a toolkit of CUDA 11.
+# The tag is gpu: cuda would switch on Gorgonia's own CUDA engine, which does not compile here.
+ifeq ($(origin CUDA_HOME),command line)
+CUDA_INCLUDE := $(CUDA_HOME)/include
+CUDA_LINK    := $(CUDA_HOME)/lib64/stubs
+CUDA_STUB    :=
+else
+CUDA_INCLUDE := $(CURDIR)/nn/cuda/include
+CUDA_LINK    := $(CURDIR)/build/cuda
+CUDA_STUB    := build/cuda/libcuda.a
+endif
+# What go needs in its environment for -tags gpu, beside $(CUDA_STUB). Go's own flags (-O2 -g) stay.
+CUDA_ENV = CGO_CFLAGS='$(shell $(GO) env CGO_CFLAGS) "-I$(CUDA_INCLUDE)"' CGO_LDFLAGS='$(shell $(GO) env CGO_LDFLAGS) "-L$(CUDA_LINK)"'
+
 .PHONY: help
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +46,15 @@ setup: ## install what is missing of oneDNN and the data set (needs root or sudo
 .PHONY: build
 build: setup ## build bin/ringloom with the oneDNN device
 	$(GO) build -tags onednn -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
+
+.PHONY: build-cuda
+build-cuda: setup $(CUDA_STUB) ## build bin/ringloom with the oneDNN and CUDA devices (needs no CUDA toolkit)
+	$(CUDA_ENV) $(GO) build -tags 'onednn gpu' -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
+
+build/cuda/libcuda.a: $(wildcard nn/cuda/stub/*.[ch] nn/cuda/include/*.h)
+	@mkdir -p build/cuda
+	$(CC) -std=gnu11 -Wall -Wextra -Werror -O2 -g -fPIC -fvisibility=hidden -Inn/cuda/include -c nn/cuda/stub/forward.c -o build/cuda/forward.o
+	rm -f $@ && $(AR) rcs $@ build/cuda/forward.o
 
 .PHONY: build-purego
 build-purego: ## build bin/ringloom without any C library (slow reference device)
@@ -90,4 +115,4 @@ shaped: build ## measure the ring between hosts in network namespaces with shape
 
 .PHONY: clean
 clean: ## remove what make build made
-	rm -rf bin
+	rm -rf bin build

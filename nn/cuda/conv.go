@@ -1,0 +1,214 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"ringloom/nn"
+	"ringloom/nn/cuda/kernels"
+	"ringloom/nn/cuda/libs"
+)
+
+type (
+	convForward         struct{ nn.ConvForward }
+	convBackwardData    struct{ nn.ConvBackwardData }
+	convBackwardWeights struct{ nn.ConvBackwardWeights }
+)
+
+// elementBytes is the size of an activation.
+func elementBytes(half bool) int64 {
+	if half {
+		return float32Bytes / 2
+	}
+	return float32Bytes
+}
+
+func pitched(i nn.Image) bool { return i.PixelPitch() != i.C }
+
+func pixels(i nn.Image) int64 { return int64(i.N) * int64(i.H) * int64(i.W) }
+
+func (c convForward) needs(d *Device, o operands) (n needs, err error) {
+	half := o.dst[0].Half
+	way, err := d.choose(forwardPass, c.Conv, half, c.epilogue())
+	if err != nil {
+		return n, err
+	}
+	n.atLeast(scratchWorkspace, way.workspaceBytes())
+	if pitched(c.Dst) {
+		n.atLeast(scratchA, elementBytes(half)*int64(c.Dst.Len()))
+	}
+	return n, nil
+}
+
+// epilogue is what follows the sum of products.
+func (c convForward) epilogue() epilogue {
+	return epilogue{bias: !c.NoBias, relu: c.ReLU, pitched: pitched(c.Dst)}
+}
+
+func (c convForward) emit(e *emitter, o operands) error {
+	half := o.dst[0].Half
+	way, err := e.device.choose(forwardPass, c.Conv, half, c.epilogue())
+	if err != nil {
+		return err
+	}
+	w, err := e.use(convWeights(c.Conv, o.src[1], half))
+	if err != nil {
+		return err
+	}
+	x, y, sum := o.src[0].Device, o.dst[0].Device, o.dst[0].Device
+	var bias uintptr
+	if !c.NoBias {
+		bias = o.src[2].Device
+	}
+	workspace, bytes := e.scratch(scratchWorkspace), way.workspaceBytes()
+	if way.fused {
+		e.do("cudnn conv+bias", func() error {
+			return way.conv.ForwardBias(way.algorithm, x, w, bias, y, workspace, bytes, c.ReLU)
+		})
+		return nil
+	}
+	if pitched(c.Dst) {
+		sum = e.scratch(scratchA)
+	}
+	e.do("cudnn conv", func() error { return way.conv.Forward(way.algorithm, x, w, sum, workspace, bytes, 0) })
+	if c.epilogue() != (epilogue{}) {
+		e.biasAct(c.Dst, half, y, sum, bias, c.ReLU)
+	}
+	return nil
+}
+
+// biasAct is y = max(0, x + b), without b where it is 0, and without the maximum unless relu is set. x is dense.
+func (e *emitter) biasAct(i nn.Image, half bool, y, x, b uintptr, relu bool) {
+	e.launch("bias_act"+suffix(half), kernels.Channels(pixels(i), i.C, e.device.info.Multiprocessors),
+		y, int32(i.PixelPitch()), x, b, pixels(i), int32(i.C), flag(relu))
+}
+
+func flag(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (c convBackwardData) needs(d *Device, o operands) (n needs, err error) {
+	half := o.dst[0].Half
+	way, err := d.choose(dataPass, c.Conv, half, epilogue{})
+	if err != nil {
+		return n, err
+	}
+	n.atLeast(scratchWorkspace, way.workspaceBytes())
+	n.gather(c.Dst, half)
+	return n, nil
+}
+
+// gather is the room for a dense copy of an image with a pitch.
+func (n *needs) gather(i nn.Image, half bool) {
+	if pitched(i) {
+		n.atLeast(scratchA, elementBytes(half)*int64(i.Len()))
+	}
+}
+
+// dense is where the elements of an image lie without gaps.
+func (e *emitter) dense(i nn.Image, b nn.Buffer) uintptr {
+	if !pitched(i) {
+		return b.Device
+	}
+	to := e.scratch(scratchA)
+	e.launch("copy_channels"+suffix(b.Half), kernels.Channels(pixels(i), i.C, e.device.info.Multiprocessors),
+		to, int32(i.C), b.Device, int32(i.PixelPitch()), pixels(i), int32(i.C))
+	return to
+}
+
+func (c convBackwardData) emit(e *emitter, o operands) error {
+	half := o.dst[0].Half
+	way, err := e.device.choose(dataPass, c.Conv, half, epilogue{})
+	if err != nil {
+		return err
+	}
+	w, err := e.use(convWeights(c.Conv, o.src[1], half))
+	if err != nil {
+		return err
+	}
+	dx, dy := o.dst[0].Device, e.dense(c.Dst, o.src[0])
+	workspace, bytes, beta := e.scratch(scratchWorkspace), way.workspaceBytes(), float32(flag(c.Accumulate))
+	e.do("cudnn conv.dx", func() error { return way.conv.BackwardData(way.algorithm, w, dy, dx, workspace, bytes, beta) })
+	if c.Mask {
+		e.mask(half, dx, o.mask(true), c.Src.Len())
+	}
+	return nil
+}
+
+// mask makes dx zero where the result of a ReLU was not positive.
+func (e *emitter) mask(half bool, dx, mask uintptr, n int) {
+	e.launch("mask"+suffix(half), e.device.elementwise(n), dx, mask, int64(n))
+}
+
+// repacks says that the gradient of the weights comes in another order or type than it is wanted.
+func (c convBackwardWeights) repacks(half bool) bool {
+	return !convWeights(c.Conv, nn.Buffer{}, half).plain()
+}
+
+func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
+	half := o.src[0].Half
+	way, err := d.choose(weightsPass, c.Conv, half, epilogue{})
+	if err != nil {
+		return n, err
+	}
+	n.atLeast(scratchWorkspace, way.workspaceBytes())
+	n.gather(c.Dst, half)
+	if c.repacks(half) {
+		n.atLeast(scratchB, elementBytes(half)*int64(c.WeightLen()))
+	}
+	if !c.NoBias {
+		n.columnSums(d, c.Dst)
+	}
+	return n, nil
+}
+
+func (c convBackwardWeights) emit(e *emitter, o operands) error {
+	half := o.src[0].Half
+	way, err := e.device.choose(weightsPass, c.Conv, half, epilogue{})
+	if err != nil {
+		return err
+	}
+	x, dy, dw := o.src[1].Device, e.dense(c.Dst, o.src[0]), o.dst[0].Device
+	if c.repacks(half) {
+		dw = e.scratch(scratchB)
+	}
+	workspace, bytes := e.scratch(scratchWorkspace), way.workspaceBytes()
+	e.do("cudnn conv.dw", func() error { return way.conv.BackwardWeights(way.algorithm, x, dy, dw, workspace, bytes, 0) })
+	if taps := c.KernelH * c.KernelW; c.repacks(half) {
+		e.launch("unpack_gradient"+suffix(half), kernels.Transpose(c.Dst.C, taps, c.Src.C, e.device.info.Multiprocessors),
+			o.dst[0].Device, dw, int32(c.Dst.C), int32(c.Src.C), int32(taps))
+	}
+	if !c.NoBias {
+		e.columnSums(o.dst[1].Device, dy, half, nn.Image{N: c.Dst.N, H: c.Dst.H, W: c.Dst.W, C: c.Dst.C})
+	}
+	return nil
+}
+
+// columnSums is the room for the parts of the sums over an image's pixels.
+func (n *needs) columnSums(d *Device, i nn.Image) {
+	_, parts := kernels.ColumnSums(pixels(i), i.C, d.info.Multiprocessors)
+	n.atLeast(scratchSums, 2*float32Bytes*int64(parts)*int64(i.C))
+}
+
+// columnSums adds up each channel of a dense image.
+func (e *emitter) columnSums(dst, x uintptr, half bool, i nn.Image) {
+	l, parts := kernels.ColumnSums(pixels(i), i.C, e.device.info.Multiprocessors)
+	partial := e.scratch(scratchSums)
+	e.launch("column_sums"+suffix(half), l, partial, x, pixels(i), int32(i.C), int32(i.C))
+	e.launch("column_sums_finish", kernels.Finish(parts, i.C), dst, partial, int32(parts), int32(i.C))
+}
+
+// convShape is a convolution as cuDNN is told of it.
+func (d *Device) convShape(c nn.Conv, half bool) libs.ConvShape {
+	s := libs.ConvShape{
+		N: c.Src.N, H: c.Src.H, W: c.Src.W, C: c.Src.C, OutH: c.Dst.H, OutW: c.Dst.W, OutC: c.Dst.C,
+		KernelH: c.KernelH, KernelW: c.KernelW, StrideH: c.StrideH, StrideW: c.StrideW, PadH: c.PadH, PadW: c.PadW,
+		Type: libs.F32, Compute: d.math(),
+	}
+	if half {
+		s.Type = libs.BF16
+	}
+	return s
+}

@@ -1,0 +1,228 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"ringloom/nn"
+	"ringloom/nn/cuda/driver"
+	"ringloom/nn/cuda/libs"
+)
+
+// Device is one GPU. Make it with New.
+type Device struct {
+	opts Options
+	ctx  *driver.Context
+	info driver.Info
+
+	compute, transfers *driver.Stream
+	dnn                *libs.DNN
+	blas               *libs.BLAS
+	functions          functions
+
+	memory  memory
+	scratch scratch
+	staging staging
+	images  map[*nn.Resampling]*tables
+	args    slab
+	single  arguments // of launchNow
+	packed  map[packKey]*packedWeights
+	choices map[string]choice
+	events  eventPool
+	marks   marks
+	graphs  []*driver.Graph
+	tracing *trace
+	closed  bool
+}
+
+var _ nn.Accelerator = (*Device)(nil)
+
+// Available says why no GPU can be used, or returns nil.
+func Available() error {
+	n, err := Count()
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errors.New("the CUDA driver finds no GPU: see nvidia-smi, and CUDA_VISIBLE_DEVICES if it is set")
+	}
+	return libs.Load()
+}
+
+// Count is the number of GPUs that the driver offers.
+func Count() (int, error) {
+	if err := driver.Load(); err != nil {
+		return 0, err
+	}
+	all, err := driver.Devices()
+	return len(all), err
+}
+
+// New opens a GPU on this thread, which must be locked. It compiles the kernels, or takes them from the user's cache.
+func New(o Options) (_ *Device, err error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Precision == "" {
+		o.Precision = TF32
+	}
+	if o.Ordinal, err = find(o); err != nil {
+		return nil, err
+	}
+	if err := libs.Load(); err != nil {
+		return nil, err
+	}
+	d := &Device{
+		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[packKey]*packedWeights{}, choices: map[string]choice{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("opening %s: %w", d.Name(), err), d.Close())
+		}
+	}()
+	if d.ctx, err = driver.Open(o.Ordinal); err != nil {
+		return nil, err
+	}
+	d.info = d.ctx.Info()
+	if d.info.Major < 8 && o.Precision == BF16 {
+		return nil, fmt.Errorf("%s has compute capability %d.%d; bf16 needs 8.0: use --precision float32", d.info.Name, d.info.Major, d.info.Minor)
+	}
+	if d.compute, err = d.ctx.NewStream(); err != nil {
+		return nil, err
+	}
+	if d.transfers, err = d.ctx.NewStream(); err != nil {
+		return nil, err
+	}
+	if d.dnn, err = libs.OpenDNN(d.compute.Handle()); err != nil {
+		return nil, err
+	}
+	if err = d.openBLAS(); err != nil {
+		return nil, err
+	}
+	if d.functions, err = loadFunctions(d.ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// find is the ordinal of the GPU that the options mean.
+func find(o Options) (int, error) {
+	if err := driver.Load(); err != nil {
+		return 0, err
+	}
+	all, err := driver.Devices()
+	if err != nil {
+		return 0, err
+	}
+	var have []string
+	for _, i := range all {
+		if o.UUID != "" && strings.EqualFold(i.UUID, o.UUID) || o.UUID == "" && i.Ordinal == o.Ordinal {
+			return i.Ordinal, nil
+		}
+		have = append(have, fmt.Sprintf("cuda:%d %s (%s)", i.Ordinal, i.Name, i.UUID))
+	}
+	wanted := o.UUID
+	if wanted == "" {
+		wanted = fmt.Sprint(o.Ordinal)
+	}
+	if len(have) == 0 {
+		return 0, errors.New("the CUDA driver finds no GPU: see nvidia-smi, and CUDA_VISIBLE_DEVICES if it is set")
+	}
+	return 0, fmt.Errorf("there is no GPU %s: this machine has %s", wanted, strings.Join(have, ", "))
+}
+
+// blasWorkspaceBytes is what NVIDIA recommends for Hopper; less does for older ones.
+const blasWorkspaceBytes = 32 << 20
+
+// openBLAS gives cuBLAS memory of its own: what it would allocate by itself cannot be captured in a graph.
+func (d *Device) openBLAS() (err error) {
+	if d.blas, err = libs.OpenBLAS(d.compute.Handle()); err != nil {
+		return err
+	}
+	workspace, err := d.memory.alloc(d, blasWorkspaceBytes)
+	if err != nil {
+		return err
+	}
+	return d.blas.SetWorkspace(workspace, blasWorkspaceBytes)
+}
+
+// Name is "cuda:" and the ordinal.
+func (d *Device) Name() string { return fmt.Sprintf("cuda:%d", d.opts.Ordinal) }
+
+// Description names the GPU, its UUID and memory, the versions of driver and libraries, and the precision.
+func (d *Device) Description() string {
+	var versions []string
+	for _, l := range libs.Loaded() {
+		versions = append(versions, l.Name+" "+l.Version)
+	}
+	return fmt.Sprintf("%s (%s), %.0f GiB, compute capability %d.%d, driver for CUDA %d.%d, %s, %s", d.info.Name, d.info.UUID,
+		float64(d.info.MemoryBytes)/(1<<30), d.info.Major, d.info.Minor, d.info.DriverVersion/1000, d.info.DriverVersion%1000/10,
+		strings.Join(versions, ", "), d.opts.Precision)
+}
+
+// Precision is that of the options.
+func (d *Device) Precision() string { return string(d.opts.Precision) }
+
+// HalfActivations is true with BF16.
+func (d *Device) HalfActivations() bool { return d.opts.Precision == BF16 }
+
+// math is how products of float32 are computed.
+func (d *Device) math() libs.Compute {
+	if d.opts.Precision == Float32 {
+		return libs.Strict
+	}
+	return libs.TF32
+}
+
+// Synchronize waits until everything that was queued is done.
+func (d *Device) Synchronize() error {
+	if err := d.compute.Synchronize(); err != nil {
+		return err
+	}
+	return d.transfers.Synchronize()
+}
+
+var errClosed = errors.New("the cuda device is closed")
+
+// Close waits for what is queued and gives all memory back.
+func (d *Device) Close() error {
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	var errs []error
+	keep := func(err error) { errs = append(errs, err) }
+	if d.compute != nil && d.transfers != nil {
+		keep(d.Synchronize())
+	}
+	for _, g := range d.graphs {
+		keep(g.Destroy())
+	}
+	for _, c := range d.choices {
+		keep(c.close())
+	}
+	d.events.close(keep)
+	d.marks.close(keep)
+	if d.dnn != nil {
+		keep(d.dnn.Close())
+	}
+	if d.blas != nil {
+		keep(d.blas.Close())
+	}
+	d.functions.close(keep)
+	d.staging.close(d, keep)
+	d.args.close(d, keep)
+	d.memory.close(d, keep)
+	for _, s := range []*driver.Stream{d.compute, d.transfers} {
+		if s != nil {
+			keep(s.Destroy())
+		}
+	}
+	if d.ctx != nil {
+		keep(d.ctx.Close())
+	}
+	return errors.Join(errs...)
+}

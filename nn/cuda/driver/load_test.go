@@ -1,0 +1,79 @@
+//go:build gpu && cgo
+
+package driver
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// childVariable makes the test binary print what Load and Devices say, and end.
+const childVariable = "RINGLOOM_TEST_DRIVER_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		err := Load()
+		fmt.Println(err)
+		if err == nil {
+			_, err = Devices()
+			fmt.Println(err)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestNoDriver starts a process on a machine whose driver is absent or broken: it must run, and say what is wrong.
+func TestNoDriver(t *testing.T) {
+	fake := func(source string) string { return compileC(t, source, "-shared", "-fPIC") }
+	const errorWords = `
+		int cuGetErrorName(int e, const char **text) { *text = "FAKE_NAME"; return 0; }
+		int cuGetErrorString(int e, const char **text) { *text = "fake text"; return 0; }`
+	folder := t.TempDir()
+	noDevice := fake(errorWords + "int cuInit(unsigned flags) { return 100; }")
+	must(t, os.Rename(noDevice, folder+"/libcuda.so.1"))
+
+	for _, c := range []struct {
+		name, variable, value string
+		lines                 [][]string // words of each line
+	}{
+		{"missing file", "RINGLOOM_LIBCUDA", "/nowhere/libcuda.so.1",
+			[][]string{{"NVIDIA's driver cannot be loaded", "/nowhere/libcuda.so.1: cannot open shared object file", "RINGLOOM_LIBCUDA"}}},
+		{"not a driver", "RINGLOOM_LIBCUDA", fake("int nothing;"),
+			[][]string{{"CUDA does not start", "the driver library has no cuInit", "nvidia-smi"}}},
+		{"failing", "RINGLOOM_LIBCUDA", fake(errorWords + "int cuInit(unsigned flags) { return flags == 0 ? 999 : 0; }"),
+			[][]string{{"CUDA does not start", "cuInit: FAKE_NAME (999): fake text"}}},
+		{"no device, found in a folder", "RINGLOOM_CUDA_PATH", "/nowhere:" + folder,
+			[][]string{{"no GPU", "cuInit: FAKE_NAME (100): fake text", "CUDA_VISIBLE_DEVICES"}}},
+		{"old driver", "RINGLOOM_LIBCUDA", fake(errorWords + "int cuInit(unsigned flags) { return 0; }"),
+			[][]string{{"<nil>"}, {"cuDeviceGetCount", "(302)", "the driver library has no cuDeviceGetCount"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			child := exec.Command(os.Args[0])
+			for _, v := range os.Environ() {
+				if !strings.HasPrefix(v, "RINGLOOM_") {
+					child.Env = append(child.Env, v)
+				}
+			}
+			child.Env = append(child.Env, childVariable+"=1", c.variable+"="+c.value)
+			output, err := child.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			lines := strings.Split(strings.TrimSuffix(string(output), "\n"), "\n")
+			if len(lines) != len(c.lines) {
+				t.Fatalf("got %d lines, want %d:\n%s", len(lines), len(c.lines), output)
+			}
+			for i, words := range c.lines {
+				for _, w := range words {
+					if !strings.Contains(lines[i], w) {
+						t.Errorf("line %d does not contain %q: %s", i+1, w, lines[i])
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,55 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"ringloom/nn"
+	"ringloom/nn/cuda/kernels"
+)
+
+// unary is a kernel y, x, n.
+func unary(name string, n int) simple {
+	return func(e *emitter, o operands) {
+		e.launch(name+suffix(o.dst[0].Half), e.device.elementwise(n), o.dst[0].Device, o.src[0].Device, int64(n))
+	}
+}
+
+// binary is a kernel y, a, b, n.
+func binary(name string, n int) simple {
+	return func(e *emitter, o operands) {
+		e.launch(name+suffix(o.dst[0].Half), e.device.elementwise(n), o.dst[0].Device, o.src[0].Device, o.src[1].Device, int64(n))
+	}
+}
+
+func sigmoidForward(s nn.SigmoidForward) simple   { return unary("sigmoid", s.Len) }
+func sigmoidBackward(s nn.SigmoidBackward) simple { return binary("sigmoid_backward", s.Len) }
+func reluForward(s nn.ReLUForward) simple         { return unary("relu", s.Len) }
+func reluBackward(s nn.ReLUBackward) simple       { return binary("relu_backward", s.Len) }
+
+func add(s nn.Add) simple {
+	return func(e *emitter, o operands) {
+		e.launch("add"+suffix(o.dst[0].Half), e.device.elementwise(s.Len),
+			o.dst[0].Device, o.src[0].Device, o.src[1].Device, int64(s.Len), flag(s.ReLU))
+	}
+}
+
+func dropout(s nn.Dropout) simple {
+	return func(e *emitter, o operands) {
+		e.launch("dropout"+suffix(o.dst[0].Half), e.device.elementwise(s.Len), o.dst[0].Device, o.src[0].Device, o.src[1].Device,
+			o.mask(s.Mask), int64(s.Len), 1/(1-s.Rate), nn.DropoutThreshold(s.Rate), s.Layer)
+	}
+}
+
+func channelCopy(s nn.ChannelCopy) simple {
+	return func(e *emitter, o operands) {
+		e.launch("copy_channels"+suffix(o.dst[0].Half), kernels.Channels(pixels(s.Dst), s.Dst.C, e.device.info.Multiprocessors),
+			o.dst[0].Device, int32(s.Dst.PixelPitch()), o.src[0].Device, int32(s.Src.PixelPitch()), pixels(s.Dst), int32(s.Dst.C))
+	}
+}
+
+func softmaxCrossEntropy(s nn.SoftmaxCrossEntropyForward) simple {
+	return func(e *emitter, o operands) {
+		e.launch("softmax_loss"+suffix(o.dst[1].Half), kernels.SoftmaxLoss(), o.dst[0].Device, o.dst[1].Device,
+			o.src[0].Device, o.src[1].Device, o.src[2].Device, int32(s.N), int32(s.C), s.Smoothing)
+	}
+}

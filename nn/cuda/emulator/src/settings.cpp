@@ -1,0 +1,46 @@
+#include "settings.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "fatal.h"
+
+namespace emulator {
+namespace {
+
+uint64_t number(const char* name, uint64_t fallback) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == 0) return fallback;
+  char* end = nullptr;
+  const uint64_t value = std::strtoull(text, &end, 10);
+  if (*end != 0) fatal("%s is %s; a whole number is wanted", name, text);
+  return value;
+}
+
+bool is(const char* name, const char* wanted) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == 0) return false;
+  if (std::strcmp(text, wanted) != 0) fatal("%s is %s; only %s is known", name, text, wanted);
+  return true;
+}
+
+Settings read() {
+  Settings s;
+  s.devices = static_cast<int>(number("RINGLOOM_EMULATOR_DEVICES", s.devices));
+  s.memory_bytes = number("RINGLOOM_EMULATOR_MEMORY", s.memory_bytes);
+  s.seed = number("RINGLOOM_EMULATOR_SEED", s.seed);
+  s.check_each = is("RINGLOOM_EMULATOR_CHECK", "each");
+  s.leaks_abort = is("RINGLOOM_EMULATOR_LEAKS", "abort");
+  s.trace = is("RINGLOOM_EMULATOR_TRACE", "1");
+  if (const char* cache = std::getenv("RINGLOOM_EMULATOR_CACHE")) s.cache = cache;
+  return s;
+}
+
+}  // namespace
+
+const Settings& settings() {
+  static const Settings s = read();
+  return s;
+}
+
+}  // namespace emulator

@@ -1,0 +1,21 @@
+// What the environment says about the emulated machine. Read once, at the first use.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace emulator {
+
+struct Settings {
+  int devices = 1;                      // RINGLOOM_EMULATOR_DEVICES
+  size_t memory_bytes = size_t{2} << 30;  // RINGLOOM_EMULATOR_MEMORY: bytes of each device
+  uint64_t seed = 0;                    // RINGLOOM_EMULATOR_SEED: 0 runs everything as late as it may, others choose at random
+  bool check_each = false;              // RINGLOOM_EMULATOR_CHECK=each: guard zones are checked after every piece of work
+  bool leaks_abort = false;             // RINGLOOM_EMULATOR_LEAKS=abort: anything left when a context ends is an error
+  bool trace = false;                   // RINGLOOM_EMULATOR_TRACE=1: each piece of work is written to stderr as it runs
+  std::string cache;                    // RINGLOOM_EMULATOR_CACHE: folder of compiled kernels; empty: a temporary one
+};
+
+const Settings& settings();
+
+}  // namespace emulator

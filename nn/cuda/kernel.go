@@ -1,0 +1,312 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"fmt"
+	"slices"
+
+	"ringloom/nn"
+	"ringloom/nn/cuda/driver"
+	"ringloom/nn/cuda/kernels"
+)
+
+// operation computes one spec.
+type operation interface {
+	// needs says which scratch memory it takes on these operands. It may try out ways to compute, and queue work.
+	needs(d *Device, o operands) (needs, error)
+	// emit gives the emitter what is to be queued, each time that it runs on these operands.
+	emit(e *emitter, o operands) error
+}
+
+// operands are those of a run.
+type operands struct{ dst, src []nn.Buffer }
+
+// mask is the operand that Gather.Mask appends.
+func (o operands) mask(set bool) uintptr {
+	if !set {
+		return 0
+	}
+	return o.src[len(o.src)-1].Device
+}
+
+// simple is an operation that needs no scratch memory and tries nothing out.
+type simple func(e *emitter, o operands)
+
+func (simple) needs(*Device, operands) (needs, error) { return needs{}, nil }
+func (s simple) emit(e *emitter, o operands) error    { s(e, o); return nil }
+
+// action is one thing to queue.
+type action struct {
+	name string
+	run  func() error
+}
+
+// emitter collects what an operation queues.
+type emitter struct {
+	device  *Device
+	actions []action
+	args    []arguments // of the launches, used again when the operands change
+	used    int
+	err     error
+	// packed is set where a pass has packed the weights already.
+	packed bool
+}
+
+// launch queues a kernel. It keeps the first error for later.
+func (e *emitter) launch(name string, l kernels.Launch, values ...any) {
+	if e.err != nil {
+		return
+	}
+	f, ok := e.device.functions.byName[name]
+	if !ok {
+		e.err = fmt.Errorf("cuda: there is no kernel %s", name)
+		return
+	}
+	if e.used == len(e.args) {
+		memory, err := e.device.args.take(e.device)
+		if err != nil {
+			e.err = err
+			return
+		}
+		e.args = append(e.args, arguments{memory: memory})
+	}
+	a := &e.args[e.used]
+	e.used++
+	a.set(values)
+	stream, pointers := e.device.compute, a.pointers
+	e.do(name, func() error { return stream.Launch(f, l.Grid, l.Block, 0, pointers) })
+}
+
+// do queues what a library does.
+func (e *emitter) do(name string, run func() error) {
+	e.actions = append(e.actions, action{name, run})
+}
+
+func (e *emitter) reset() { e.actions, e.used, e.err = e.actions[:0], 0, nil }
+
+// scratch is the address of scratch memory.
+func (e *emitter) scratch(use int) uintptr { return e.device.scratch[use].at }
+
+// kernel is a compiled operation.
+type kernel struct {
+	device           *Device
+	spec             nn.Spec
+	op               operation
+	dstLens, srcLens []int
+
+	emitter emitter
+	last    operands // that the emitter's actions are for
+}
+
+// Compile prepares one operation.
+func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
+	if d.closed {
+		return nil, errClosed
+	}
+	if err := spec.Validate(); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	k := &kernel{device: d, spec: spec, op: operationOf(spec), emitter: emitter{device: d}}
+	if k.op == nil {
+		return nil, fmt.Errorf("cuda: %T: %w", spec, nn.ErrUnsupported)
+	}
+	k.dstLens, k.srcLens = nn.Operands(spec)
+	return k, nil
+}
+
+// operationOf is how a spec is computed, or nil.
+func operationOf(spec nn.Spec) operation {
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		return convForward{s}
+	case nn.ConvBackwardData:
+		return convBackwardData{s}
+	case nn.ConvBackwardWeights:
+		return convBackwardWeights{s}
+	case nn.LinearForward:
+		return linearForward{s}
+	case nn.LinearBackwardData:
+		return linearBackwardData{s}
+	case nn.LinearBackwardWeights:
+		return linearBackwardWeights{s}
+	case nn.AvgPoolForward:
+		return avgPoolForward(s)
+	case nn.AvgPoolBackward:
+		return avgPoolBackward(s)
+	case nn.MaxPoolForward:
+		return maxPoolForward(s)
+	case nn.MaxPoolBackward:
+		return maxPoolBackward(s)
+	case nn.SigmoidForward:
+		return sigmoidForward(s)
+	case nn.SigmoidBackward:
+		return sigmoidBackward(s)
+	case nn.ReLUForward:
+		return reluForward(s)
+	case nn.ReLUBackward:
+		return reluBackward(s)
+	case nn.Add:
+		return add(s)
+	case nn.Dropout:
+		return dropout(s)
+	case nn.ChannelCopy:
+		return channelCopy(s)
+	case nn.BatchNormMoments:
+		return batchNormMoments{s}
+	case nn.BatchNormForward:
+		return batchNormForward(s)
+	case nn.BatchNormInference:
+		return batchNormInference(s)
+	case nn.BatchNormBackwardSums:
+		return batchNormBackwardSums{s}
+	case nn.BatchNormBackward:
+		return batchNormBackward(s)
+	case nn.SoftmaxCrossEntropyForward:
+		return softmaxCrossEntropy(s)
+	case nn.AdamUpdate:
+		return adamUpdate(s)
+	case nn.SGDUpdate:
+		return sgdUpdate(s)
+	case nn.SumOfSquares:
+		return sumOfSquares{s}
+	}
+	return nil
+}
+
+// Run queues the operation.
+func (k *kernel) Run(dst, src []nn.Buffer) error {
+	d := k.device
+	if d.closed {
+		return errClosed
+	}
+	if !k.last.same(dst, src) {
+		k.last = operands{}
+		o := operands{slices.Clone(dst), slices.Clone(src)}
+		if err := k.check(o); err != nil {
+			return err
+		}
+		n, err := k.op.needs(d, o)
+		if err == nil {
+			err = d.reserve(n)
+		}
+		if err == nil {
+			k.emitter.reset()
+			err = k.emit(&k.emitter, o)
+		}
+		if err != nil {
+			return fmt.Errorf("%s %v: %w", nn.Kind(k.spec), k.spec, err)
+		}
+		k.last = o
+	}
+	return d.run(k.spec, k.emitter.actions)
+}
+
+func (k *kernel) emit(e *emitter, o operands) error {
+	if err := k.op.emit(e, o); err != nil {
+		return err
+	}
+	return e.err
+}
+
+// run queues actions, and has the time taken of each where the device is traced.
+func (d *Device) run(spec nn.Spec, actions []action) error {
+	for _, a := range actions {
+		if d.tracing != nil {
+			if err := d.tracing.begin(d); err != nil {
+				return err
+			}
+		}
+		if err := a.run(); err != nil {
+			return fmt.Errorf("%s %v: %s: %w", nn.Kind(spec), spec, a.name, err)
+		}
+		if d.tracing != nil {
+			if err := d.tracing.end(d, spec, a.name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// same compares operands by what a launch depends on.
+func (o operands) same(dst, src []nn.Buffer) bool {
+	equal := func(a, b nn.Buffer) bool { return a.Device == b.Device && a.Half == b.Half }
+	return len(o.dst) > 0 && slices.EqualFunc(o.dst, dst, equal) && slices.EqualFunc(o.src, src, equal)
+}
+
+// check refuses operands that are not in the GPU's memory, too few or too many, or of a type that the kernels do not mix.
+func (k *kernel) check(o operands) error {
+	dstHalf, srcHalf := nn.Activations(k.spec)
+	for _, side := range []struct {
+		name    string
+		buffers []nn.Buffer
+		lens    []int
+		half    []bool
+	}{{"dst", o.dst, k.dstLens, dstHalf}, {"src", o.src, k.srcLens, srcHalf}} {
+		if len(side.buffers) != len(side.lens) {
+			return fmt.Errorf("cuda: %s takes %d operands in %s, not %d", nn.Kind(k.spec), len(side.lens), side.name, len(side.buffers))
+		}
+		for i, b := range side.buffers {
+			if b.Device == 0 {
+				return fmt.Errorf("cuda: %s: %s[%d] is not in the GPU's memory", nn.Kind(k.spec), side.name, i)
+			}
+			if b.Host != nil && len(b.Host) != side.lens[i] {
+				return fmt.Errorf("cuda: %s: %s[%d] has %d elements, not %d", nn.Kind(k.spec), side.name, i, len(b.Host), side.lens[i])
+			}
+			if b.Half != (side.half[i] && o.half(k.spec)) {
+				return fmt.Errorf("cuda: %s: %s[%d] is of the wrong type", nn.Kind(k.spec), side.name, i)
+			}
+		}
+	}
+	return nil
+}
+
+// half says whether the activations among the operands are bfloat16.
+func (o operands) half(spec nn.Spec) bool {
+	dst, src := nn.Activations(spec)
+	for i, is := range dst {
+		if is {
+			return o.dst[i].Half
+		}
+	}
+	for i, is := range src {
+		if is {
+			return o.src[i].Half
+		}
+	}
+	return false
+}
+
+// suffix is that of a kernel's name for a type of activations.
+func suffix(half bool) string {
+	if half {
+		return "_bf16"
+	}
+	return "_f32"
+}
+
+func (d *Device) elementwise(n int) kernels.Launch {
+	return kernels.Elementwise(int64(n), d.info.Multiprocessors)
+}
+
+// launchNow queues a kernel that is not part of a step.
+func (d *Device) launchNow(name string, l kernels.Launch, values ...any) error {
+	f, ok := d.functions.byName[name]
+	if !ok {
+		return fmt.Errorf("cuda: there is no kernel %s", name)
+	}
+	if d.single.memory == nil {
+		memory, err := d.args.take(d)
+		if err != nil {
+			return err
+		}
+		d.single.memory = memory
+	}
+	d.single.set(values)
+	return d.launch(f, l)
+}
+
+func (d *Device) launch(f driver.Function, l kernels.Launch) error {
+	return d.compute.Launch(f, l.Grid, l.Block, 0, d.single.pointers)
+}

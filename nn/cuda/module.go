@@ -1,0 +1,96 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"ringloom/nn/cuda/driver"
+	"ringloom/nn/cuda/kernels"
+	"ringloom/nn/cuda/libs"
+)
+
+// functions are the kernels of package kernels, loaded.
+type functions struct {
+	module *driver.Module
+	byName map[string]driver.Function
+}
+
+func (f *functions) close(keep func(error)) {
+	if f.module != nil {
+		keep(f.module.Unload())
+	}
+	*f = functions{}
+}
+
+// loadFunctions compiles the kernels for the GPU, unless the cache has them.
+func loadFunctions(ctx *driver.Context) (f functions, err error) {
+	image, err := compiled(ctx.Info())
+	if err != nil {
+		return f, err
+	}
+	if f.module, err = ctx.LoadModule(image); err != nil {
+		return f, fmt.Errorf("loading the kernels (the driver may be older than NVRTC: RINGLOOM_LIBNVRTC names another one): %w", err)
+	}
+	f.byName = map[string]driver.Function{}
+	for _, name := range kernels.Names() {
+		if f.byName[name], err = f.module.Function(name); err != nil {
+			return f, fmt.Errorf("the kernel %s: %w", name, err)
+		}
+	}
+	return f, nil
+}
+
+// compiled is the kernels' PTX for a GPU. It is kept in the user's cache, by everything that it depends on.
+func compiled(info driver.Info) ([]byte, error) {
+	major, minor, err := libs.RTCVersion()
+	if err != nil {
+		return nil, err
+	}
+	options := []string{fmt.Sprintf("--gpu-architecture=compute_%d%d", info.Major, info.Minor), "-std=c++17"}
+	source := kernels.Source()
+	key := sha256.Sum256(fmt.Append(nil, source, options, major, minor, libs.RTCPath()))
+	dir, err := os.UserCacheDir()
+	if err != nil { // a container without HOME: compile every time
+		dir = ""
+	}
+	path := filepath.Join(dir, "ringloom", fmt.Sprintf("kernels-%x.ptx", key[:12]))
+	if dir != "" {
+		if image, err := os.ReadFile(path); err == nil {
+			return image, nil
+		}
+	}
+	image, log, err := libs.CompileRTC(source, "ringloom.cu", options)
+	if err != nil {
+		return nil, fmt.Errorf("compiling the kernels for compute capability %d.%d: %w\n%s", info.Major, info.Minor, err, log)
+	}
+	if dir != "" {
+		if err := write(path, image); err != nil {
+			return nil, fmt.Errorf("keeping the compiled kernels: %w", err)
+		}
+	}
+	return image, nil
+}
+
+// write replaces a file, whole or not at all.
+func write(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

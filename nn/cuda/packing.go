@@ -1,0 +1,126 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"ringloom/nn"
+	"ringloom/nn/cuda/kernels"
+)
+
+// weights are a convolution's, [O, I, HW] in float32, or with HW 1 those of a linear layer. The libraries want them as
+// [O, HW, I], and as bfloat16 where the activations are.
+type weights struct {
+	at       uintptr
+	o, i, hw int
+	half     bool
+}
+
+// plain says that they are wanted as they are.
+func (w weights) plain() bool { return !w.half && (w.hw == 1 || w.i == 1) }
+
+func (w weights) len() int { return w.o * w.i * w.hw }
+
+type packKey = weights
+
+// packedWeights is a copy of weights in the order and type of the libraries. Programs share it: each that uses it fills
+// it first.
+type packedWeights struct {
+	nn.Buffer
+	weights
+}
+
+// pack is the packed copy of w, which is made if there is none yet.
+func (d *Device) pack(w weights) (*packedWeights, error) {
+	if p := d.packed[w]; p != nil {
+		return p, nil
+	}
+	b, err := d.AllocLocal(w.len(), w.half)
+	if err != nil {
+		return nil, err
+	}
+	p := &packedWeights{b, w}
+	d.packed[w] = p
+	return p, nil
+}
+
+// use is where the libraries find w. Unless the pass has packed all its weights, they are packed now.
+func (e *emitter) use(w weights) (uintptr, error) {
+	if w.plain() {
+		return w.at, nil
+	}
+	p, err := e.device.pack(w)
+	if err != nil {
+		return 0, err
+	}
+	if !e.packed {
+		table, err := e.device.packTable([]*packedWeights{p})
+		if err != nil {
+			return 0, err
+		}
+		e.pack(table)
+	}
+	return p.Device, nil
+}
+
+// packTable is what one launch of pack_weights does, for weights of one type.
+type packTable struct {
+	at      uintptr
+	entries int
+	largest int
+	half    bool
+}
+
+// packEntry mirrors pack_entry of the kernels.
+type packEntry struct {
+	src, dst    uint64
+	o, i, hw, _ int32
+}
+
+func (d *Device) packTable(all []*packedWeights) (t packTable, err error) {
+	var table []byte
+	for _, p := range all {
+		entry := packEntry{src: uint64(p.at), dst: uint64(p.Device), o: int32(p.o), i: int32(p.i), hw: int32(p.hw)}
+		if table, err = binary.Append(table, binary.LittleEndian, entry); err != nil {
+			return t, err
+		}
+		t.largest, t.half = max(t.largest, p.len()), p.half
+	}
+	words := unsafe.Slice((*float32)(unsafe.Pointer(&table[0])), len(table)/float32Bytes)
+	b, err := d.AllocLocal(len(words), false)
+	if err != nil {
+		return t, err
+	}
+	t.at, t.entries = b.Device, len(all)
+	return t, d.Put(b, words)
+}
+
+func (e *emitter) pack(t packTable) {
+	e.launch("pack_weights"+suffix(t.half), kernels.Pack(t.entries, int64(t.largest)), t.at)
+}
+
+// weightsOf are the weights that a step multiplies activations with, if it has any.
+func weightsOf(s nn.Step) (w weights, ok bool) {
+	half := operands{s.Dst, s.Src}.half(s.Spec)
+	switch spec := s.Spec.(type) {
+	case nn.ConvForward:
+		return convWeights(spec.Conv, s.Src[1], half), true
+	case nn.ConvBackwardData:
+		return convWeights(spec.Conv, s.Src[1], half), true
+	case nn.LinearForward:
+		return linearWeights(spec.Linear, s.Src[1], half), true
+	case nn.LinearBackwardData:
+		return linearWeights(spec.Linear, s.Src[1], half), true
+	}
+	return w, false
+}
+
+func convWeights(c nn.Conv, b nn.Buffer, half bool) weights {
+	return weights{at: b.Device, o: c.Dst.C, i: c.Src.C, hw: c.KernelH * c.KernelW, half: half}
+}
+
+func linearWeights(l nn.Linear, b nn.Buffer, half bool) weights {
+	return weights{at: b.Device, o: l.Out, i: l.In(), hw: 1, half: half}
+}
