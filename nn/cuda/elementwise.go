@@ -1,4 +1,4 @@
-//go:build cuda
+//go:build gpu && cgo
 
 package cuda
 
@@ -14,17 +14,17 @@ func unary(name string, n int) simple {
 	}
 }
 
-// binary is a kernel y, a, b, n.
-func binary(name string, n int) simple {
+// pairwise is a kernel y, a, b, n.
+func pairwise(name string, n int) simple {
 	return func(e *emitter, o operands) {
 		e.launch(name+suffix(o.dst[0].Half), e.device.elementwise(n), o.dst[0].Device, o.src[0].Device, o.src[1].Device, int64(n))
 	}
 }
 
 func sigmoidForward(s nn.SigmoidForward) simple   { return unary("sigmoid", s.Len) }
-func sigmoidBackward(s nn.SigmoidBackward) simple { return binary("sigmoid_backward", s.Len) }
+func sigmoidBackward(s nn.SigmoidBackward) simple { return pairwise("sigmoid_backward", s.Len) }
 func reluForward(s nn.ReLUForward) simple         { return unary("relu", s.Len) }
-func reluBackward(s nn.ReLUBackward) simple       { return binary("relu_backward", s.Len) }
+func reluBackward(s nn.ReLUBackward) simple       { return pairwise("relu_backward", s.Len) }
 
 func add(s nn.Add) simple {
 	return func(e *emitter, o operands) {

@@ -52,6 +52,17 @@ func (c *Context) AllocHost(bytes int64) ([]byte, error) {
 	return memory, nil
 }
 
+// LockHost keeps memory that is not Go's, from the beginning of a page on, where it is, so that copies from and to it run
+// beside the CPU. UnlockHost ends that, before the memory is given back and after such copies have ended.
+func (c *Context) LockHost(memory []byte) error {
+	return checkResult("cuMemHostRegister", C.cuMemHostRegister(unsafe.Pointer(unsafe.SliceData(memory)), C.size_t(len(memory)), 0))
+}
+
+// UnlockHost is described at LockHost.
+func (c *Context) UnlockHost(memory []byte) error {
+	return checkResult("cuMemHostUnregister", C.cuMemHostUnregister(unsafe.Pointer(unsafe.SliceData(memory))))
+}
+
 // FreeHost gives back what AllocHost returned, after copies from and to it have ended.
 func (c *Context) FreeHost(memory []byte) error {
 	return check("cuMemFreeHost", cu.MemFreeHost(unsafe.Pointer(unsafe.SliceData(memory))))

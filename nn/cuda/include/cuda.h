@@ -31,6 +31,7 @@ extern "C" {
 #define cuLinkAddFile cuLinkAddFile_v2
 #define cuLinkCreate cuLinkCreate_v2
 #define cuMemAlloc cuMemAlloc_v2
+#define cuMemHostRegister cuMemHostRegister_v2
 #define cuMemAllocPitch cuMemAllocPitch_v2
 #define cuMemFree cuMemFree_v2
 #define cuMemGetAddressRange cuMemGetAddressRange_v2

@@ -99,6 +99,8 @@ CUDA_FUNCTION(cuMemFreeHost, (void *pointer), (pointer))
 CUDA_FUNCTION(cuMemGetAddressRange_v2, (CUdeviceptr *base, size_t *size, CUdeviceptr pointer), (base, size, pointer))
 CUDA_FUNCTION(cuMemGetInfo_v2, (size_t *free, size_t *total), (free, total))
 CUDA_FUNCTION(cuMemHostAlloc, (void **pointer, size_t bytes, unsigned int flags), (pointer, bytes, flags))
+CUDA_FUNCTION(cuMemHostRegister_v2, (void *pointer, size_t bytes, unsigned int flags), (pointer, bytes, flags))
+CUDA_FUNCTION(cuMemHostUnregister, (void *pointer), (pointer))
 CUDA_FUNCTION(cuMemPrefetchAsync, (CUdeviceptr pointer, size_t count, CUdevice device, CUstream stream),
     (pointer, count, device, stream))
 CUDA_FUNCTION(cuPointerGetAttribute, (void *data, CUpointer_attribute attribute, CUdeviceptr pointer),

@@ -1,4 +1,4 @@
-// Package libs calls cuBLAS, cuDNN and NVRTC, which it loads at run time: building needs -tags cuda and a C compiler,
+// Package libs calls cuBLAS, cuDNN and NVRTC, which it loads at run time: building needs -tags gpu and a C compiler,
 // but no CUDA header and no library.
 //
 //	if err := libs.Load(); err != nil { ... }         // one line: what was looked for, the loader's words, what to do

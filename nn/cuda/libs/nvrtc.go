@@ -1,4 +1,4 @@
-//go:build cuda && cgo
+//go:build gpu && cgo
 
 package libs
 
@@ -55,6 +55,9 @@ func firstError(log string) string {
 	}
 	return ""
 }
+
+// RTCPath is the file that NVRTC was loaded from; it is empty before.
+func RTCPath() string { return nvrtc.loaded.Path }
 
 // RTCVersion returns the version of CUDA that NVRTC belongs to.
 func RTCVersion() (major, minor int, err error) {

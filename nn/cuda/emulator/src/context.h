@@ -30,6 +30,7 @@ struct Context {
   std::vector<std::unique_ptr<Event>> events;
   std::vector<std::unique_ptr<Module>> modules;
   std::vector<std::pair<void*, size_t>> host_blocks;  // page-locked host memory
+  std::vector<std::pair<void*, size_t>> registered_blocks;  // the program's own memory, page-locked
 
   void begin();  // at the first retain
   void end();    // at the last release: all work runs, then everything that is left goes

@@ -52,15 +52,52 @@ bool supported(int a, int b, int c, int compute) {
 size_t extent(size_t rows, size_t columns, size_t stride) { return rows == 0 || columns == 0 ? 0 : (columns - 1) * stride + rows; }
 
 // write stores alpha * product + beta * c; the product is n x m row-major: c's columns are its rows.
-void write(void* c, Type type, size_t ldc, const std::vector<float>& product, size_t m, size_t n, float alpha, float beta) {
+template <typename T>
+void write(T* c, size_t ldc, const float* product, size_t m, size_t n, float alpha, float beta) {
   for (size_t j = 0; j < n; j++) {
     for (size_t i = 0; i < m; i++) {
       float v = alpha * product[j * m + i];
-      if (beta != 0) v += beta * load(c, type, j * ldc + i);
-      store(v, c, type, j * ldc + i);
+      if (beta != 0) v += beta * widen(c[j * ldc + i]);
+      narrow(v, c + j * ldc + i);
     }
   }
 }
+
+// scratch gives a buffer that lives on: fresh pages for each large product would take longer than the product.
+float* scratch(size_t n) {
+  static size_t room = 0;
+  static std::unique_ptr<float[]> buffer;
+  if (room < n) {
+    buffer.reset();
+    buffer.reset(new float[n]);
+    room = n;
+  }
+  return buffer.get();
+}
+
+// Product is one call's work; left and right are the operands of c transposed, which is row-major, n x m.
+struct Product {
+  void* c;
+  Type type;
+  size_t ldc, m, n, k;
+  Operand left, right;
+  float alpha, beta;
+  bool round_tf32;
+
+  void run() const {
+    if (type == Type::kF32 && alpha == 1 && (beta == 0 || beta == 1)) {
+      multiply(static_cast<float*>(c), ldc, n, m, k, left, right, beta == 1, round_tf32);
+      return;
+    }
+    float* product = scratch(m * n);
+    multiply(product, m, n, m, k, left, right, false, round_tf32);
+    if (type == Type::kF32) {
+      write(static_cast<float*>(c), ldc, product, m, n, alpha, beta);
+    } else {
+      write(static_cast<Bf16*>(c), ldc, product, m, n, alpha, beta);
+    }
+  }
+};
 
 }  // namespace
 
@@ -152,15 +189,13 @@ EXPORT int cublasGemmEx(Blas* handle, int op_a, int op_b, int m, int n, int k, c
   std::vector<Span> spans{{"a", a, bytes_a, false}, {"b", b, bytes_b, false}, {"c", c, extent(M, N, LC) * bytes_of(out), true},
                           {"the workspace", handle->workspace, handle->workspace_bytes, true}};
   const bool round = in == Type::kF32 && (compute == kCompute32Tf32 || (compute == kCompute32 && handle->math == kMathTf32));
-  // The transposed product is row-major: its left operand is op(b) transposed, its right one op(a) transposed.
-  const Operand left{b, in, op_b == 0 ? LB : 1, op_b == 0 ? 1 : LB};
-  const Operand right{a, in, op_a == 0 ? LA : 1, op_a == 0 ? 1 : LA};
-  const float by = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-  auto run = [=, workspace = handle->workspace, workspace_bytes = handle->workspace_bytes] {
-    std::vector<float> product(M * N);
-    multiply(product.data(), M, N, M, K, left, right, false, round);
+  const Product product{c, out, LC, M, N, K,
+                        Operand{b, in, op_b == 0 ? LB : 1, op_b == 0 ? 1 : LB},
+                        Operand{a, in, op_a == 0 ? LA : 1, op_a == 0 ? 1 : LA},
+                        *static_cast<const float*>(alpha), *static_cast<const float*>(beta), round};
+  auto run = [product, workspace = handle->workspace, workspace_bytes = handle->workspace_bytes] {
     spoil(workspace, workspace_bytes);
-    write(c, out, LC, product, M, N, by, keep);
+    product.run();
   };
   const std::string what = "cublasGemmEx " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
   return enqueue(*handle, what, std::move(spans), run) ? kBlasSuccess : kBlasExecutionFailed;

@@ -144,6 +144,30 @@ EXPORT int cuMemFreeHost(void* block) {
   return kSuccess;
 }
 
+EXPORT int cuMemHostRegister_v2(void* block, size_t bytes, unsigned flags) {
+  Entry entry(Entry::kNoCapture);
+  if (entry.failed()) return entry.error;
+  if (block == nullptr || bytes == 0 || flags > 15) return kInvalidValue;
+  auto& blocks = entry.context->registered_blocks;
+  const auto found = std::find_if(blocks.begin(), blocks.end(), [&](const auto& b) { return b.first == block; });
+  if (found != blocks.end()) return 712;  // CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED
+  blocks.emplace_back(block, bytes);
+  return kSuccess;
+}
+
+EXPORT int cuMemHostUnregister(void* block) {
+  Entry entry(Entry::kNoCapture);
+  if (entry.failed()) return entry.error;
+  auto& blocks = entry.context->registered_blocks;
+  const auto found = std::find_if(blocks.begin(), blocks.end(), [&](const auto& b) { return b.first == block; });
+  if (found == blocks.end()) return 713;  // CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED
+  if (const char* what = pending_copy(entry.context, block, found->second)) {
+    fatal("page-locked memory is released while a %s that uses it is still queued", what);
+  }
+  blocks.erase(found);
+  return kSuccess;
+}
+
 EXPORT int cuMemcpyHtoDAsync_v2(DevicePointer dst, const void* src, size_t bytes, Stream* stream) {
   return copy_later(dst, kDevice, reinterpret_cast<uintptr_t>(src), kHost, bytes, stream);
 }
