@@ -41,10 +41,13 @@ type Config struct {
 	// Birth orders the ranks; a launcher gives increasing values, so that rank order is start order. Default: the time of Start. Between
 	// machines only their clocks decide, which affects nothing but the order.
 	Birth time.Time
-	// NATSAddr is gossiped to the others: where this node's NATS server listens. It must hold no secret. At most 200 bytes with Device.
+	// NATSAddr is gossiped to the others: where this node's NATS server listens. It must hold no secret. At most 200 bytes with Device
+	// and Hardware.
 	NATSAddr string
 	// Device is gossiped to the others: what this node computes on.
 	Device string
+	// Hardware is gossiped too: what Device is exactly, such as a GPU's name and UUID. May be empty.
+	Hardware string
 	// Digest is what must be the same on all nodes. The job and the expected size are added to it.
 	Digest Digest
 	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least 8 bytes, of which the SHA-256 is the key. There is no salt and no stretching, so

@@ -20,6 +20,8 @@ type Member struct {
 	NATSAddr string `json:"nats,omitempty"`
 	// Device is what it computes on, as its Config gave it.
 	Device string `json:"device,omitempty"`
+	// Hardware is what Device is exactly, as its Config gave it.
+	Hardware string `json:"hardware,omitempty"`
 	// Birth orders the members: the oldest is rank 0 and leads.
 	Birth time.Time `json:"birth"`
 	// Hash is that of its digest; members of one view have the same.

@@ -36,7 +36,7 @@ func FuzzFrame(f *testing.F) {
 }
 
 func TestMetadata(t *testing.T) {
-	m := Member{ID: "a~1~0a", Name: "a~1", PID: 7, Addr: "10.0.0.1:4000", NATSAddr: "nats://10.0.0.1:4222", Device: "cpu", Birth: time.Unix(0, 1714564800123456789), Hash: "0123"}
+	m := Member{ID: "a~1~0a", Name: "a~1", PID: 7, Addr: "10.0.0.1:4000", NATSAddr: "nats://10.0.0.1:4222", Device: "cuda:1", Hardware: "NVIDIA H200 (GPU-5c4e1a2b-0000-1111-2222-333344445555)", Birth: time.Unix(0, 1714564800123456789), Hash: "0123"}
 	b, err := encodeMeta(m)
 	if err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	digest := cfg.fullDigest()
 	self := Member{
-		ID: incarnation(cfg.Name), Name: cfg.Name, PID: os.Getpid(), NATSAddr: cfg.NATSAddr, Device: cfg.Device,
+		ID: incarnation(cfg.Name), Name: cfg.Name, PID: os.Getpid(), NATSAddr: cfg.NATSAddr, Device: cfg.Device, Hardware: cfg.Hardware,
 		Birth: time.Unix(0, cfg.Birth.UnixNano()), Hash: digest.hash(),
 	}
 	metadata, err := encodeMeta(self)

@@ -198,11 +198,9 @@ func (b *binder) add(i *instr, kernel Kernel) {
 		s.sync = -1
 	}
 	_, s.moments = i.spec.(BatchNormMoments)
+	s.ready = i.finishes()
 	for _, v := range i.dst {
 		s.Dst = append(s.Dst, b.buffer(v))
-		if v.home.kind == inGrads {
-			s.ready = slices.Insert(s.ready, 0, v.home.index) // the later parameter first
-		}
 	}
 	for _, v := range i.src {
 		s.Src = append(s.Src, b.buffer(v))
@@ -222,4 +220,32 @@ func (p *Program) kind(spec Spec) int {
 	}
 	p.profile = append(p.profile, KindTime{Kind: k})
 	return len(p.profile) - 1
+}
+
+// GradientOrder are the parameters in the order in which Backward of what Compile makes finishes their gradients.
+func (c ProgramConfig) GradientOrder() ([]int, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c.Training = true
+	_, l, err := c.listing()
+	if err != nil {
+		return nil, err
+	}
+	var order []int
+	for _, i := range l.instrs {
+		order = append(order, i.finishes()...)
+	}
+	return order, nil
+}
+
+// finishes are the parameters whose gradients an operation writes, the later one first.
+func (i *instr) finishes() []int {
+	var params []int
+	for _, v := range i.dst {
+		if v.home.kind == inGrads {
+			params = slices.Insert(params, 0, v.home.index)
+		}
+	}
+	return params
 }

@@ -88,6 +88,12 @@ func TestLateGradientsAreReadyFirst(t *testing.T) {
 	if !slices.Equal(order, want) {
 		t.Errorf("ready in the order %v, want %v", order, want)
 	}
+	d := purego.New()
+	defer d.Close()
+	told, err := nn.ProgramConfig{Device: d, Params: params, Batch: 3, Side: side, Build: small}.GradientOrder()
+	if err != nil || !slices.Equal(told, want) {
+		t.Errorf("GradientOrder says %v (%v), want %v", told, err, want)
+	}
 }
 
 func TestStepsComeInOrderOfCreation(t *testing.T) {

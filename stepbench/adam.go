@@ -9,9 +9,10 @@ import (
 
 // adam is the update over all parameters at once, with PyTorch's constants.
 type adam struct {
+	device   nn.Device
 	kernel   nn.Kernel
 	dst, src []nn.Buffer
-	hyper    []float32
+	hyper    nn.Buffer
 	step     int
 }
 
@@ -24,7 +25,7 @@ func newAdam(device nn.Device, params *nn.Params) (*adam, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &adam{kernel: kernel, dst: []nn.Buffer{params.Values}}
+	a := &adam{device: device, kernel: kernel, dst: []nn.Buffer{params.Values}}
 	for range 2 {
 		moment, err := device.Alloc(params.Len())
 		if err != nil {
@@ -32,19 +33,23 @@ func newAdam(device nn.Device, params *nn.Params) (*adam, error) {
 		}
 		a.dst = append(a.dst, moment)
 	}
-	hyper, err := device.Alloc(nn.HyperLen)
-	if err != nil {
+	if a.hyper, err = device.Alloc(nn.HyperLen); err != nil {
 		return nil, err
 	}
-	a.src, a.hyper = []nn.Buffer{params.Grads, hyper}, hyper.Host
-	a.hyper[nn.HyperGradScale], a.hyper[nn.HyperDecay] = 1, 1
-	a.hyper[nn.HyperMomentum], a.hyper[nn.HyperBeta2], a.hyper[nn.HyperEpsilon] = adamBeta1, adamBeta2, adamEpsilon
+	a.src = []nn.Buffer{params.Grads, a.hyper}
+	h := a.hyper.Host
+	h[nn.HyperGradScale], h[nn.HyperDecay] = 1, 1
+	h[nn.HyperMomentum], h[nn.HyperBeta2], h[nn.HyperEpsilon] = adamBeta1, adamBeta2, adamEpsilon
 	return a, nil
 }
 
 func (a *adam) run() error {
 	a.step++
-	a.hyper[nn.HyperRate] = float32(adamRate / (1 - math.Pow(adamBeta1, float64(a.step))))
-	a.hyper[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(adamBeta2, float64(a.step))))
+	h := a.hyper.Host
+	h[nn.HyperRate] = float32(adamRate / (1 - math.Pow(adamBeta1, float64(a.step))))
+	h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(adamBeta2, float64(a.step))))
+	if err := nn.Push(a.device, a.hyper); err != nil {
+		return err
+	}
 	return a.kernel.Run(a.dst, a.src)
 }

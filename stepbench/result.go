@@ -17,6 +17,9 @@ type Result struct {
 	Data       string `json:"data"` // DataReal or DataRandom
 	Parameters int    `json:"parameters"`
 	Steps      int    `json:"steps"` // measured ones
+	// RoundSteps is how many steps were timed at once, where "the best step" is the mean of the best round: 1 where the
+	// host computes. On an accelerator a step begins before the one before it has ended.
+	RoundSteps int `json:"round_steps"`
 
 	ImagesPerSecond       float64 `json:"images_per_second"` // of the best step
 	ImagesPerSecondMedian float64 `json:"images_per_second_median"`
@@ -36,6 +39,9 @@ type Result struct {
 	FirstLoss float64 `json:"first_loss"` // mean cross-entropy, in nats, of the first warm-up step
 	LastLoss  float64 `json:"last_loss"`
 
+	// Traced says that Kinds and Ops are those of a step of its own, whose kernels ran one by one: where the step is a whole
+	// that the accelerator runs at once, their sum is not StepSeconds.
+	Traced bool `json:"traced"`
 	// Kinds are the best step's operations by kind, the longest first. What the sum lacks to StepSeconds is Go's.
 	Kinds []Op `json:"kinds"`
 	// Ops are the best step's operations one by one, equal shapes together, in the order of compilation.
@@ -55,6 +61,8 @@ type Op struct {
 	Count    int     `json:"count"`
 	Seconds  float64 `json:"seconds"`
 	FLOPs    int64   `json:"flops"` // of all Count runs; 0 for kinds whose arithmetic is not counted
+	// Kernels are the names of those that an accelerator ran for it.
+	Kernels []string `json:"kernels,omitempty"`
 }
 
 // FLOPsPerSecond is 0 where the arithmetic is not counted.
@@ -82,10 +90,10 @@ func byKind(ops []Op) []Op {
 	return kinds
 }
 
-// setTimes fills in what follows from the steps' durations in seconds, of which there is at least one.
+// setTimes fills in what follows from the steps' durations in seconds, or their means over rounds, of which there is at least
+// one.
 func (r *Result) setTimes(seconds []float64) {
 	sorted := slices.Sorted(slices.Values(seconds))
-	r.Steps = len(sorted)
 	r.StepSeconds, r.StepSecondsMedian = sorted[0], median(sorted)
 	r.ImagesPerSecond = float64(r.Batch) / r.StepSeconds
 	r.ImagesPerSecondMedian = float64(r.Batch) / r.StepSecondsMedian

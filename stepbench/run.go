@@ -28,18 +28,9 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 			return nil, err
 		}
 	}
-	var seconds []float64
-	for begin := time.Now(); len(seconds) < c.MinSteps || time.Since(begin) < c.Duration; {
-		s.profile.reset()
-		stepBegin := time.Now()
-		if err := s.step(ctx, r); err != nil {
-			return nil, err
-		}
-		took := time.Since(stepBegin).Seconds()
-		if len(seconds) == 0 || took < s.best {
-			s.best, r.Ops = took, s.profile.ops(r.Ops[:0])
-		}
-		seconds = append(seconds, took)
+	seconds, err := s.measure(ctx, r)
+	if err != nil {
+		return nil, err
 	}
 	if peak, err = c.measurePeak(peak); err != nil {
 		return nil, err
@@ -68,51 +59,72 @@ func (c Config) measurePeak(before float64) (float64, error) {
 // stepper is a model that is being trained.
 type stepper struct {
 	Config
-	profile *profiler
+	acc     nn.Accelerator // the device, if it is one
+	images  *nn.Resampling // what it makes of them
+	profile *profiler      // of any other device
 	params  *nn.Params
 	program *nn.Program
 	update  *adam
 	inputs  []batch
 	steps   int
-	best    float64 // seconds
 }
 
 func newStepper(ctx context.Context, c Config) (s *stepper, err error) {
-	s = &stepper{Config: c, profile: &profiler{Device: c.Device}}
+	s = &stepper{Config: c}
 	if s.inputs, err = c.batches(ctx); err != nil {
 		return nil, err
 	}
-	if s.params, err = c.Model.NewParams(s.profile); err != nil {
+	device := c.Device
+	if s.acc, _ = device.(nn.Accelerator); s.acc != nil {
+		s.images = c.resampling()
+	} else {
+		s.profile = &profiler{Device: device}
+		device = s.profile
+	}
+	if s.params, err = c.Model.NewParams(device); err != nil {
 		return nil, err
 	}
 	if err := s.params.Init(c.Seed); err != nil {
 		return nil, err
 	}
 	s.program, err = nn.Compile(nn.ProgramConfig{
-		Device: s.profile, Params: s.params, Batch: c.Batch, Side: c.Model.InputSide, Build: c.Model.Build, Training: true,
+		Device: device, Params: s.params, Batch: c.Batch, Side: c.Model.InputSide, Build: c.Model.Build, Training: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.update, err = newAdam(s.profile, s.params)
+	s.update, err = newAdam(device, s.params)
 	return s, err
 }
 
-// step trains one batch.
+// measure takes the steps that count, and returns the seconds of each, or each round's mean. It fills in r.Ops.
+func (s *stepper) measure(ctx context.Context, r *Result) (seconds []float64, err error) {
+	if s.acc != nil {
+		return s.measureRounds(ctx, r)
+	}
+	best := 0.0
+	for begin := time.Now(); len(seconds) < s.MinSteps || time.Since(begin) < s.Duration; {
+		s.profile.reset()
+		stepBegin := time.Now()
+		if err := s.step(ctx, r); err != nil {
+			return nil, err
+		}
+		took := time.Since(stepBegin).Seconds()
+		if len(seconds) == 0 || took < best {
+			best, r.Ops = took, s.profile.ops(r.Ops[:0])
+		}
+		seconds = append(seconds, took)
+	}
+	r.Steps, r.RoundSteps = len(seconds), 1
+	return seconds, nil
+}
+
+// step trains one batch. On an accelerator it returns when the loss is known, with the rest still to be computed.
 func (s *stepper) step(ctx context.Context, r *Result) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	in := s.inputs[s.steps%len(s.inputs)]
-	s.program.SetDropoutKey(s.Seed + uint64(s.steps))
-	s.program.Load(in.pixels, in.labels)
-	stats, err := s.program.Forward()
-	if err == nil {
-		err = s.program.Backward(nil)
-	}
-	if err == nil {
-		err = s.update.run()
-	}
+	stats, err := s.passes(s.inputs[s.steps%len(s.inputs)])
 	if err != nil {
 		return fmt.Errorf("%s, step %d: %w", s.Model.Name, s.steps+1, err)
 	}
@@ -127,16 +139,47 @@ func (s *stepper) step(ctx context.Context, r *Result) error {
 	return nil
 }
 
+// passes is what a step computes.
+func (s *stepper) passes(in batch) (stats nn.Stats, err error) {
+	s.program.SetDropoutKey(s.Seed + uint64(s.steps))
+	if s.acc != nil {
+		err = s.program.LoadImages(in.images, s.images, in.labels)
+	} else {
+		err = s.program.Load(in.pixels, in.labels)
+	}
+	if err == nil {
+		err = s.program.Start()
+	}
+	if err == nil {
+		err = s.program.Backward(nil)
+	}
+	if err == nil {
+		err = s.update.run()
+	}
+	if err != nil {
+		return stats, err
+	}
+	return s.program.Stats()
+}
+
 // result is what is known before the first step.
 func (s *stepper) result() *Result {
 	forward, backward := s.program.FLOPs()
 	r := &Result{
 		Model: s.Model.Name, Batch: s.Batch, Device: s.Device.Name(), DeviceInfo: s.Device.Description(), Threads: s.Threads,
-		Precision: "float32", Data: DataReal, Parameters: s.params.Len(),
+		Precision: precision(s.Device), Data: DataReal, Parameters: s.params.Len(),
 		StepFLOPs: forward + backward, ActivationBytes: s.program.ActivationBytes(),
 	}
 	if s.Images == nil {
 		r.Data = DataRandom
 	}
 	return r
+}
+
+// precision is that of the device's arithmetic, as --precision names it.
+func precision(device nn.Device) string {
+	if d, ok := device.(interface{ Precision() string }); ok {
+		return d.Precision()
+	}
+	return "float32"
 }

@@ -3,6 +3,7 @@ package stepbench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"ringloom/data"
 	"ringloom/models"
+	"ringloom/nn"
+	"ringloom/nn/acceltest"
 	"ringloom/nn/purego"
 )
 
@@ -83,6 +86,68 @@ func TestRun(t *testing.T) {
 		if i < 0 || r.Kinds[i].Count != count {
 			t.Errorf("%s did not run %d times: %v", kind, count, r.Kinds)
 		}
+	}
+}
+
+// half is an accelerator that says of itself to compute in another precision.
+type half struct{ *acceltest.Device }
+
+func (half) Precision() string { return "bf16" }
+
+func TestRunOnAnAccelerator(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"images":        func(c *Config) { c.Images = grey(13) },
+		"random pixels": func(*Config) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := lenetConfig(t)
+			change(&host)
+			want, err := Run(t.Context(), host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			device := acceltest.New()
+			defer device.Close()
+			c := host
+			c.Device = half{device}
+			r, err := Run(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Precision != "bf16" || r.Device != acceltest.Name || r.Steps != 3 || r.RoundSteps != 3 || !r.Traced || r.StepFLOPs != want.StepFLOPs {
+				t.Errorf("%+v", r)
+			}
+			if c.Images != nil && r.FirstLoss != want.FirstLoss {
+				t.Errorf("the first loss is %v, on the host %v", r.FirstLoss, want.FirstLoss)
+			}
+			var flops int64
+			for _, k := range r.Kinds {
+				flops += k.FLOPs
+				i := slices.IndexFunc(want.Kinds, func(w Op) bool { return w.Kind == k.Kind })
+				if i < 0 || want.Kinds[i].Count != k.Count {
+					t.Errorf("%s ran %d times: on the host %+v", k.Kind, k.Count, want.Kinds)
+				}
+			}
+			if len(r.Kinds) != len(want.Kinds) || flops != r.StepFLOPs || r.Ops[0].Kernels == nil {
+				t.Errorf("%d FLOPs in %+v", flops, r.Ops)
+			}
+		})
+	}
+}
+
+func TestKernelsOfOneOperationCountOnce(t *testing.T) {
+	add, copied := nn.Add{Len: 3}, nn.LinearForward{Linear: nn.Linear{Src: nn.Image{N: 2, H: 1, W: 1, C: 3}, Out: 4}}
+	ops := tracedOps([]nn.Traced{
+		{Spec: copied, Name: "gemm", Time: 2 * time.Second}, {Spec: copied, Name: "bias", Time: time.Second}, {Spec: copied, Name: "gemm", Time: time.Second},
+		{Spec: add, Name: "add"}, {Name: "load_pixels", Time: time.Second}, {Spec: add, Name: "add"},
+	})
+	var got []string
+	for _, o := range ops {
+		got = append(got, fmt.Sprint(o.Kind, " ", o.Seconds, " ", o.FLOPs, " ", strings.Join(o.Kernels, "+")))
+	}
+	want := []string{"linear 3 48 gemm+bias", "linear 1 48 gemm", "add 0 0 add", "load_pixels 1 0 ", "add 0 0 add"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

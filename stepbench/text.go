@@ -3,6 +3,7 @@ package stepbench
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -11,7 +12,7 @@ import (
 func (r *Result) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s, batch %d of %s, %s, %s\n", r.Model, r.Batch, r.Data, r.Precision, r.DeviceInfo)
-	fmt.Fprintf(w, "  images/s\t%s best, %s median of %d steps\n", number(r.ImagesPerSecond), number(r.ImagesPerSecondMedian), r.Steps)
+	fmt.Fprintf(w, "  images/s\t%s best, %s median of %s\n", number(r.ImagesPerSecond), number(r.ImagesPerSecondMedian), r.stepsText())
 	fmt.Fprintf(w, "  step\t%.2f ms best, %.2f ms median\n", 1e3*r.StepSeconds, 1e3*r.StepSecondsMedian)
 	fmt.Fprintf(w, "  arithmetic\t%s GFLOP a step, %s GFLOP/s, %s\n", number(float64(r.StepFLOPs)/1e9), number(r.FLOPsPerSecond/1e9), r.peakText())
 	fmt.Fprintf(w, "  memory\tactivations %s MiB, process %s at its peak\n", number(float64(r.ActivationBytes)/(1<<20)), r.rssText())
@@ -25,7 +26,24 @@ func (r *Result) WriteText(out io.Writer) error {
 	if len(r.Ops) == 0 {
 		return nil
 	}
-	return r.writeOps(out, "operation", r.Ops, func(o Op) string { return o.Kind + " " + o.Geometry })
+	return r.writeOps(out, "operation", r.Ops, func(o Op) string {
+		return strings.TrimRight(o.Kind+" "+o.Geometry+"  "+strings.Join(o.Kernels, ", "), " ")
+	})
+}
+
+func (r *Result) stepsText() string {
+	if r.RoundSteps > 1 {
+		return fmt.Sprintf("%d steps in rounds of %d", r.Steps, r.RoundSteps)
+	}
+	return fmt.Sprintf("%d steps", r.Steps)
+}
+
+// restText names what the operations lack to the step.
+func (r *Result) restText() string {
+	if r.Traced {
+		return "beside kernels run one by one"
+	}
+	return "outside of kernels"
 }
 
 func (r *Result) peakText() string {
@@ -60,7 +78,7 @@ func (r *Result) writeOps(out io.Writer, heading string, ops []Op, name func(Op)
 		total.Count += o.Count
 		rest.Seconds -= o.Seconds
 	}
-	row(rest, "outside of kernels")
+	row(rest, r.restText())
 	row(total, "the best step")
 	return w.Flush()
 }

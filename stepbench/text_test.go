@@ -15,6 +15,7 @@ func TestWriteText(t *testing.T) {
 			{Kind: "adam", Geometry: "5 elements", Count: 1, Seconds: 4e-3},
 		},
 	}
+	r.Steps, r.RoundSteps = 4, 1
 	r.setTimes([]float64{30e-3, 10e-3, 20e-3, 12e-3})
 	r.setPeak(200e9)
 	rss := int64(100 << 20)
@@ -48,11 +49,12 @@ func TestWriteText(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 	r.PeakFLOPsPerSecond, r.PeakRSSBytes = nil, nil
+	r.Traced, r.RoundSteps, r.Steps, r.Ops[0].Kernels = true, 20, 40, []string{"gemm", "bias"}
 	out.Reset()
 	if err := r.WriteText(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"57.9 GFLOP/s, peak unknown", "process unknown at its peak"} {
+	for _, says := range []string{"57.9 GFLOP/s, peak unknown", "process unknown at its peak", "median of 40 steps in rounds of 20", "beside kernels run one by one", "8x8x8x6  gemm, bias\n"} {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("%q is not in\n%s", says, out.String())
 		}

@@ -9,9 +9,10 @@ import (
 // accumulator adds up the gradients of a step's micro-batches. The last one's are added bucket by bucket as they become
 // final, so that the ring starts as early as without accumulation.
 type accumulator struct {
-	sum  nn.Buffer // of the micro-batches before the last
-	all  update    // sum += gradients
-	last []update  // by bucket: gradients += sum
+	sum   nn.Buffer // of the micro-batches before the last
+	first update    // sum = gradients
+	all   update    // sum += gradients
+	last  []update  // by bucket: gradients += sum
 }
 
 func newAccumulator(device nn.Device, params *nn.Params, plan []bucket) (*accumulator, error) {
@@ -26,6 +27,11 @@ func newAccumulator(device nn.Device, params *nn.Params, plan []bucket) (*accumu
 			return update{}, fmt.Errorf("preparing gradient accumulation: %w", err)
 		}
 		return update{kernel: kernel, dst: []nn.Buffer{dst}, src: []nn.Buffer{dst, src}}, nil
+	}
+	whole := nn.Image{N: 1, H: 1, W: 1, C: params.Len()}
+	a.first = update{dst: []nn.Buffer{a.sum}, src: []nn.Buffer{params.Grads}}
+	if a.first.kernel, err = device.Compile(nn.ChannelCopy{Src: whole, Dst: whole}); err != nil {
+		return nil, fmt.Errorf("preparing gradient accumulation: %w", err)
 	}
 	if a.all, err = add(a.sum, params.Grads, params.Len()); err != nil {
 		return nil, err
@@ -42,16 +48,14 @@ func newAccumulator(device nn.Device, params *nn.Params, plan []bucket) (*accumu
 }
 
 // keep takes the gradients of a micro-batch that is not the last.
-func (a *accumulator) keep(micro int, grads nn.Buffer) error {
+func (a *accumulator) keep(micro int) error {
 	if micro == 0 {
-		copy(a.sum.Host, grads.Host)
-		return nil
+		return a.first.run()
 	}
-	return a.all.kernel.Run(a.all.dst, a.all.src)
+	return a.all.run()
 }
 
 // complete adds what was kept to a bucket of the last micro-batch's gradients.
 func (a *accumulator) complete(bucket int) error {
-	u := &a.last[bucket]
-	return u.kernel.Run(u.dst, u.src)
+	return a.last[bucket].run()
 }

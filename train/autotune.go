@@ -1,13 +1,13 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
 	"slices"
 	"time"
 
-	"ringloom/allreduce"
 	"ringloom/allreduce/tune"
 	"ringloom/data"
 	"ringloom/models"
@@ -64,13 +64,16 @@ func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes
 	if w.SyncBatchNorm && w.World > 1 {
 		w.sync = &momentSync{ring: w.Ring, bucket: 1 << 20}
 	}
+	w.wire, w.cuts = w.wireFormat(), plans
+	w.divide(plans[0])
 	pass, err := w.newTrialPass(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
 	best := 0
 	for i, plan := range plans {
-		seconds, err := pass.measure(ctx, plan)
+		w.divide(plan)
+		seconds, err := pass.measure(ctx)
 		if err != nil {
 			return 0, nil, fmt.Errorf("trying buckets of %d bytes: %w", sizes[i], err)
 		}
@@ -108,7 +111,7 @@ type trialPass struct {
 
 func (w *Worker) newTrialPass(ctx context.Context) (*trialPass, error) {
 	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: w.Train, Side: w.model.InputSide, Steps: 1, LabelsOnly: w.blind,
+		Dataset: w.Train, Side: w.loadSide(w.Train), Steps: 1, LabelsOnly: w.blind,
 		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(1, step, dst) },
 	})
 	defer loader.Close()
@@ -125,17 +128,15 @@ func (w *Worker) newTrialPass(ctx context.Context) (*trialPass, error) {
 	return p, nil
 }
 
-// measure takes steps with a plan, and returns the seconds of the best.
-func (p *trialPass) measure(ctx context.Context, plan []bucket) (float64, error) {
-	tracker := newBucketTracker(plan, len(p.params.List))
-	pending := make([]*allreduce.Pending, len(plan))
+// measure takes steps, and returns the seconds of the best.
+func (p *trialPass) measure(ctx context.Context) (float64, error) {
 	var seconds []float64
 	for step := range tuneSteps + 1 {
 		if err := p.Ring.Barrier(ctx); err != nil {
 			return 0, err
 		}
 		begin := time.Now()
-		if err := p.step(ctx, tracker, pending); err != nil {
+		if err := p.step(ctx); err != nil {
 			return 0, err
 		}
 		if step > 0 {
@@ -145,30 +146,31 @@ func (p *trialPass) measure(ctx context.Context, plan []bucket) (float64, error)
 	return tune.BestRound(ctx, p.Ring, seconds)
 }
 
-func (p *trialPass) step(ctx context.Context, tracker *bucketTracker, pending []*allreduce.Pending) error {
-	tracker.reset()
-	load(p.program, p.batch, p.micro.lo, p.micro.hi)
+func (p *trialPass) step(ctx context.Context) error {
+	p.tracker.reset()
+	p.late = nil
+	if err := p.load(p.program, p.batch, p.micro.lo, p.micro.hi); err != nil {
+		return err
+	}
 	if p.sync != nil {
 		p.sync.begin(ctx, 0, p.micro)
 	}
-	if _, err := p.program.Forward(); err != nil {
-		return err
+	err := p.program.Start()
+	if err == nil && !p.ahead {
+		_, err = p.program.Stats()
 	}
-	err := p.program.Backward(func(param int) {
-		from, to := tracker.ready(param)
-		for b := from; b < to; b++ {
-			grads, sum := p.grads()[tracker.plan[b].lo:tracker.plan[b].hi], allreduce.Sum{Bucket: b, Format: p.wireFormat()}
-			if p.ShardOptimizer {
-				pending[b] = p.Ring.StartReduceScatter(grads, sum)
-			} else {
-				pending[b] = p.Ring.Start(grads, sum)
-			}
+	if err == nil {
+		err = p.program.Backward(p.startBuckets)
+	}
+	if err == nil && p.ahead {
+		if _, err = p.program.Stats(); err == nil {
+			p.sendAll()
 		}
-	})
-	if err != nil {
+	}
+	if err = cmp.Or(err, p.late); err != nil {
 		return err
 	}
-	for _, s := range pending {
+	for _, s := range p.pending {
 		if err := s.Wait(ctx); err != nil {
 			return err
 		}

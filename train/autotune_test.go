@@ -21,6 +21,7 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Config){
 		"plain":        func(*Config) {},
+		"accelerators": func(*Config) {},
 		"sharded bf16": func(c *Config) { c.ShardOptimizer, c.Wire = true, "bf16" },
 		"accumulating": func(c *Config) { c.Accumulate = 2 },
 	} {
@@ -34,7 +35,10 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 			defer allreducetest.CloseAll(groups)
 			chosen, trials := make([]int, world), make([][]BucketTrial, world)
 			errs := allreducetest.Run(groups, func(g *allreduce.Group) (err error) {
-				device := purego.New()
+				device := nn.Device(purego.New())
+				if name == "accelerators" {
+					device = mixed(g.Rank())
+				}
 				defer device.Close()
 				chosen[g.Rank()], trials[g.Rank()], err = TuneBuckets(t.Context(), Options{
 					Config: cfg, Device: device, Ring: g, Rank: g.Rank(), World: world, Train: stripes(90, 1), Test: stripes(9, 2),

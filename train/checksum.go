@@ -21,6 +21,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // shared; a difference names the tensor. Equal sums and equal starts make it impossible but for faulty memory or a bug,
 // and both must not train on silently.
 func (w *Worker) checkParameters(ctx context.Context) error {
+	if err := w.params.Pull(); err != nil {
+		return err
+	}
 	tensors := w.params.List
 	local := checksums(nil, w.params.List, w.values())
 	if w.moments.shared {

@@ -12,8 +12,9 @@ import (
 // clipper finds the factor by which a gradient is scaled so that its norm stays under a limit.
 type clipper struct {
 	limit  float64
+	device nn.Device
 	sums   [][]update // by bucket and region
-	result nn.Buffer
+	result nn.Buffer  // of each, in that order
 }
 
 // newClipper compiles the sums of the regions. A limit of 0 means no clipping: the result is nil.
@@ -21,37 +22,55 @@ func newClipper(limit float64, device nn.Device, params *nn.Params, owned owners
 	if limit == 0 {
 		return nil, nil
 	}
-	c := &clipper{limit: limit}
+	c := &clipper{limit: limit, device: device}
+	count := 0
+	owned.each(func(region) { count++ })
 	var err error
-	if c.result, err = device.Alloc(1); err != nil {
+	if c.result, err = device.Alloc(max(1, count)); err != nil {
 		return nil, fmt.Errorf("preparing gradient clipping: %w", err)
 	}
+	at := 0
 	for _, regions := range owned.regions {
 		var sums []update
 		for _, r := range regions {
 			n := r.hi - r.lo
-			u := update{dst: []nn.Buffer{c.result}, src: []nn.Buffer{params.Grads.Slice(r.lo, n)}}
+			u := update{dst: []nn.Buffer{c.result.Slice(at, 1)}, src: []nn.Buffer{params.Grads.Slice(r.lo, n)}}
 			if u.kernel, err = device.Compile(nn.SumOfSquares{Len: n}); err != nil {
 				return nil, fmt.Errorf("preparing gradient clipping: %w", err)
 			}
-			sums = append(sums, u)
+			sums, at = append(sums, u), at+1
 		}
 		c.sums = append(c.sums, sums)
 	}
 	return c, nil
 }
 
-// sumOfSquares is that of what this rank owns of a bucket's gradient. Where that is all of it, the gradient and the plan
-// are the same on all ranks, hence the sum.
-func (c *clipper) sumOfSquares(bucket int) (sum float64, err error) {
+// square takes the sums of squares of what this rank owns of a bucket's gradient.
+func (c *clipper) square(bucket int) error {
 	for i := range c.sums[bucket] {
-		u := &c.sums[bucket][i]
-		if err := u.kernel.Run(u.dst, u.src); err != nil {
-			return 0, err
+		if err := c.sums[bucket][i].run(); err != nil {
+			return err
 		}
-		sum += float64(c.result.Host[0])
 	}
-	return sum, nil
+	return nil
+}
+
+// sumOfSquares adds them up over all buckets. Where this rank owns everything, the gradient and the plan are the same on
+// all ranks, hence the sum. It waits for an accelerator.
+func (c *clipper) sumOfSquares() (squares float64, err error) {
+	if err := nn.Pull(c.device, c.result); err != nil {
+		return 0, err
+	}
+	at := 0
+	for _, sums := range c.sums {
+		bucket := 0.0
+		for range sums {
+			bucket += float64(c.result.Host[at])
+			at++
+		}
+		squares += bucket
+	}
+	return squares, nil
 }
 
 // normExchange adds up the sums of squares that ranks have found in their own shards. Each rank's is a float64 in two

@@ -20,6 +20,13 @@
 // all ranks average the moments in the middle of each pass. These exchanges wait, between the buckets' that do not. They
 // come at the same places on every rank, because a rank without samples runs a pass whose results it throws away.
 //
+// On an nn.Accelerator a step is queued, and the host waits for the loss alone: of the ranks together it then waits for
+// each bucket's gradients to arrive in their mirror, starts its sum, and lets the sum go back in front of the bucket's
+// update (copies.go). The collectives come in the same order as on a device that computes in the host's memory, so that ranks of
+// both kinds train together. What is written down, compared or broadcast is pulled before and pushed behind. Error
+// feedback and PowerSGD work on the mirrors. Times are the accelerator's own (meter.go). package acceltest has an accelerator in
+// memory for tests.
+//
 // After each epoch every rank evaluates its part of the test set, with the mean of the ranks' running moments, and the
 // ranks exchange their exact counts; Options.OnEpoch gets the outcome. Options.OnState gets what the run needs to go on,
 // to be written down with the parameters and the optimizer's memory; Worker.Resume continues from it to the bit.

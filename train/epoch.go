@@ -96,7 +96,7 @@ func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 	watch := startWatch()
 	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
 	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: w.Test, Side: w.model.InputSide, Steps: (hi - lo + evalBatch - 1) / evalBatch, LabelsOnly: w.blind,
+		Dataset: w.Test, Side: w.loadSide(w.Test), Steps: (hi - lo + evalBatch - 1) / evalBatch, LabelsOnly: w.blind,
 		Batch: func(step int, dst []int32) []int32 {
 			for i := lo + step*evalBatch; i < min(lo+(step+1)*evalBatch, hi); i++ {
 				dst = append(dst, int32(i))
@@ -114,7 +114,9 @@ func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 		if err != nil {
 			return err
 		}
-		load(program, batch, 0, batch.N)
+		if err := w.load(program, batch, 0, batch.N); err != nil {
+			return err
+		}
 		stats, err := program.Forward()
 		if err != nil {
 			return err

@@ -79,7 +79,7 @@ func (s State) checkMemory(params *nn.Params) error {
 }
 
 // scatterMemory gives every rank its part of what rank 0 resumes from. Between steps the gradients' memory is free to
-// carry it.
+// carry it: on an accelerator their mirror.
 func (w *Worker) scatterMemory(ctx context.Context, s State) error {
 	carry := func(values func() []float32) error {
 		if w.resume != nil {
@@ -91,7 +91,9 @@ func (w *Worker) scatterMemory(ctx context.Context, s State) error {
 		if err := carry(func() []float32 { return w.resume.Optimizer[i].Values }); err != nil {
 			return err
 		}
-		w.opt.load(i, w.grads())
+		if err := w.opt.load(i, w.grads()); err != nil {
+			return err
+		}
 	}
 	if err := w.low.scatter(ctx, w.Ring, w.resume, s.Config, w.Config); err != nil {
 		return err
@@ -119,15 +121,20 @@ func (w *Worker) scatterMemory(ctx context.Context, s State) error {
 }
 
 // gatherMemory fills in the memory of s on rank 0.
-func (w *Worker) gatherMemory(ctx context.Context, s *State) error {
+func (w *Worker) gatherMemory(ctx context.Context, s *State) (err error) {
 	for i, kind := range OptimizerKinds(w.Optimizer) {
-		t := OptimizerTensor{kind, w.opt.state[i].Host}
-		if w.ShardOptimizer {
+		t := OptimizerTensor{Kind: kind}
+		switch {
+		case w.ShardOptimizer:
 			if err := w.gatherShards(ctx, i); err != nil {
 				return err
 			}
 			if w.Rank == 0 {
 				t.Values = slices.Clone(w.grads())
+			}
+		case w.Rank == 0:
+			if t.Values, err = w.opt.kept(i); err != nil {
+				return err
 			}
 		}
 		if w.Rank == 0 {
@@ -159,7 +166,9 @@ func (w *Worker) gatherMemory(ctx context.Context, s *State) error {
 
 // gatherShards puts one kind of the optimizer's memory, of all parameters, into the gradients' memory on every rank.
 func (w *Worker) gatherShards(ctx context.Context, kind int) error {
-	w.opt.store(w.grads(), kind)
+	if err := w.opt.store(w.grads(), kind); err != nil {
+		return err
+	}
 	for b, bk := range w.tracker.plan {
 		w.gathers[b] = w.Ring.StartAllGather(w.grads()[bk.lo:bk.hi], b)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringloom/allreduce"
+	"ringloom/nn"
 	"ringloom/timeline"
 )
 
@@ -70,6 +71,9 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 	if w.moments.shared || len(state) == 0 {
 		return nil
 	}
+	if err := nn.Pull(w.Device, w.params.StateValues); err != nil {
+		return err
+	}
 	w.moments.own = append(w.moments.own[:0], state...)
 	if err := w.Ring.AllReduce(ctx, state); err != nil {
 		return fmt.Errorf("averaging batch norm's running moments: %w", err)
@@ -78,13 +82,15 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 		state[i] /= float32(w.World)
 	}
 	w.moments.shared = true
-	return nil
+	return nn.Push(w.Device, w.params.StateValues)
 }
 
 // ownMoments takes back what shareMoments has put aside.
-func (w *Worker) ownMoments() {
-	if w.moments.shared {
-		copy(w.params.StateValues.Host, w.moments.own)
-		w.moments.shared = false
+func (w *Worker) ownMoments() error {
+	if !w.moments.shared {
+		return nil
 	}
+	copy(w.params.StateValues.Host, w.moments.own)
+	w.moments.shared = false
+	return nn.Push(w.Device, w.params.StateValues)
 }

@@ -15,6 +15,7 @@ func Optimizers() []string { return []string{"adam", "adamw", "sgd"} }
 // arXiv:1711.05101) and SGD with momentum (no dampening). It keeps no count of steps: begin is told.
 type optimizer struct {
 	cfg     Config
+	device  nn.Device
 	owned   ownership
 	updates [][]update  // by bucket and region
 	state   []nn.Buffer // of the regions alone, by OptimizerKinds
@@ -27,10 +28,12 @@ type update struct {
 	dst, src []nn.Buffer
 }
 
+func (u *update) run() error { return u.kernel.Run(u.dst, u.src) }
+
 // newOptimizer compiles the updates of the regions, and allocates what the method remembers of each of their parameters:
 // Adam's mean and mean square, SGD's velocity.
 func newOptimizer(cfg Config, device nn.Device, params *nn.Params, owned ownership) (*optimizer, error) {
-	o := &optimizer{cfg: cfg, owned: owned}
+	o := &optimizer{cfg: cfg, device: device, owned: owned}
 	adam := cfg.Optimizer != "sgd"
 	for range OptimizerKinds(cfg.Optimizer) {
 		b, err := device.Alloc(owned.length)
@@ -67,7 +70,12 @@ func newOptimizer(cfg Config, device nn.Device, params *nn.Params, owned ownersh
 
 // begin sets what the updates of a step share. steps is the number of steps taken before; the gradient is multiplied by
 // gradScale.
-func (o *optimizer) begin(steps int, rate, gradScale float64) {
+func (o *optimizer) begin(steps int, rate, gradScale float64) error {
+	o.setHyper(steps, rate, gradScale)
+	return nn.Push(o.device, o.hyper)
+}
+
+func (o *optimizer) setHyper(steps int, rate, gradScale float64) {
 	h := o.hyper.Host
 	h[nn.HyperRate] = float32(rate)
 	h[nn.HyperGradScale] = float32(gradScale)
@@ -91,8 +99,7 @@ func (o *optimizer) begin(steps int, rate, gradScale float64) {
 // update applies the step to the regions of one bucket, whose gradient must stand in the parameters' gradient memory.
 func (o *optimizer) update(bucket int) error {
 	for i := range o.updates[bucket] {
-		u := &o.updates[bucket][i]
-		if err := u.kernel.Run(u.dst, u.src); err != nil {
+		if err := o.updates[bucket][i].run(); err != nil {
 			return err
 		}
 	}
@@ -100,11 +107,19 @@ func (o *optimizer) update(bucket int) error {
 }
 
 // load takes the regions' part of memory, one of the kinds that the optimizer keeps of all parameters.
-func (o *optimizer) load(kind int, memory []float32) {
+func (o *optimizer) load(kind int, memory []float32) error {
 	o.owned.each(func(r region) { copy(o.state[kind].Host[r.at:], memory[r.lo:r.hi]) })
+	return nn.Push(o.device, o.state[kind])
+}
+
+// kept is the regions' memory of one kind, one after the other as ownership has them.
+func (o *optimizer) kept(kind int) ([]float32, error) {
+	return o.state[kind].Host, nn.Pull(o.device, o.state[kind])
 }
 
 // store puts the regions into their place in memory, as load takes them.
-func (o *optimizer) store(memory []float32, kind int) {
-	o.owned.each(func(r region) { copy(memory[r.lo:r.hi], o.state[kind].Host[r.at:]) })
+func (o *optimizer) store(memory []float32, kind int) error {
+	kept, err := o.kept(kind)
+	o.owned.each(func(r region) { copy(memory[r.lo:r.hi], kept[r.at:]) })
+	return err
 }

@@ -3,9 +3,11 @@ package train
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"ringloom/allreduce"
 	"ringloom/nn"
+	"ringloom/nn/purego"
 	"ringloom/timeline"
 )
 
@@ -63,7 +65,8 @@ func (c Config) validatePowerSGD() error {
 //	finish  the gradient is P Q^T, and the residual keeps M less this rank's share of it
 //
 // The factors lie transposed, [rank, rows] and [rank, cols], so that the products are those of a linear layer with the
-// weights M and a batch of rank, which the device has kernels for. What they compute may differ between ranks, for it is
+// weights M and a batch of rank, which the device has kernels for, or purego in the place of an accelerator: all of this is
+// done in the host's memory. What they compute may differ between ranks, for it is
 // summed; what comes behind the sums is plain Go, the same to the bit. Factors travel as float32, whatever the format
 // of other gradients. nil is for a run without.
 type powerSGD struct {
@@ -90,11 +93,15 @@ func newPowerSGD(c Config, world int, device nn.Device, params *nn.Params, resid
 		return nil, nil
 	}
 	failed := func(err error) (*powerSGD, error) { return nil, fmt.Errorf("preparing PowerSGD: %w", err) }
+	device, opened := hostDevice(device)
 	all, err := device.Alloc(length)
 	if err != nil {
 		return failed(err)
 	}
 	s := &powerSGD{seed: c.Seed, start: c.PowerSGDStart, byBucket: make([]*factored, len(plan)), all: all.Host}
+	if opened != nil { // its goroutines end when nobody can use it any more
+		runtime.AddCleanup(s, func(d *purego.Device) { d.Close() }, opened)
+	}
 	at := 0
 	for b, bk := range plan {
 		w := params.List[bk.first]
@@ -148,8 +155,6 @@ func (s *powerSGD) matrix(bucket, step int) *factored {
 	return s.byBucket[bucket]
 }
 
-func (u *update) run() error { return u.kernel.Run(u.dst, u.src) }
-
 // begin leaves this rank's part of P in p. A row of Q that has died, as behind a gradient of zeros, begins anew.
 func (s *powerSGD) begin(f *factored, step int) error {
 	if err := f.keep.run(); err != nil {
@@ -174,9 +179,7 @@ func (f *factored) finish() { decompress(f.grad, f.residual, f.p, f.q, f.rank, f
 
 // startFactors begins a compressed bucket's way to the other ranks.
 func (w *Worker) startFactors(f *factored) *allreduce.Pending {
-	if err := w.low.begin(f, w.steps); err != nil && w.startErr == nil {
-		w.startErr = err
-	}
+	w.note(w.low.begin(f, w.steps))
 	return w.Ring.Start(f.p, allreduce.Sum{Bucket: f.bucket})
 }
 

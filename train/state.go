@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -34,7 +35,8 @@ type Partial struct {
 	Norms     norms     `json:"norms"`
 }
 
-// Resume makes Run continue from s. It is called on rank 0 alone, after its parameters and their StateValues were filled;
+// Resume makes Run continue from s. It is called on rank 0 alone, after its parameters and their StateValues were filled,
+// on an accelerator their mirrors;
 // Run gives all of it to the other ranks. s belongs to the worker from here on.
 func (w *Worker) Resume(s State) error {
 	if n := s.World * len(w.params.StateValues.Host); len(s.Moments) != n {
@@ -71,7 +73,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 	}
 	if len(block) == 0 {
-		return nil
+		return w.params.Push()
 	}
 	var s State
 	if err := json.Unmarshal(block, &s); err != nil {
@@ -91,7 +93,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	}
 	w.resume = nil
 	w.adopt(s)
-	return nil
+	return w.params.Push()
 }
 
 // adopt continues from s. In a world of another size each rank begins with the mean of the running moments, and rank 0
@@ -139,7 +141,7 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 		return nil
 	}
 	defer w.recordSince(timeline.Checkpoint, time.Now())
-	if err := w.shareMoments(ctx); err != nil {
+	if err := errors.Join(w.shareMoments(ctx), w.params.Pull()); err != nil {
 		return err
 	}
 	s := State{Config: w.Config, World: w.World, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}

@@ -26,6 +26,9 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *Ra
 	if err := w.update(ctx, at, &e.Timing, watch); err != nil {
 		return nn.Stats{}, err
 	}
+	if w.late != nil {
+		return nn.Stats{}, w.late
+	}
 	w.steps++
 	e.SentBytes += w.Ring.Stats().BytesSent - sent
 	return stats, nil
@@ -33,9 +36,14 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *Ra
 
 // gradients leaves the sum over this rank's micro-batches in the parameters' gradient memory, and starts each bucket's
 // all-reduce as soon as it is final. Losses are divided by the global batch.
+//
+// A host that is ahead of an accelerator queues both passes, and each bucket's way to the host behind its last gradient,
+// before it waits for the loss; then it starts the sums one by one as the buckets arrive. The collectives have the same order
+// as on a device that is not: the verdict on the losses, then the buckets.
 func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *Timing, watch *stopwatch) (total nn.Stats, err error) {
 	w.tracker.reset()
-	w.startErr, w.kept, w.idle = nil, false, false
+	w.late, w.kept, w.idle = nil, false, false
+	w.beginLaps()
 	micros := w.microBatches(at.globalLen, batch.N)
 	for m := range micros {
 		mb := w.microBatch(at.globalLen, batch.N, m)
@@ -44,40 +52,41 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 			return total, err
 		}
 		if w.idle = mb.lo == mb.hi; w.idle {
-			pixels, labels := program.Input()
-			clear(pixels)
-			clear(labels)
+			err = w.loadBlank(program)
 		} else {
-			load(program, batch, mb.lo, mb.hi)
+			err = w.load(program, batch, mb.lo, mb.hi)
+		}
+		if err != nil {
+			return total, err
 		}
 		program.SetLossScale(1 / float32(at.globalLen))
 		program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, m))
 		if w.sync != nil {
 			w.sync.begin(ctx, w.steps, mb)
 		}
-		stats, err := program.Forward()
+		err = program.Start()
+		if err == nil && !w.ahead {
+			err = w.judge(program, m, m == micros-1, &total)
+		}
 		w.lap(watch, &t.Forward, timeline.Forward, -1)
 		w.sync.move(&t.Forward, &t.ExposedComm)
 		if err != nil {
 			return total, err
 		}
-		if !w.idle {
-			total.Loss += stats.Loss
-			total.Correct += stats.Correct
-			w.verdicts.add(m, stats.Loss)
-		}
 		if m < micros-1 {
 			err = program.Backward(nil)
 			if err == nil && !w.idle {
-				err = w.accumulated.keep(m, w.params.Grads)
+				err = w.accumulated.keep(m)
 				w.kept = true
 			}
 		} else {
-			w.verdicts.start(w.Rank, len(w.tracker.plan))
 			err = program.Backward(w.ready)
 		}
 		w.lap(watch, &t.Backward, timeline.Backward, -1)
 		w.sync.move(&t.Backward, &t.ExposedComm)
+		if err == nil && w.ahead {
+			err = w.judge(program, m, m == micros-1, &total)
+		}
 		if err != nil {
 			return total, err
 		}
@@ -89,28 +98,96 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 			w.ready(p)
 		}
 	}
-	return total, w.startErr
+	if w.ahead {
+		w.sendAll()
+	}
+	return total, w.late
+}
+
+// judge takes the outcome of a micro-batch's forward pass and, behind the last, tells the other ranks whether this rank's
+// losses are finite.
+func (w *Worker) judge(program *nn.Program, micro int, last bool, total *nn.Stats) error {
+	stats, err := program.Stats()
+	if err != nil {
+		return err
+	}
+	if w.ahead {
+		w.readForward()
+	}
+	if !w.idle {
+		total.Loss += stats.Loss
+		total.Correct += stats.Correct
+		w.verdicts.add(micro, stats.Loss)
+	}
+	if last {
+		w.verdicts.start(w.Rank, len(w.tracker.plan))
+	}
+	return nil
 }
 
 // load puts the samples [lo, hi) of a batch into a program's input.
-func load(program *nn.Program, batch *data.Batch, lo, hi int) {
-	pixels, labels := program.Input()
-	batch.Fill(pixels, labels, lo, hi)
+func (w *Worker) load(program *nn.Program, batch *data.Batch, lo, hi int) error {
+	if !program.TakesImages() {
+		pixels, labels := program.Input()
+		batch.Fill(pixels, labels, lo, hi)
+		return nil
+	}
+	size := w.resampling.From * w.resampling.From
+	return program.LoadImages(batch.Pixels[lo*size:hi*size], &w.resampling, batch.Labels[lo:hi])
+}
+
+// loadBlank makes a program's input images of nothing.
+func (w *Worker) loadBlank(program *nn.Program) error {
+	if !program.TakesImages() {
+		pixels, labels := program.Input()
+		clear(pixels)
+		clear(labels)
+		return nil
+	}
+	n := program.Batch()
+	return program.LoadImages(make([]byte, n*w.resampling.From*w.resampling.From), &w.resampling, make([]float32, n))
 }
 
 // startBuckets is called when a parameter's gradient is final.
 func (w *Worker) startBuckets(param int) {
 	from, to := w.tracker.ready(param)
 	for b := from; b < to; b++ {
-		bk := w.tracker.plan[b]
-		if w.idle {
-			clear(w.grads()[bk.lo:bk.hi])
+		w.note(w.complete(b))
+		if !w.ahead && w.late == nil {
+			w.note(w.send(b))
 		}
-		if w.kept && w.startErr == nil {
-			w.startErr = w.accumulated.complete(b)
-		}
-		w.pending[b] = w.startSum(b)
 	}
+}
+
+// complete leaves a bucket's sum over all micro-batches in the gradient memory, and lets it follow to the host.
+func (w *Worker) complete(b int) error {
+	if w.idle {
+		if err := w.blank(w.tracker.plan[b]); err != nil {
+			return err
+		}
+	}
+	if w.kept {
+		if err := w.accumulated.complete(b); err != nil {
+			return err
+		}
+	}
+	return w.copies.start(b)
+}
+
+// sendAll sends the buckets as they arrive, in their order.
+func (w *Worker) sendAll() {
+	for b := 0; b < len(w.tracker.plan) && w.late == nil; b++ {
+		w.note(w.send(b))
+	}
+}
+
+// send begins the way of a complete bucket to the other ranks.
+func (w *Worker) send(b int) error {
+	if err := w.copies.wait(b); err != nil {
+		return err
+	}
+	w.pending[b] = w.startSum(b)
+	return nil
 }
 
 // update waits for the sums bucket by bucket and applies each as it arrives, or all at the end where the norm of the
@@ -128,8 +205,9 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 	if err := w.turnFactors(ctx, t, watch); err != nil {
 		return err
 	}
-	w.opt.begin(w.steps, w.schedule.rate(w.steps), 1)
-	squares := 0.0
+	if err := w.opt.begin(w.steps, w.schedule.rate(w.steps), 1); err != nil {
+		return err
+	}
 	for b := range w.tracker.plan {
 		err := w.pending[b].Wait(ctx)
 		w.lap(watch, &t.ExposedComm, timeline.Wait, b)
@@ -141,12 +219,12 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 		if f != nil {
 			f.finish()
 		}
-		if w.clip == nil {
-			err = w.apply(b)
-		} else {
-			var sum float64
-			sum, err = w.clip.sumOfSquares(b)
-			squares += sum
+		if err = w.copies.back(b); err == nil {
+			if w.clip == nil {
+				err = w.apply(b)
+			} else {
+				err = w.clip.square(b)
+			}
 		}
 		w.lap(watch, &t.Optimizer, timeline.Optimizer, b)
 		if err != nil {
@@ -154,7 +232,12 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 		}
 	}
 	if w.clip == nil {
+		w.lapUpdates(watch, t)
 		return w.gathered(ctx, t, watch)
+	}
+	squares, err := w.clip.sumOfSquares()
+	if err != nil {
+		return err
 	}
 	if w.normExchange != nil {
 		squares, err = w.normExchange.total(ctx, w.Rank, squares)
@@ -169,7 +252,9 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 		return w.normError(ctx, at, norm)
 	}
 	w.norms.add(norm)
-	w.opt.begin(w.steps, w.schedule.rate(w.steps), w.clip.scale(norm))
+	if err := w.opt.begin(w.steps, w.schedule.rate(w.steps), w.clip.scale(norm)); err != nil {
+		return err
+	}
 	for b := range w.tracker.plan {
 		if err := w.apply(b); err != nil {
 			return err

@@ -10,6 +10,12 @@ import (
 
 // Timing is where one rank's epoch went, in seconds of its training thread. ExposedComm is the wait for collectives
 // that backward did not hide. Optimizer is all that is computed with the sums, PowerSGD's share included.
+//
+// On an accelerator Forward, Backward, ExposedComm and Optimizer are the accelerator's time, between marks in its queue
+// (meter.go): Forward has the way of the images to it, ExposedComm is how long it had nothing to do before the host knew the
+// next sum, the gradients' way to the host included, and Optimizer has the sum's way back. With SyncBatchNorm the
+// exchanges in the middle of the passes are measured on the host. Data, Evaluation and Total are the host's time; it waits for
+// data while the accelerator still computes, so that the parts may add up to more than Total.
 type Timing struct {
 	Data        float64 `json:"data_seconds"`
 	Forward     float64 `json:"forward_seconds"`
@@ -37,6 +43,14 @@ func (s *stopwatch) lap(part *float64) (begin, end time.Time) {
 
 // lap ends a part of the step under way: it is added to the epoch's timing and recorded. bucket is -1 where it is none's.
 func (w *Worker) lap(watch *stopwatch, part *float64, kind timeline.Kind, bucket int) {
+	if w.meter != nil {
+		watch.last = time.Now()
+		w.note(w.meter.lap(part, kind, w.steps, bucket))
+		if len(w.meter.laps) > mostLaps {
+			w.note(w.settle())
+		}
+		return
+	}
 	begin, end := watch.lap(part)
 	w.Recorder.Record(kind, w.steps, bucket, 0, begin, end)
 }

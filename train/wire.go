@@ -8,6 +8,7 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/allreduce/codec"
+	"ringloom/nn"
 	"ringloom/timeline"
 )
 
@@ -64,10 +65,16 @@ func (w *Worker) apply(b int) error {
 	if err := w.opt.update(b); err != nil {
 		return err
 	}
-	if w.ShardOptimizer {
-		bk := w.tracker.plan[b]
-		w.gathers[b] = w.Ring.StartAllGather(w.values()[bk.lo:bk.hi], b)
+	if !w.ShardOptimizer {
+		return nil
 	}
+	for _, r := range w.opt.owned.regions[b] {
+		if err := nn.Pull(w.Device, w.params.Values.Slice(r.lo, r.hi-r.lo)); err != nil {
+			return err
+		}
+	}
+	bk := w.tracker.plan[b]
+	w.gathers[b] = w.Ring.StartAllGather(w.values()[bk.lo:bk.hi], b)
 	return nil
 }
 
@@ -84,6 +91,9 @@ func (w *Worker) gathered(ctx context.Context, t *Timing, watch *stopwatch) erro
 		}
 		bk := w.tracker.plan[b]
 		w.recordComm(timeline.Return, b, 4*int64(bk.hi-bk.lo), p)
+		if err := nn.Push(w.Device, w.params.Values.Slice(bk.lo, bk.hi-bk.lo)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -55,6 +55,14 @@ type Worker struct {
 	steps    int  // done in all epochs
 	blind    bool // the device looks at no image
 
+	acc        nn.Accelerator // the device, if it is one
+	ahead      bool           // the host queues the backward pass before it knows the loss
+	resampling nn.Resampling  // of images, which an accelerator takes as they are stored
+	cuts       [][]bucket     // the plans whose buckets start in the middle of the backward pass
+	copies     *copies
+	meter      *meter
+	zeros      []float32 // for buckets that are blank on an accelerator
+
 	opt          *optimizer
 	clip         *clipper      // nil without clipping
 	norms        norms         // of the epoch, where it clips
@@ -70,13 +78,13 @@ type Worker struct {
 
 	low *powerSGD // nil without
 
-	tracker  *bucketTracker
-	pending  []*allreduce.Pending // sums, by bucket
-	gathers  []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
-	ready    func(param int)      // startBuckets, bound once
-	kept     bool                 // micro-batches before the last are in accumulated
-	idle     bool                 // the last micro-batch has no sample of this rank
-	startErr error                // of ready, which cannot return it
+	tracker *bucketTracker
+	pending []*allreduce.Pending // sums, by bucket
+	gathers []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
+	ready   func(param int)      // startBuckets, bound once
+	kept    bool                 // micro-batches before the last are in accumulated
+	idle    bool                 // the last micro-batch has no sample of this rank
+	late    error                // the first of what cannot return one, such as ready
 
 	resume  *State   // what Resume was given
 	partial *Partial // what this rank has of the first epoch already, nil where it begins with it
@@ -124,6 +132,10 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	if d, ok := o.Device.(imageIgnorer); ok {
 		w.blind = d.IgnoresImages()
 	}
+	if w.acc, _ = o.Device.(nn.Accelerator); w.acc != nil {
+		w.resampling.From = o.Train.Side
+		w.resampling.Bounds, w.resampling.Weights, w.resampling.Taps = data.ResizeTaps(o.Train.Side, model.InputSide)
+	}
 	if w.sampler, err = shard.New(w.shardConfig(o.World, o.Rank)); err != nil {
 		return nil, err
 	}
@@ -137,6 +149,29 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	return w, w.params.Init(o.Seed)
 }
 
+// divide divides the gradients into buckets. Where ranks meet in the middle of the passes, the host cannot be ahead of an
+// accelerator.
+func (w *Worker) divide(plan []bucket) {
+	w.tracker = newBucketTracker(plan, len(w.params.List))
+	w.pending = make([]*allreduce.Pending, len(plan))
+	if w.acc == nil {
+		return
+	}
+	w.ahead = w.sync == nil
+	w.meter = &meter{acc: w.acc, quiet: !w.travels()}
+	if w.travels() {
+		w.copies = newCopies(w.acc, w.params, plan)
+	}
+}
+
+// loadSide is the side of the images that the loader makes: an accelerator resizes them itself.
+func (w *Worker) loadSide(set *data.Dataset) int {
+	if w.acc != nil {
+		return set.Side
+	}
+	return w.model.InputSide
+}
+
 func (w *Worker) shardConfig(world, rank int) shard.Config {
 	return shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, World: world, Rank: rank, Seed: w.Seed, Shuffle: true}
 }
@@ -145,8 +180,6 @@ func (w *Worker) shardConfig(world, rank int) shard.Config {
 func (w *Worker) prepareStep() (err error) {
 	spans := w.spans(w.params.List)
 	plan := planBuckets(spans, w.BucketBytes)
-	w.tracker = newBucketTracker(plan, len(spans))
-	w.pending = make([]*allreduce.Pending, len(plan))
 	w.gathers = make([]*allreduce.Pending, len(plan))
 	w.wire, w.wireFeedback = w.wireFormat(), w.feedsBack()
 	w.ready = w.startBuckets
@@ -154,6 +187,8 @@ func (w *Worker) prepareStep() (err error) {
 	if w.SyncBatchNorm && w.World > 1 {
 		w.sync = &momentSync{ring: w.Ring, bucket: len(plan) + 1, recorder: w.Recorder}
 	}
+	w.cuts = [][]bucket{plan}
+	w.divide(plan)
 	owned := ownAll(plan)
 	if w.ShardOptimizer {
 		owned = ownShard(plan, func(length int) []allreduce.Range { return w.Ring.Shard(length, w.Rank) })
@@ -166,7 +201,7 @@ func (w *Worker) prepareStep() (err error) {
 		return err
 	}
 	if w.remembers() {
-		if w.residual, err = w.Device.Alloc(w.params.Len()); err != nil {
+		if w.residual, err = hostAlloc(w.Device, w.params.Len()); err != nil {
 			return fmt.Errorf("allocating the memory of error feedback: %w", err)
 		}
 	}
@@ -201,10 +236,12 @@ func (w *Worker) compileAll() error {
 	return nil
 }
 
+// values and grads are the host's memory of parameters and gradients, on an accelerator their mirrors.
 func (w *Worker) values() []float32 { return w.params.Values.Host }
 func (w *Worker) grads() []float32  { return w.params.Grads.Host }
 
-// Params are the parameters that training updates in place.
+// Params are the parameters that training updates in place. Run takes rank 0's from the host's memory, and they are there
+// too when it has returned and in OnEpoch and OnState.
 func (w *Worker) Params() *nn.Params { return w.params }
 
 // Run trains until the last epoch or step. Errors of the ring come back as they are.
@@ -267,6 +304,12 @@ func (w *Worker) program(key programKey) (*nn.Program, error) {
 	if key.shared > 0 {
 		c.SyncBatchNorm, c.SyncBatch = w.sync.average, key.shared
 	}
+	if w.copies != nil && key.training {
+		var err error
+		if c.Stops, err = stops(c, w.cuts); err != nil {
+			return nil, err
+		}
+	}
 	p, err := nn.Compile(c)
 	if err != nil {
 		return nil, fmt.Errorf("building %s for a batch of %d: %w", w.Model, key.batch, err)
@@ -281,9 +324,11 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 	if w.MaxSteps > 0 {
 		steps = min(steps, first+w.MaxSteps-w.steps)
 	}
-	w.ownMoments()
+	if err := w.ownMoments(); err != nil {
+		return nil, err
+	}
 	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: w.Train, Side: w.model.InputSide, Steps: steps - first, Augmentation: w.augmentation(epoch), LabelsOnly: w.blind,
+		Dataset: w.Train, Side: w.loadSide(w.Train), Steps: steps - first, Augmentation: w.augmentation(epoch), LabelsOnly: w.blind,
 		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(epoch, first+step, dst) },
 	})
 	defer loader.Close()
@@ -320,6 +365,9 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 		}
 		loader.Release(batch)
 		if w.CheckEvery > 0 && w.steps%w.CheckEvery == 0 {
+			if err := w.settleBefore(&watch); err != nil {
+				return nil, err
+			}
 			if err := w.checkParameters(ctx); err != nil {
 				return nil, err
 			}
@@ -327,13 +375,21 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 			w.Recorder.Record(timeline.Check, w.steps-1, -1, 0, begin, end)
 		}
 		if w.CheckpointEvery > 0 && w.steps%w.CheckpointEvery == 0 && step < steps-1 {
+			if err := w.settle(); err != nil {
+				return nil, err
+			}
 			whole.lap(&e.Total)
 			if err := w.keepState(ctx, &Partial{*e, w.norms}); err != nil {
 				return nil, err
 			}
-			w.ownMoments()
+			if err := w.ownMoments(); err != nil {
+				return nil, err
+			}
 			whole, watch = startWatch(), startWatch()
 		}
+	}
+	if err := w.settle(); err != nil {
+		return nil, err
 	}
 	e.NormMean, e.NormMax = w.norms.mean(), w.norms.Max
 	whole.lap(&e.Total)

@@ -85,6 +85,17 @@ func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change fu
 // trainOver trains over a ring of a given shape.
 func trainOver(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
+	return trainFleet(t, ring, cfg, spec, hosts, change)
+}
+
+// fleet is what each rank computes on.
+type fleet func(rank int) nn.Device
+
+func hosts(int) nn.Device { return purego.New() }
+
+// trainFleet trains on given devices.
+func trainFleet(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, devices fleet, change func(rank int, w *Worker)) ([]outcome, []error) {
+	t.Helper()
 	world := ring.Size
 	var groups []*allreduce.Group
 	if world == 1 {
@@ -100,7 +111,7 @@ func trainOver(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec
 	trainSet, testSet := stripes(90, 1), stripes(33, 2)
 	out := make([]outcome, world)
 	errs := allreducetest.Run(groups, func(g *allreduce.Group) error {
-		device := purego.New()
+		device := devices(g.Rank())
 		defer device.Close()
 		o := &out[g.Rank()]
 		w, err := newWorker(Options{
@@ -116,8 +127,12 @@ func trainOver(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec
 		err = w.Run(t.Context())
 		o.residual = slices.Clone(w.residual.Host)
 		o.values, o.moments = slices.Clone(w.values()), slices.Clone(w.params.StateValues.Host)
-		for _, s := range w.opt.state {
-			o.optimizer = append(o.optimizer, s.Host...)
+		for kind := range w.opt.state {
+			kept, err := w.opt.kept(kind)
+			if err != nil {
+				return err
+			}
+			o.optimizer = append(o.optimizer, kept...)
 		}
 		return err
 	})

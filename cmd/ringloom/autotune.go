@@ -28,7 +28,7 @@ func (n *node) openTunedRing(ctx context.Context) (ring *allreduce.Group, err er
 		return nil, err
 	}
 	base := n.ringFlags.config()
-	base.Spin = n.spin.on(n.view, n.threads)
+	base.Spin = n.spin.on(n.view, computeThreads(n.dev, n.threads))
 	c := tune.DefaultConfig(base, train.BucketLengths(n.Config, info))
 	c.MaxFrameBytes = natsring.DefaultServerConfig().MaxPayloadBytes
 	if n.natsURL != "" {
@@ -45,7 +45,7 @@ func (n *node) openTunedRing(ctx context.Context) (ring *allreduce.Group, err er
 	}
 	best := found.Best
 	n.chunkBytes, n.windowBytes, n.rings = byteSize(best.ChunkBytes), byteSize(best.WindowBytes), best.Rings
-	if ring, err = n.member.openRing(ctx, n.ringFlags, n.threads); err != nil {
+	if ring, err = n.member.openRing(ctx, n.ringFlags, computeThreads(n.dev, n.threads)); err != nil {
 		return nil, err
 	}
 	bucketBytes, trials, err := n.tuneBuckets(ctx, ring)
@@ -66,7 +66,7 @@ func (n *node) openTunedRing(ctx context.Context) (ring *allreduce.Group, err er
 
 // tuneBuckets takes trial steps on a device of their own, whose memory is given back.
 func (n *node) tuneBuckets(ctx context.Context, ring *allreduce.Group) (int, []train.BucketTrial, error) {
-	device, _, err := openDevice(n.device, n.threads, n.kernels)
+	device, _, err := openDevice(n.device, n.threads, n.kernels, n.gpuFlags)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -29,11 +29,12 @@ type benchScalingFlags struct {
 	batch, globalBatch int
 	emulate            string
 	device, bindTo     string
-	threads            int
-	kernels, dataDir   string
-	sizes              []string
-	json               bool
-	html               string
+	gpuFlags
+	threads          int
+	kernels, dataDir string
+	sizes            []string
+	json             bool
+	html             string
 
 	batches   scalebench.Batches // after check
 	emulation emulate.Setting    // after check; its Step is 0 where nothing is emulated
@@ -110,6 +111,7 @@ has their fields), and at last one for each point of each round:
 	fl.IntVar(&f.threads, "threads", 1, "compute threads of each rank (0: the machine's cores)")
 	fl.StringVar(&f.bindTo, "bind-to", bindToAuto, "with ranks on this machine: "+bindToHelp)
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
+	f.gpuFlags.register(fl)
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
 	fl.IntVar(&f.BucketBytes, "bucket-bytes", f.BucketBytes, "least gradient bytes that travel as one all-reduce (0: an eighth of the gradients, 64 KiB to 8 MiB)")
 	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples and dropout")
@@ -206,7 +208,7 @@ func (f *benchScalingFlags) checkModel(fl *pflag.FlagSet) (err error) {
 		if f.emulation, err = emulate.Parse(f.emulate); err != nil {
 			return err
 		}
-		for _, name := range []string{"device", "threads", "deterministic-kernels", "data"} {
+		for _, name := range []string{"device", "precision", "device-memory", "threads", "deterministic-kernels", "data"} {
 			if fl.Changed(name) {
 				return fmt.Errorf("--%s has no effect with --emulate-step, which computes nothing: leave it out", name)
 			}
@@ -220,6 +222,9 @@ func (f *benchScalingFlags) checkModel(fl *pflag.FlagSet) (err error) {
 	}
 	if f.Model, err = models.Lookup(f.model); err != nil {
 		return fmt.Errorf("--model: %w", err)
+	}
+	if err := f.gpuFlags.check(f.device); err != nil {
+		return err
 	}
 	return checkKernels(f.kernels)
 }

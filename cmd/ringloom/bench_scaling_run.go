@@ -110,6 +110,7 @@ func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	f.threads = computeThreads(device, f.threads)
 	device.Close()
 	if note != "" {
 		r.logger.Warn(note)
@@ -124,7 +125,7 @@ func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 	}
 	var all scalebench.Collection
 	err = r.take(ctx, joining{
-		device: device.Name(), digest: f.digest(kind), about: []zap.Field{zap.String("device", device.Description()), zap.String("data", kind)},
+		device: device.Name(), hardware: hardware(device), digest: f.digest(kind), about: []zap.Field{zap.String("device", device.Description()), zap.String("data", kind)},
 	}, func(ctx context.Context) error { return r.work(ctx, &all) })
 	if err != nil || !r.view.Leads() {
 		return err
@@ -146,7 +147,7 @@ func (r *scalingRank) open(ctx context.Context) (device nn.Device, note string, 
 		device, err = emulate.New(emulate.Config{Step: f.emulation.Step, Model: f.Model, Batch: f.batch})
 		return device, "", err
 	}
-	if device, note, err = openDevice(f.device, f.threads, f.kernels); err != nil {
+	if device, note, err = openDevice(f.device, f.threads, f.kernels, f.gpuFlags); err != nil {
 		return nil, "", err
 	}
 	for _, batch := range f.GlobalBatches {

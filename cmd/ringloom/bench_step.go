@@ -23,12 +23,13 @@ import (
 // benchStepFlags is the command line of `ringloom bench step`.
 type benchStepFlags struct {
 	model, device, dataDir string
-	kernels, precision     string
-	batch, threads         int
-	steps                  int
-	duration               time.Duration
-	seed                   uint64
-	ops, json              bool
+	kernels                string
+	gpuFlags
+	batch, threads int
+	steps          int
+	duration       time.Duration
+	seed           uint64
+	ops, json      bool
 }
 
 func benchStepCommand() *cobra.Command {
@@ -42,8 +43,13 @@ memory, and the time by kind of operation in the best step. Images are the first
 found without a download, else random pixels; the output says which. --model all measures every model, each in a
 process of its own.
 
+A GPU still computes a step when the next one is given to it. There steps are timed in rounds, each until the GPU is done, and
+the mean of a round takes the place of a step; the images go to the GPU in every step, as in training. The times of operations are
+from one step more, whose kernels run one by one: together they need not be the step's.
+
 With --json, one object a line:
   model, batch, device, device_description, threads, precision, parameters (number of scalars), steps (measured)
+  round_steps               steps that are timed at once: 1, but on a GPU
   data                      "Fashion-MNIST" or "random pixels"
   images_per_second         of the best step; images_per_second_median of the median step
   step_seconds              of the best step; step_seconds_median
@@ -54,8 +60,9 @@ With --json, one object a line:
   activation_bytes          memory that all intermediate results share
   peak_rss_bytes            largest resident memory of the process, or null
   first_loss, last_loss     mean cross-entropy of the first and the last step, warm-up counted
+  traced                    whether kinds and ops are of a step of its own, as on a GPU
   kinds                     the best step by kind: kind, count, seconds, flops
-  ops                       the same by operation, with its geometry (--ops)`,
+  ops                       the same by operation, with its geometry and, on a GPU, its kernels (--ops)`,
 		Example: `  ringloom bench step --model alexnet
   ringloom bench step --model all --duration 3s --json`,
 		Args: noArguments,
@@ -76,7 +83,7 @@ With --json, one object a line:
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	fl.StringVar(&f.precision, "precision", "float32", precisionHelp)
+	f.gpuFlags.register(fl)
 	fl.IntVar(&f.steps, "steps", 0, "steps to measure (0: as many as --duration allows, at least 3)")
 	fl.DurationVar(&f.duration, "duration", 5*time.Second, "time to measure for, unless --steps is given")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the initial parameters and of dropout")
@@ -102,7 +109,7 @@ func (f *benchStepFlags) check() error {
 	if err := checkKernels(f.kernels); err != nil {
 		return err
 	}
-	if err := checkPrecision(f.precision); err != nil {
+	if err := f.gpuFlags.check(f.device); err != nil {
 		return err
 	}
 	switch {
@@ -146,12 +153,12 @@ func (f *benchStepFlags) all(cmd *cobra.Command) error {
 
 // arguments are the flags but for --model.
 func (f *benchStepFlags) arguments() []string {
-	return []string{
+	return append(f.gpuFlags.arguments(),
 		fmt.Sprint("--batch=", f.batch), fmt.Sprint("--device=", f.device), fmt.Sprint("--threads=", f.threads),
 		fmt.Sprint("--steps=", f.steps), fmt.Sprint("--duration=", f.duration), fmt.Sprint("--seed=", f.seed),
 		fmt.Sprint("--data=", f.dataDir), fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
-		fmt.Sprint("--deterministic-kernels=", f.kernels), fmt.Sprint("--precision=", f.precision),
-	}
+		fmt.Sprint("--deterministic-kernels=", f.kernels),
+	)
 }
 
 func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
@@ -165,7 +172,7 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	device, note, err := openDevice(f.device, f.threads, f.kernels)
+	device, note, err := openDevice(f.device, f.threads, f.kernels, f.gpuFlags)
 	if err != nil {
 		return err
 	}
@@ -174,7 +181,7 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(os.Stderr, "ringloom:", note)
 	}
 	c := stepbench.Config{
-		Model: model, Device: device, Threads: f.threads, Batch: f.batch, Images: images, Seed: f.seed,
+		Model: model, Device: device, Threads: computeThreads(device, f.threads), Batch: f.batch, Images: images, Seed: f.seed,
 		MinSteps: f.steps, WarmUp: benchWarmUp, Peak: devicePeak(device, f.threads),
 	}
 	if c.Batch == 0 {

@@ -18,9 +18,10 @@ type evaluateFlags struct {
 	images, batch  int
 	logits, pixels string
 	device         string
-	threads        int
-	dataDir        string
-	offline        bool
+	gpuFlags
+	threads int
+	dataDir string
+	offline bool
 }
 
 func evaluateCommand() *cobra.Command {
@@ -52,6 +53,7 @@ NumPy files (.npy) or as text with a line an image (.csv).`,
 	fl.StringVar(&f.logits, "logits", "", "write the logits to this file, .npy or .csv")
 	fl.StringVar(&f.pixels, "pixels", "", "write the resized images, 0 to 1, to this file, .npy or .csv")
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
+	f.gpuFlags.register(fl)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: as in train)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
@@ -65,6 +67,9 @@ func (f *evaluateFlags) check() error {
 	if f.images < 0 || f.batch < 1 || f.threads < 0 {
 		return fmt.Errorf("--images %d --batch %d --threads %d: give --batch at least 1, and the others no negative number",
 			f.images, f.batch, f.threads)
+	}
+	if err := f.gpuFlags.check(f.device); err != nil {
+		return err
 	}
 	if f.threads == 0 {
 		f.threads = runtime.NumCPU()
@@ -80,7 +85,7 @@ func (f *evaluateFlags) check() error {
 func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	runtime.LockOSThread() // devices bind state to the thread
 	defer runtime.UnlockOSThread()
-	device, note, err := openDevice(f.device, f.threads, kernelsRule)
+	device, note, err := openDevice(f.device, f.threads, "", f.gpuFlags)
 	if err != nil {
 		return err
 	}
@@ -141,14 +146,22 @@ type evaluation struct {
 	n, batch int
 	keep     bool // the pixels
 
+	resampling nn.Resampling // of what the loader makes, on an accelerator
+
 	lossSum        float64
 	correct        int
 	logits, pixels []float32
 }
 
 func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
+	side := e.spec.InputSide
+	if _, accelerated := e.device.(nn.Accelerator); accelerated {
+		side = set.Side // it resizes them itself
+	}
+	e.resampling.From = side
+	e.resampling.Bounds, e.resampling.Weights, e.resampling.Taps = data.ResizeTaps(side, e.spec.InputSide)
 	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: set, Side: e.spec.InputSide, Steps: (e.n + e.batch - 1) / e.batch,
+		Dataset: set, Side: side, Steps: (e.n + e.batch - 1) / e.batch,
 		Batch: func(step int, dst []int32) []int32 {
 			for i := step * e.batch; i < min((step+1)*e.batch, e.n); i++ {
 				dst = append(dst, int32(i))
@@ -171,8 +184,9 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 				return fmt.Errorf("building %s for a batch of %d: %w", e.spec.Name, batch.N, err)
 			}
 		}
-		pixels, labels := program.Input()
-		batch.Fill(pixels, labels, 0, batch.N)
+		if err := e.load(program, batch); err != nil {
+			return err
+		}
 		stats, err := program.Forward()
 		if err != nil {
 			return err
@@ -184,11 +198,31 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 			return err
 		}
 		e.logits = append(e.logits, logits...)
-		if e.keep {
-			e.pixels = append(e.pixels, pixels...)
-		}
 		done += batch.N
 		loader.Release(batch)
 	}
 	return nil
+}
+
+// load puts a batch into the program, and keeps its pixels if they are wanted.
+func (e *evaluation) load(program *nn.Program, batch *data.Batch) error {
+	if !program.TakesImages() {
+		pixels, labels := program.Input()
+		batch.Fill(pixels, labels, 0, batch.N)
+		if e.keep {
+			e.pixels = append(e.pixels, pixels...)
+		}
+		return nil
+	}
+	if e.keep { // the accelerator computes the same
+		size := e.spec.InputSide * e.spec.InputSide
+		resizer, image := data.NewResizer(e.resampling.From, e.spec.InputSide), make([]byte, size)
+		for i := range batch.N {
+			resizer.Bytes(image, batch.Pixels[i*len(batch.Pixels)/batch.N:])
+			pixels := make([]float32, size)
+			data.Normalize(pixels, image)
+			e.pixels = append(e.pixels, pixels...)
+		}
+	}
+	return program.LoadImages(batch.Pixels, &e.resampling, batch.Labels)
 }

@@ -89,5 +89,5 @@ func (i *initial) apply(model string, params *nn.Params) error {
 	if err := checkpoint.Fit(model, tensorsOf(params, 0), i.meta, i.tensors); err != nil {
 		return dataError{fmt.Errorf("--init %s: %w", i.path, err)}
 	}
-	return nil
+	return params.Push()
 }

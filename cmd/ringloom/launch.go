@@ -21,6 +21,9 @@ Results (the epoch lines and tables) go to standard output; each rank's log goes
 its rank. Signals are forwarded. When one rank fails the others end too, and the first failure is the last
 line printed; its exit code becomes the launcher's. Everything after -- goes to every 'ringloom train'.
 
+With --device cuda, or auto where there are GPUs, each process takes one: with as many processes as GPUs every GPU is used, with
+more they are shared in turn.
+
 Each launch makes its own gossip key and NATS token, so that two launches on a machine never meet.`,
 		Example: `  ringloom launch -n 2
   ringloom launch -n 4 --device cpu -- --model lenet --epochs 3 --global-batch 512`,

@@ -23,6 +23,7 @@ import (
 // What the launcher tells its children through the environment; every command that joins a cluster reads it.
 const (
 	envBirth      = "RINGLOOM_BIRTH"       // nanoseconds since 1970; increases with the rank
+	envLocalRank  = "RINGLOOM_LOCAL_RANK"  // number of the child, from 0
 	envAnnounceFD = "RINGLOOM_ANNOUNCE_FD" // the first child writes its gossip address there
 	envResultFD   = "RINGLOOM_RESULT_FD"   // and there what it has measured, where the launcher wants to know
 	envTerminal   = "RINGLOOM_TERMINAL"    // the launcher prints on a terminal: log for people, draw the bar
@@ -83,7 +84,7 @@ func (l *launcher) run(ctx context.Context) error {
 			break
 		}
 		c := &child{rank: rank, cmd: exec.Command(executable, append(l.args[:len(l.args):len(l.args)], join...)...)}
-		c.cmd.Env = append(env[:len(env):len(env)], fmt.Sprintf("%s=%d", envBirth, birth+int64(rank)))
+		c.cmd.Env = append(env[:len(env):len(env)], fmt.Sprintf("%s=%d", envBirth, birth+int64(rank)), fmt.Sprintf("%s=%d", envLocalRank, rank))
 		var announced <-chan string
 		if rank == 0 {
 			var read func()

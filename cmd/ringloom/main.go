@@ -61,7 +61,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(trainCommand(), launchCommand(), evaluateCommand(), exportCommand(), modelsCommand(), benchCommand(), dataCommand(), versionCommand())
+	root.AddCommand(trainCommand(), launchCommand(), evaluateCommand(), exportCommand(), modelsCommand(), devicesCommand(), benchCommand(), dataCommand(), versionCommand())
 	return root
 }
 

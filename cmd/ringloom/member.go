@@ -51,9 +51,10 @@ func newMember(f *clusterFlags, what string) *member {
 
 // joining is what a command brings to the cluster.
 type joining struct {
-	device string         // what this node computes on, for the others
-	digest cluster.Digest // what all nodes must agree on; the cluster shows the difference to a node that does not
-	about  []zap.Field    // logged with this node's address
+	device   string         // what this node computes on, for the others
+	hardware string         // what that is exactly, as function hardware says
+	digest   cluster.Digest // what all nodes must agree on; the cluster shows the difference to a node that does not
+	about    []zap.Field    // logged with this node's address
 }
 
 // take joins the cluster, does the work once all nodes are there, and leaves. Work's context ends with the view too. An
@@ -105,6 +106,7 @@ func (m *member) join(ctx context.Context, j joining) (err error) {
 	cfg.Job, cfg.Name, cfg.ExpectedSize = f.job, f.name, f.expect
 	cfg.BindAddr, cfg.BindPort, cfg.AdvertiseAddr, cfg.Join = host, port, f.advertise, f.join
 	cfg.JoinTimeout, cfg.Key, cfg.Device = f.joinTimeout, []byte(key), j.device
+	cfg.Hardware = j.hardware
 	cfg.Digest = j.digest
 	cfg.OnWaiting, cfg.Logger = m.showWaiting, m.logger.Named("cluster")
 	if ns, err := strconv.ParseInt(os.Getenv(envBirth), 10, 64); err == nil {

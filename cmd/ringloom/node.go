@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,8 +31,10 @@ type node struct {
 func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 	n := &node{trainFlags: f, member: newMember(&f.clusterFlags, "training"), out: out}
 
+	runtime.LockOSThread() // the device binds state to the thread
+	defer runtime.UnlockOSThread()
 	var note string
-	if n.dev, note, err = openDevice(f.device, f.threads, f.kernels); err != nil {
+	if n.dev, note, err = openDevice(f.device, f.threads, f.kernels, f.gpuFlags); err != nil {
 		return err
 	}
 	defer n.dev.Close()
@@ -57,7 +60,7 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 		return err
 	}
 	return n.take(ctx, joining{
-		device: n.dev.Name(), digest: n.digest(n.sets.hash, n.initial.hash),
+		device: n.dev.Name(), hardware: hardware(n.dev), digest: n.digest(n.sets.hash, n.initial.hash),
 		about: []zap.Field{zap.String("device", n.dev.Description()), zap.String("data", n.sets.dir)},
 	}, n.work)
 }
@@ -82,7 +85,7 @@ func (n *node) openRing(ctx context.Context) (*allreduce.Group, error) {
 	if n.autotune && n.expect > 1 {
 		return n.openTunedRing(ctx)
 	}
-	return n.member.openRing(ctx, n.ringFlags, n.threads)
+	return n.member.openRing(ctx, n.ringFlags, computeThreads(n.dev, n.threads))
 }
 
 // work is the run from the first view to the last epoch.

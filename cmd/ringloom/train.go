@@ -21,16 +21,16 @@ type trainFlags struct {
 	ringFlags
 	autotune bool
 
-	device    string
-	threads   int
-	kernels   string
-	precision string
-	dataDir   string
-	offline   bool
-	init      string
-	resume    string
-	runDir    string
-	trace     traceRequest
+	device  string
+	threads int
+	kernels string
+	gpuFlags
+	dataDir string
+	offline bool
+	init    string
+	resume  string
+	runDir  string
+	trace   traceRequest
 
 	resumed *resumption // nil without --resume
 }
@@ -80,7 +80,7 @@ standard output of the leader (rank 0, the oldest node), logs to standard error.
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	fl.StringVar(&f.precision, "precision", "float32", precisionHelp)
+	f.gpuFlags.register(fl)
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package, else download)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	fl.StringVar(&f.runDir, "run-dir", "", "folder for the run's record (default: runs/<time>-<model>-n<N>)")
@@ -150,7 +150,7 @@ func (f *trainFlags) check() error {
 	if err := checkKernels(f.kernels); err != nil {
 		return err
 	}
-	if err := checkPrecision(f.precision); err != nil {
+	if err := f.gpuFlags.check(f.device); err != nil {
 		return err
 	}
 	if f.threads < 0 {

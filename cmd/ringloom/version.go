@@ -23,6 +23,9 @@ func versionCommand() *cobra.Command {
 			if err := onednn.Available(); err != nil {
 				devices = "purego (" + err.Error() + ")"
 			}
+			if builtWithCUDA {
+				devices = "cuda, " + devices
+			}
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "ringloom %s, %s, %s/%s\ndevices: %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, devices)
 			info, ok := debug.ReadBuildInfo()

@@ -188,6 +188,7 @@ func (s *goldenRun) backward() {
 	if err := s.program.Backward(nil); err != nil {
 		s.Fatal(err)
 	}
+	s.pull(s.params.Grads)
 }
 
 // moments compares batch norm's running moments after the first forward pass.
@@ -208,7 +209,6 @@ func (s *goldenRun) moments() {
 // of the terms of its sum, which are as large as those of the weights of its layer.
 func (s *goldenRun) gradients() {
 	var errors []float64
-	s.pull(s.params.Grads)
 	for i, want := range s.Params {
 		grad := s.params.Grad(i).Host
 		n := float64(len(grad))

@@ -4,6 +4,7 @@ package driver
 
 import (
 	"fmt"
+	"runtime"
 
 	"gorgonia.org/cu"
 )
@@ -62,8 +63,10 @@ func describe(ordinal int) (cu.Device, Info, error) {
 }
 
 // FreeMemory is the bytes of a GPU that no process has. It makes the GPU's context for the question, which takes a
-// moment and some of that memory.
+// moment and some of that memory, and leaves the calling thread without a current context.
 func FreeMemory(ordinal int) (int64, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	c, err := Open(ordinal)
 	if err != nil {
 		return 0, err

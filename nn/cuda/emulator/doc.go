@@ -35,8 +35,11 @@
 // # What it can't prove
 //
 // Nothing about NVIDIA's libraries themselves: that they support a shape, how they round, which algorithms they offer, how they
-// fail. Nothing about speed or memory use. Work is atomic: kernels never overlap, so that a race between two kernels shows
-// only in the order of one after the other. Only default-stream ordering between non-blocking streams exists: the null stream
-// doesn't wait for others. Kernels may be wrong in ways that g++ doesn't show: what NVRTC rejects, registers and shared
-// memory that don't suffice, accesses inside of one allocation but outside of a tensor. Those need a GPU.
+// fail. Nothing about speed or memory use. Work is atomic: kernels never overlap, so that a race between two of them shows only
+// as one before the other, and a graph runs as one piece. Null-stream work doesn't wait for other streams, nor they for it.
+// Kernels may be wrong in ways that g++ doesn't show: what NVRTC rejects, registers and shared memory that don't suffice,
+// accesses inside of one allocation but outside of a tensor. Those need a GPU.
+//
+// Not emulated, and refused: dynamic shared memory, warp operations of part of a warp, atomics, textures, child graphs, headers
+// for NVRTC, NCHW filters, groups, and cuDNN's backend (graph) API, whose functions are absent.
 package emulator

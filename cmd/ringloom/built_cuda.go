@@ -1,0 +1,5 @@
+//go:build gpu
+
+package main
+
+const builtWithCUDA = true
