@@ -22,7 +22,10 @@ const (
 )
 
 // epilogue is what follows a forward convolution's sums.
-type epilogue struct{ bias, relu, pitched bool }
+type epilogue struct {
+	bias, relu bool
+	apart      bool // it cannot be done in one call with the convolution
+}
 
 // choice is how a convolution is computed: the fastest of what was tried.
 type choice struct {
@@ -134,7 +137,7 @@ func (d *Device) try(conv *libs.Conv, pass convPass, c nn.Conv, half bool, ep ep
 		return best, fmt.Errorf("cuDNN has %d ways to compute the convolution %v, but none that gives the same bits each time in %s of memory", len(found), c, size(t.workBytes))
 	}
 	best = choice{conv: conv, algorithm: usable[0]}
-	if pass != forwardPass || !ep.bias || ep.pitched || half {
+	if pass != forwardPass || !ep.bias || ep.apart || half {
 		return best, nil
 	}
 	return d.tryFused(t, best, usable, c, ep)
