@@ -10,6 +10,8 @@ VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo developmen
 LDFLAGS  := -X main.version=$(VERSION)
 # Debian packages: the CPU engine and the data set. apt-get needs root.
 PACKAGES := libdnnl-dev dataset-fashion-mnist
+# Tests of the GPU device run on an emulator, which is C++.
+TEST_PACKAGES := $(PACKAGES) g++
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Packages with goroutines of their own; the race detector needs cgo.
 RACE     := ./allreduce/... ./cluster/... ./collbench/... ./data/... ./scalebench/... ./train/...
@@ -34,14 +36,23 @@ CUDA_ENV = CGO_CFLAGS='$(shell $(GO) env CGO_CFLAGS) "-I$(CUDA_INCLUDE)"' CGO_LD
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup
-setup: ## install what is missing of oneDNN and the data set (needs root or sudo)
-	@missing=(); for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing+=($$p); done; \
+# install is a recipe that installs those of some packages which are missing.
+define install
+	@missing=(); for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing+=($$p); done; \
 	if (($${#missing[@]})); then \
 		echo "installing $${missing[*]}"; \
 		$(SUDO) apt-get update -qq; \
 		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
 	fi
+endef
+
+.PHONY: setup
+setup: ## install what is missing of oneDNN and the data set (needs root or sudo)
+	$(call install,$(PACKAGES))
+
+.PHONY: setup-test
+setup-test:
+	$(call install,$(TEST_PACKAGES))
 
 .PHONY: build
 build: setup ## build bin/ringloom with the oneDNN device
@@ -65,20 +76,25 @@ train: build ## train LeNet on Fashion-MNIST with NPROC (2) processes; ARGS goes
 	bin/ringloom launch -n $(NPROC) -- $(ARGS)
 
 .PHONY: test
-test: setup ## run the tests: format, vet, oneDNN, race detector, and all without cgo
+test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU device on an emulator, race detector, and all without cgo
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
 	$(GO) vet -tags onednn ./...
 	$(GO) test -tags onednn ./...
+	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./nn/cuda/... ./cmd/...
+	$(CUDA_ENV) $(GO) test -tags gpu -short ./nn/cuda/...
 	$(GO) test -race -short $(RACE)
 	CGO_ENABLED=0 $(GO) test -short ./...
 
 FUZZTIME ?= 1m
 
 .PHONY: test-long
-test-long: setup ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
+test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
 	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/...
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
+	for seed in 0 1 2 3; do \
+		RINGLOOM_EMULATOR_SEED=$$seed $(CUDA_ENV) $(GO) test -tags gpu -count=1 -timeout 60m ./nn/cuda/...; \
+	done
 	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$file); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \

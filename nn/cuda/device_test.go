@@ -14,8 +14,8 @@ import (
 	"ringloom/nn/nntest"
 )
 
-// onGPU says that the tests run on a real GPU: RINGLOOM_TEST_GPU=1.
-var onGPU = os.Getenv("RINGLOOM_TEST_GPU") != ""
+// onGPU says that the tests run on a real GPU.
+var onGPU = os.Getenv(emulator.RealGPU) != ""
 
 func TestMain(m *testing.M) {
 	if !onGPU {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ringloom/nn/cuda/emulator"
 )
 
 // childVariable makes the test binary print what Load and Devices say, and end.
@@ -24,6 +26,10 @@ func TestMain(m *testing.M) {
 			fmt.Println(err)
 		}
 		os.Exit(0)
+	}
+	if err := emulator.SetUp(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

@@ -174,10 +174,37 @@ func Use(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := setenv(lib); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// RealGPU is the environment variable that has tests run on a real GPU.
+const RealGPU = "RINGLOOM_TEST_GPU"
+
+// SetUp is Use for a TestMain: it points this process to the emulator, unless the tests are to run on a real GPU or the
+// environment names the libraries. Without g++ it says so and leaves the process as it is; tests then skip.
+func SetUp() error {
+	if os.Getenv(RealGPU) != "" || os.Getenv("RINGLOOM_LIBCUDA") != "" {
+		return nil
+	}
+	lib, err := Build("")
+	if errors.Is(err, ErrNoCompiler) {
+		fmt.Fprintf(os.Stderr, "the CUDA device is NOT tested: %v\n", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return setenv(lib)
+}
+
+func setenv(lib string) error {
 	for _, variable := range Env(lib) {
 		name, value, _ := strings.Cut(variable, "=")
 		if err := os.Setenv(name, value); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }
