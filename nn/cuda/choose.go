@@ -22,7 +22,10 @@ const (
 )
 
 // epilogue is what follows a forward convolution's sums.
-type epilogue struct{ bias, relu, pitched bool }
+type epilogue struct {
+	bias, relu bool
+	apart      bool // it cannot be done in one call with the convolution
+}
 
 // choice is how a convolution is computed: the fastest of what was tried.
 type choice struct {
@@ -38,8 +41,8 @@ func (c choice) close() error { return c.conv.Close() }
 // workspaceLimit bounds what a convolution may take beside its operands. Tests have less: the emulator fills it all.
 var workspaceLimit int64 = 512 << 20
 
-// choose tries the ways to compute a convolution once, on memory of no meaning, and remembers the fastest that gives the
-// same bits each time.
+// choose tries the ways to compute a convolution once, on memory of no meaning, and remembers the fastest of those that
+// give the same bits each time.
 func (d *Device) choose(pass convPass, c nn.Conv, half bool, ep epilogue) (choice, error) {
 	c.Dst.Pitch, c.NoBias = 0, false
 	key := fmt.Sprint(pass, c, half, ep)
@@ -124,20 +127,28 @@ func (d *Device) try(conv *libs.Conv, pass convPass, c nn.Conv, half bool, ep ep
 	if err != nil {
 		return best, err
 	}
-	var usable []libs.Algorithm
-	for _, a := range found {
-		if a.Deterministic && a.WorkspaceBytes <= t.workBytes {
-			usable = append(usable, a)
-		}
-	}
+	usable := steady(found)
 	if len(usable) == 0 {
-		return best, fmt.Errorf("cuDNN has %d ways to compute the convolution %v, but none that gives the same bits each time in %s of memory", len(found), c, size(t.workBytes))
+		return best, fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", c, size(t.workBytes))
 	}
 	best = choice{conv: conv, algorithm: usable[0]}
-	if pass != forwardPass || !ep.bias || ep.pitched || half {
+	if pass != forwardPass || !ep.bias || ep.apart || half {
 		return best, nil
 	}
 	return d.tryFused(t, best, usable, c, ep)
+}
+
+// steady are the algorithms that give the same bits each time; all of them where there is no such one.
+func steady(all []libs.Algorithm) (some []libs.Algorithm) {
+	for _, a := range all {
+		if a.Deterministic {
+			some = append(some, a)
+		}
+	}
+	if len(some) == 0 {
+		return all
+	}
+	return some
 }
 
 // tryFused compares the fastest convolution with bias and ReLU behind it with those that do all in one.

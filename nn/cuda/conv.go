@@ -28,7 +28,7 @@ func pixels(i nn.Image) int64 { return int64(i.N) * int64(i.H) * int64(i.W) }
 
 func (c convForward) needs(d *Device, o operands) (n needs, err error) {
 	half := o.dst[0].Half
-	way, err := d.choose(forwardPass, c.Conv, half, c.epilogue())
+	way, err := d.choose(forwardPass, c.Conv, half, c.epilogue(o))
 	if err != nil {
 		return n, err
 	}
@@ -40,13 +40,16 @@ func (c convForward) needs(d *Device, o operands) (n needs, err error) {
 }
 
 // epilogue is what follows the sum of products.
-func (c convForward) epilogue() epilogue {
-	return epilogue{bias: !c.NoBias, relu: c.ReLU, pitched: pitched(c.Dst)}
+func (c convForward) epilogue(o operands) epilogue {
+	e := epilogue{bias: !c.NoBias, relu: c.ReLU}
+	e.apart = pitched(c.Dst) || e.bias && !aligned(o.src[2].Device)
+	return e
 }
 
 func (c convForward) emit(e *emitter, o operands) error {
 	half := o.dst[0].Half
-	way, err := e.device.choose(forwardPass, c.Conv, half, c.epilogue())
+	after := c.epilogue(o)
+	way, err := e.device.choose(forwardPass, c.Conv, half, after)
 	if err != nil {
 		return err
 	}
@@ -70,7 +73,7 @@ func (c convForward) emit(e *emitter, o operands) error {
 		sum = e.scratch(scratchA)
 	}
 	e.do("cudnn conv", func() error { return way.conv.Forward(way.algorithm, x, w, sum, workspace, bytes, 0) })
-	if c.epilogue() != (epilogue{}) {
+	if after.bias || after.relu || pitched(c.Dst) {
 		e.biasAct(c.Dst, half, y, sum, bias, c.ReLU)
 	}
 	return nil
@@ -142,9 +145,9 @@ func (e *emitter) mask(half bool, dx, mask uintptr, n int) {
 	e.launch("mask"+suffix(half), e.device.elementwise(n), dx, mask, int64(n))
 }
 
-// repacks says that the gradient of the weights comes in another order or type than it is wanted.
-func (c convBackwardWeights) repacks(half bool) bool {
-	return !convWeights(c.Conv, nn.Buffer{}, half).plain()
+// repacks says that cuDNN cannot write the gradient of the weights in the order and type, and to the place, where it is wanted.
+func (c convBackwardWeights) repacks(o operands) bool {
+	return !convWeights(c.Conv, o.dst[0], o.src[0].Half).plain()
 }
 
 func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
@@ -155,7 +158,7 @@ func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
 	}
 	n.atLeast(scratchWorkspace, way.workspaceBytes())
 	n.gather(c.Dst, half)
-	if c.repacks(half) {
+	if c.repacks(o) {
 		n.atLeast(scratchB, elementBytes(half)*int64(c.WeightLen()))
 	}
 	if !c.NoBias {
@@ -171,12 +174,12 @@ func (c convBackwardWeights) emit(e *emitter, o operands) error {
 		return err
 	}
 	x, dy, dw := o.src[1].Device, e.dense(c.Dst, o.src[0]), o.dst[0].Device
-	if c.repacks(half) {
+	if c.repacks(o) {
 		dw = e.scratch(scratchB)
 	}
 	workspace, bytes := e.scratch(scratchWorkspace), way.workspaceBytes()
 	e.do("cudnn conv.dw", func() error { return way.conv.BackwardWeights(way.algorithm, x, dy, dw, workspace, bytes, 0) })
-	if taps := c.KernelH * c.KernelW; c.repacks(half) {
+	if taps := c.KernelH * c.KernelW; c.repacks(o) {
 		e.launch("unpack_gradient"+suffix(half), kernels.Transpose(c.Dst.C, taps, c.Src.C, e.device.info.Multiprocessors),
 			o.dst[0].Device, dw, int32(c.Dst.C), int32(c.Src.C), int32(taps))
 	}

@@ -18,8 +18,13 @@ type weights struct {
 	half     bool
 }
 
-// plain says that they are wanted as they are.
-func (w weights) plain() bool { return !w.half && (w.hw == 1 || w.i == 1) }
+// plain says that they can be used as they are. cuDNN wants its operands on a 16-byte boundary.
+func (w weights) plain() bool { return !w.half && (w.hw == 1 || w.i == 1) && aligned(w.at) }
+
+// cudnnAlign is the alignment in bytes that cuDNN asks of its operands.
+const cudnnAlign = 16
+
+func aligned(at uintptr) bool { return at%cudnnAlign == 0 }
 
 func (w weights) len() int { return w.o * w.i * w.hw }
 

@@ -1,0 +1,125 @@
+//go:build gpu && cgo
+
+package cuda
+
+import (
+	"math"
+	"runtime"
+	"testing"
+
+	"ringloom/models"
+	"ringloom/nn"
+	"ringloom/nn/nntest"
+	"ringloom/nn/purego"
+)
+
+// TestPrecisions trains a few steps of small models in every precision, and compares the losses with the reference's.
+func TestPrecisions(t *testing.T) {
+	for _, c := range []struct {
+		model     string
+		precision Precision
+		tolerance float64 // relative, of each loss
+	}{
+		{"lenet", Float32, 1e-5}, {"lenet", TF32, 2e-3}, {"lenet", BF16, 2e-2},
+		{"vgg-tiny-96", Float32, 1e-4}, {"vgg-tiny-96", TF32, 1e-2}, {"vgg-tiny-96", BF16, 6e-2},
+	} {
+		t.Run(c.model+" "+string(c.precision), func(t *testing.T) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			reference := purego.New()
+			defer reference.Close()
+			d := open(t, Options{Precision: c.precision})
+			defer d.Close()
+			want, got := losses(t, reference, c.model), losses(t, d, c.model)
+			for i := range want {
+				if diff := math.Abs(got[i]-want[i]) / want[i]; !(diff <= c.tolerance) {
+					t.Errorf("loss %d is %.6f, the reference has %.6f: off by %.2g, %.2g is allowed", i, got[i], want[i], diff, c.tolerance)
+				}
+			}
+			if want[len(want)-1] > 0.9*want[0] {
+				t.Errorf("the reference's losses %v do not fall: they show nothing", want)
+			}
+			t.Logf("losses %v, the reference's %v", got, want)
+		})
+	}
+}
+
+// losses are those of the first steps of Adam on one batch.
+func losses(t *testing.T, d nn.Device, model string) (all []float64) {
+	t.Helper()
+	const batch, steps = 8, 6
+	m, err := models.Lookup(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, err := m.NewParams(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nntest.FillGolden(params, 3)
+	if err := params.Push(); err != nil {
+		t.Fatal(err)
+	}
+	program, err := nn.Compile(nn.ProgramConfig{
+		Device: d, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build, Training: true, NoDropout: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels, labels := make([]float32, batch*m.InputSide*m.InputSide), make([]float32, batch)
+	for i := range pixels {
+		pixels[i] = float32(i*i%251) / 250
+	}
+	for i := range labels {
+		labels[i] = float32(i)
+	}
+	update := adam(t, d, params)
+	for range steps {
+		if err := program.Load(pixels, labels); err != nil {
+			t.Fatal(err)
+		}
+		stats, err := program.Forward()
+		if err == nil {
+			err = program.Backward(nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, stats.Loss)
+		update()
+	}
+	return all
+}
+
+// adam returns a step of it over all parameters.
+func adam(t *testing.T, d nn.Device, params *nn.Params) func() {
+	t.Helper()
+	n := params.Len()
+	k, err := d.Compile(nn.AdamUpdate{Len: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buffers := make([]nn.Buffer, 3)
+	for i, length := range []int{n, n, nn.HyperLen} {
+		if buffers[i], err = d.Alloc(length); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := 0
+	return func() {
+		step++
+		const beta1, beta2 = 0.9, 0.999
+		h := buffers[2].Host
+		h[nn.HyperRate] = float32(1e-3 / (1 - math.Pow(beta1, float64(step))))
+		h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(beta2, float64(step))))
+		h[nn.HyperGradScale], h[nn.HyperDecay] = 1, 1
+		h[nn.HyperMomentum], h[nn.HyperBeta2], h[nn.HyperEpsilon] = beta1, beta2, 1e-8
+		err := nn.Push(d, buffers[2])
+		if err == nil {
+			err = k.Run([]nn.Buffer{params.Values, buffers[0], buffers[1]}, []nn.Buffer{params.Grads, buffers[2]})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
