@@ -159,3 +159,24 @@ func TestEvaluationOnAnAccelerator(t *testing.T) {
 		t.Errorf("on the host %v, %d right, on the accelerator %v, %d right", a.lossSum, a.correct, b.lossSum, b.correct)
 	}
 }
+
+func TestKindsOfDevicesMixWithShardsOnly(t *testing.T) {
+	members := func(devices ...string) (all []cluster.Member) {
+		for _, d := range devices {
+			all = append(all, cluster.Member{Name: "on-" + d, Device: d})
+		}
+		return all
+	}
+	for _, same := range [][]cluster.Member{members("cpu", "cpu", "purego"), members("cuda:0", "cuda:1")} {
+		if err := checkKinds(same, false); err != nil {
+			t.Error(err)
+		}
+	}
+	mix := members("cuda:0", "cuda:1", "cpu")
+	if err := checkKinds(mix, true); err != nil {
+		t.Error(err)
+	}
+	if err := checkKinds(mix, false); err == nil || !strings.Contains(err.Error(), "on-cpu on cpu") || !strings.Contains(err.Error(), "--shard-optimizer") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"ringloom/allreduce"
+	"ringloom/cluster"
 	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/train"
@@ -95,6 +97,10 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, ring.Close()) }()
+	if err := checkKinds(n.view.Members, n.ShardOptimizer); err != nil {
+		_ = ring.Barrier(ctx) // the slowest must have its ring before the first of all ends the view
+		return agreedError{usageError{err}}
+	}
 	if err := n.agreeOnResumption(ctx, ring); err != nil {
 		return err
 	}
@@ -154,6 +160,18 @@ func (n *node) checkResumption() error {
 		n.logger.Warn("the run goes on with other settings than it had", zap.Strings("had", changed))
 	}
 	return n.resumed.try()
+}
+
+// checkKinds refuses ranks of which some compute on GPUs and some do not, unless each parameter is updated by one of them
+// alone: the last bits of an update differ between kinds of device, and the ranks' parameters must not.
+func checkKinds(members []cluster.Member, sharded bool) error {
+	for _, m := range members {
+		if first := members[0]; !sharded && isGPU(m.Device) != isGPU(first.Device) {
+			return fmt.Errorf("%s computes on %s and %s on %s, whose updates differ in the last bits: give all ranks --shard-optimizer, with which one rank alone updates each parameter",
+				first.Name, first.Device, m.Name, m.Device)
+		}
+	}
+	return nil
 }
 
 // agreed marks a loss or a norm that is not finite: every rank has found it by itself, with the same words.
