@@ -163,6 +163,9 @@ func (d *Device) Description() string {
 		strings.Join(versions, ", "), d.opts.Precision)
 }
 
+// Hardware is the GPU's name and UUID.
+func (d *Device) Hardware() string { return fmt.Sprintf("%s (%s)", d.info.Name, d.info.UUID) }
+
 // Precision is that of the options.
 func (d *Device) Precision() string { return string(d.opts.Precision) }
 
