@@ -26,6 +26,7 @@ struct Context {
   unsigned flags = 0;
   Memory memory;
   std::string last_work = "nothing";
+  double clock = 0;  // what events tell: the milliseconds that all work up to now is said to have taken
   std::vector<std::unique_ptr<Stream>> streams;  // the first is the null stream
   std::vector<std::unique_ptr<Event>> events;
   std::vector<std::unique_ptr<Module>> modules;

@@ -117,6 +117,8 @@ EXPORT int cuGraphLaunch(Executable* executable, Stream* handle) {
   }
   Work work;
   work.what = "graph of " + std::to_string(executable->graph.nodes.size()) + " nodes";
+  work.milliseconds = 0;
+  for (const auto& node : executable->graph.nodes) work.milliseconds += node->work.milliseconds;
   work.run = [graph = found->second] { run(*graph); };
   return submit(s, std::move(work));
 }

@@ -158,7 +158,7 @@ int elapsed(float* milliseconds, Event* begin, Event* end) {
   if (((begin->flags | end->flags) & kEventDisableTiming) != 0) return kInvalidHandle;
   if (!begin->mark || !end->mark) return kInvalidHandle;
   if (!begin->mark->done || !end->mark->done) return kNotReady;
-  *milliseconds = std::chrono::duration<float, std::milli>(end->mark->at - begin->mark->at).count();
+  *milliseconds = static_cast<float>(end->mark->at - begin->mark->at);
   return kSuccess;
 }
 

@@ -32,11 +32,12 @@ void judge(const Context* context, const std::string& what, const std::vector<Sp
 
 }  // namespace
 
-bool enqueue(const LibraryHandle& handle, const std::string& what, std::vector<Span> spans, std::function<void()> run) {
+bool enqueue(const LibraryHandle& handle, const std::string& what, std::vector<Span> spans, std::function<void()> run, double milliseconds) {
   Stream* stream = handle.target();
   if (stream == nullptr || stream->context != handle.context) return false;
   Work work;
   work.what = what;
+  work.milliseconds = milliseconds;
   work.run = [context = handle.context, what, spans = std::move(spans), run = std::move(run)] {
     judge(context, what, spans);
     run();

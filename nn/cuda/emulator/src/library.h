@@ -26,7 +26,8 @@ struct Span {
 
 // enqueue queues a library's work on the handle's stream. When it runs, each span must lie in one allocation, and what is
 // written must not overlap what else is used: else the process ends. It reports false if the stream doesn't exist or refuses.
-bool enqueue(const LibraryHandle& handle, const std::string& what, std::vector<Span> spans, std::function<void()> run);
+// milliseconds is how long it takes by the clock of events.
+bool enqueue(const LibraryHandle& handle, const std::string& what, std::vector<Span> spans, std::function<void()> run, double milliseconds = 0.01);
 
 // spoil overwrites a workspace, so that nothing else that a program keeps there survives.
 void spoil(void* workspace, size_t bytes);

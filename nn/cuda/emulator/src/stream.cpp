@@ -34,10 +34,11 @@ void step(Stream* s) {
     work.run();
     if (settings().check_each) s->context->memory.check_guards(work.what.c_str());
     s->context->last_work = std::move(work.what);
+    s->context->clock += work.milliseconds;
   }
   if (work.record) {
     work.record->done = true;
-    work.record->at = std::chrono::steady_clock::now();
+    work.record->at = s->context->clock;
   }
   drop_if_done(s);
 }

@@ -2,7 +2,6 @@
 // in a seeded random order (other seeds). A wait that the program forgot thus gives wrong data instead of passing by luck.
 #pragma once
 
-#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -21,7 +20,7 @@ struct Stream;
 struct Mark {
   Stream* stream = nullptr;  // where it lies; valid while it isn't done, since a stream lives until its queue is empty
   bool done = false;
-  std::chrono::steady_clock::time_point at;
+  double at = 0;             // the context's clock when it was done
 };
 
 // Work is one entry of a queue. record and wait entries run nothing.
@@ -30,6 +29,7 @@ struct Work {
   std::function<void()> run;
   std::shared_ptr<Mark> record;
   std::shared_ptr<Mark> wait;
+  double milliseconds = 0.001;  // by how much running it puts the clock forward
   const void* host = nullptr;  // host memory that a copy reads or writes when it runs
   size_t host_bytes = 0;
 };
