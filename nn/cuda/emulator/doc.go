@@ -17,6 +17,9 @@
 //   - RINGLOOM_EMULATOR_CHECK=each: look for writes outside of allocations after each piece of work, to find whose they are.
 //   - RINGLOOM_EMULATOR_LEAKS=abort: anything that is left when a context ends is an error.
 //   - RINGLOOM_EMULATOR_TRACE=1: write each piece of work to standard error as it runs.
+//   - RINGLOOM_EMULATOR_CUDNN: the version that cuDNN says it is (90600); before 8300 the backend API refuses everything.
+//   - RINGLOOM_EMULATOR_ENGINES: faults of engines of cuDNN's backend API, such as 6=wrong,14=slow: wrong leaves out the last
+//     image, overwrites ignores beta, slow takes 100 times as long, fails refuses to run. This one is read at each run.
 //   - RINGLOOM_EMULATOR_CACHE: the folder of compiled kernels; without it a temporary one that goes with the process.
 //
 // # What it proves
@@ -41,5 +44,11 @@
 // accesses inside of one allocation but outside of a tensor. Those need a GPU.
 //
 // Not emulated, and refused: dynamic shared memory, warp operations of part of a warp, atomics, textures, child graphs, headers
-// for NVRTC, NCHW filters, groups, and cuDNN's backend (graph) API, whose functions are absent.
+// for NVRTC, NCHW filters, groups, and of cuDNN's backend (graph) API all but the three convolutions, each alone in a graph.
+//
+// # Time
+//
+// Events tell made-up times: each piece of work puts a clock forward by what it is said to take, always the same. Of cuDNN's ways
+// to compute a convolution each has its time, so that a test knows which one a program must take. The fastest are traps: an
+// engine that rounds its inputs, one that wants 16 GiB, ones without a fixed order of sums. cudnn_engines.cpp lists the engines.
 package emulator

@@ -70,6 +70,9 @@ struct Problem {
   int math;
 };
 
+// agree checks that the tensors of a cross-correlation in one group fit together, and are NHWC.
+int agree(const Tensor& x, const Tensor& w, const Geometry& g, const Tensor& y);
+
 // describe checks that descriptors agree and puts them together, without data.
 int describe(Pass pass, const TensorDescriptor* x, const FilterDescriptor* w, const ConvolutionDescriptor* conv, const TensorDescriptor* y,
              Problem* problem);
@@ -78,7 +81,7 @@ int describe(Pass pass, const TensorDescriptor* x, const FilterDescriptor* w, co
 struct Algorithm {
   int id;
   bool deterministic;
-  float milliseconds;     // as Find reports it
+  float milliseconds;     // with tensor cores
   size_t workspace_share;  // of one image's columns, in eighths
 };
 
@@ -86,8 +89,26 @@ const Algorithm* algorithms(Pass pass, size_t* count);
 // find gives the row, or null if the algorithm isn't for this problem.
 const Algorithm* find(const Problem& p, int id);
 size_t workspace_bytes(const Problem& p, const Algorithm& a);
+// columns_bytes is the unit of workspaces: one image's columns in float32.
+size_t columns_bytes(const Problem& p);
+// milliseconds is the time that Find reports, and that the clock of events shows.
+float milliseconds(const Problem& p, const Algorithm& a);
 
-// run queues a problem whose tensors have data; the caller has checked the rest.
+// Method is a way to run a problem, of either API.
+struct Method {
+  std::string what;  // for messages
+  bool deterministic;
+  bool round_tf32;
+  float milliseconds;
+  size_t workspace_bytes;  // that it needs
+  bool skips_last_image;   // a fault to be found
+};
+
+// queue checks pointers and workspace, and queues a problem whose tensors have data.
+int queue(const LibraryHandle& handle, const Problem& p, const Method& m, void* workspace, size_t workspace_size, float alpha, float beta,
+          const Epilogue& epilogue);
+
+// run queues a problem by one of the algorithms; the caller has checked the rest.
 int run(const LibraryHandle& handle, const Problem& p, int algorithm, void* workspace, size_t workspace_size, float alpha, float beta,
         const Epilogue& epilogue);
 

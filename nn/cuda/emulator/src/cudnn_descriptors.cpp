@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <unordered_set>
 
-#include "cudnn.h"
+#include "cudnn_backend.h"
 
 namespace emulator {
 namespace {
@@ -68,11 +68,13 @@ int refuse(int status, const std::string& why) {
 
 using namespace emulator;
 
-EXPORT size_t cudnnGetVersion() { return 90600; }
+EXPORT size_t cudnnGetVersion() { return settings().cudnn; }
 
 EXPORT int cudnnGetProperty(int which, int* value) {
   if (value == nullptr || which < 0 || which > 2) return kDnnBadParam;
-  *value = which == 0 ? 9 : which == 1 ? 6 : 0;
+  const auto version = static_cast<int>(settings().cudnn);
+  const int major = version < 10000 ? 1000 : 10000;  // what stands for one
+  *value = which == 0 ? version / major : which == 1 ? version % major / 100 : version % 100;
   return kDnnSuccess;
 }
 
@@ -101,7 +103,11 @@ EXPORT int cudnnCreate(LibraryHandle** handle) {
   if (result == kDnnSuccess) (*handle)->context = entry.context;
   return result;
 }
-EXPORT int cudnnDestroy(LibraryHandle* handle) { return destroy(handle); }
+EXPORT int cudnnDestroy(LibraryHandle* handle) {
+  Entry entry(Entry::kNothing);
+  if (created(handle) && plans_of(handle) != 0) return refuse(kDnnBadParam, "the handle still has plans");
+  return destroy(handle);
+}
 
 EXPORT int cudnnSetStream(LibraryHandle* handle, Stream* stream) {
   Entry entry(Entry::kNothing);

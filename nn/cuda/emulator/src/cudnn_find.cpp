@@ -42,7 +42,7 @@ void list(const Problem& p, const Search& s, std::vector<Performance>* out) {
     r.determinism = all[i].deterministic ? 1 : 0;
     r.math = p.math;
     r.bytes = workspace_bytes(p, all[i]);
-    r.milliseconds = all[i].milliseconds * (p.math == kDnnFmaMath ? 2 : 1);
+    r.milliseconds = milliseconds(p, all[i]);
     r.status = find(p, all[i].id) == nullptr ? kDnnNotSupported : s.runs && r.bytes > s.workspace_size ? kDnnAllocFailed : kDnnSuccess;
     out->push_back(r);
   }

@@ -39,22 +39,28 @@ const char* pass_name(Pass pass) {
 
 }  // namespace
 
+int agree(const Tensor& x, const Tensor& w, const Geometry& g, const Tensor& y) {
+  if (x.type != w.type || x.type != y.type) return refuse(kDnnBadParam, "the types of x, w and y differ");
+  if (x.n != y.n || x.c != w.c || y.c != w.n) return refuse(kDnnBadParam, "x, w and y don't agree on images or channels");
+  if (y.h != output(x.h, w.h, g.pad_h, g.stride_h, g.dilation_h) || y.w != output(x.w, w.w, g.pad_w, g.stride_w, g.dilation_w)) {
+    return refuse(kDnnBadParam, "y hasn't the height and width of the convolution's result");
+  }
+  if (!dense_pixels(x) || !dense_pixels(y)) return refuse(kDnnNotSupported, "only NHWC tensors are emulated");
+  return kDnnSuccess;
+}
+
 int describe(Pass pass, const TensorDescriptor* x, const FilterDescriptor* w, const ConvolutionDescriptor* conv, const TensorDescriptor* y,
              Problem* problem) {
   if (!exists(x) || !exists(w) || !exists(conv) || !exists(y)) return refuse(kDnnBadParam, "a descriptor doesn't exist or hasn't been set");
   const Tensor &X = x->tensor, &W = w->tensor, &Y = y->tensor;
-  const Geometry& g = conv->geometry;
-  if (X.type != W.type || X.type != Y.type) return refuse(kDnnBadParam, "the types of x, w and y differ");
-  if (X.n != Y.n || X.c != W.c || Y.c != W.n) return refuse(kDnnBadParam, "x, w and y don't agree on images or channels");
-  if (Y.h != output(X.h, W.h, g.pad_h, g.stride_h, g.dilation_h) || Y.w != output(X.w, W.w, g.pad_w, g.stride_w, g.dilation_w)) {
-    return refuse(kDnnBadParam, "y hasn't the height and width of the convolution's result");
-  }
+  const int result = agree(X, W, conv->geometry, Y);
+  if (result != kDnnSuccess) return result;
   if (conv->groups != 1 || conv->mode != 1) return refuse(kDnnNotSupported, "only cross-correlation in one group is emulated");
   if (conv->compute != kDnnFloat) return refuse(kDnnNotSupported, "the compute type isn't float");
-  if (w->format != kDnnNhwc || !dense_pixels(X) || !dense_pixels(Y)) return refuse(kDnnNotSupported, "only NHWC tensors and filters are emulated");
+  if (w->format != kDnnNhwc) return refuse(kDnnNotSupported, "only NHWC filters are emulated");
   if (conv->math == kDnnConversionMath) return refuse(kDnnNotSupported, "CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION isn't emulated");
   if (X.type == Type::kBf16 && conv->math == kDnnFmaMath) return refuse(kDnnNotSupported, "there is no FMA math of bfloat16");
-  *problem = Problem{pass, X, Y, W, g, conv->math};
+  *problem = Problem{pass, X, Y, W, conv->geometry, conv->math};
   return kDnnSuccess;
 }
 
@@ -79,17 +85,25 @@ const Algorithm* find(const Problem& p, int id) {
 
 // Without tensor cores an algorithm takes twice the workspace: it depends on the math type, as on hardware.
 size_t workspace_bytes(const Problem& p, const Algorithm& a) {
-  const size_t columns = p.y.pixels() * p.w.pixels() * static_cast<size_t>(p.w.c) * sizeof(float);
-  return columns * a.workspace_share / 8 * (p.math == kDnnFmaMath ? 2 : 1);
+  return columns_bytes(p) * a.workspace_share / 8 * (p.math == kDnnFmaMath ? 2 : 1);
 }
+
+size_t columns_bytes(const Problem& p) { return p.y.pixels() * p.w.pixels() * static_cast<size_t>(p.w.c) * sizeof(float); }
+
+float milliseconds(const Problem& p, const Algorithm& a) { return a.milliseconds * (p.math == kDnnFmaMath ? 2 : 1); }
 
 int run(const LibraryHandle& handle, const Problem& p, int algorithm, void* workspace, size_t workspace_size, float alpha, float beta,
         const Epilogue& e) {
   const Algorithm* a = find(p, algorithm);
   if (a == nullptr) return refuse(kDnnNotSupported, "the algorithm doesn't do this convolution");
-  const size_t needed = workspace_bytes(p, *a);
-  if (needed > workspace_size || (needed > 0 && workspace == nullptr)) {
-    return refuse(kDnnBadParam, "the workspace has " + std::to_string(workspace_size) + " bytes; " + std::to_string(needed) + " are needed");
+  const Method m{pass_name(p.pass), a->deterministic, p.math != kDnnFmaMath, milliseconds(p, *a), workspace_bytes(p, *a), false};
+  return queue(handle, p, m, workspace, workspace_size, alpha, beta, e);
+}
+
+int queue(const LibraryHandle& handle, const Problem& p, const Method& m, void* workspace, size_t workspace_size, float alpha, float beta,
+          const Epilogue& e) {
+  if (m.workspace_bytes > workspace_size || (m.workspace_bytes > 0 && workspace == nullptr)) {
+    return refuse(kDnnBadParam, "the workspace has " + std::to_string(workspace_size) + " bytes; " + std::to_string(m.workspace_bytes) + " are needed");
   }
   for (const void* pointer : {static_cast<const void*>(p.x.data), static_cast<const void*>(p.w.data), static_cast<const void*>(p.y.data),
                               static_cast<const void*>(workspace), e.bias, static_cast<const void*>(e.z.data)}) {
@@ -97,14 +111,16 @@ int run(const LibraryHandle& handle, const Problem& p, int algorithm, void* work
   }
   if (p.x.data == nullptr || p.w.data == nullptr || p.y.data == nullptr) return refuse(kDnnNullPointer, "x, w or y is null");
   static uint32_t calls = 0;
-  Scaling scaling{alpha, beta, p.x.type == Type::kF32 && p.math != kDnnFmaMath, a->deterministic ? 0 : ++calls};
+  Scaling scaling{alpha, beta, p.x.type == Type::kF32 && m.round_tf32, m.deterministic ? 0 : ++calls};
   std::vector<Span> spans{{"x", p.x.data, p.x.bytes(), p.pass == Pass::kBackwardData},
                           {"w", p.w.data, p.w.bytes(), p.pass == Pass::kBackwardFilter},
                           {"y", p.y.data, p.y.bytes(), p.pass == Pass::kForward},
                           {"the workspace", workspace, workspace == nullptr ? 0 : workspace_size, true}};
   if (e.bias != nullptr) spans.push_back({"the bias", e.bias, static_cast<size_t>(p.y.c) * bytes_of(p.y.type), false});
   if (e.z.data != nullptr && e.z.data != p.y.data && beta != 0) spans.push_back({"z", e.z.data, e.z.bytes(), false});
-  auto work = [=] {
+  Problem computed = p;
+  if (m.skips_last_image) computed.x.n = --computed.y.n;
+  auto work = [workspace, workspace_size, scaling, e, p = computed] {
     // The whole workspace that was promised may be used, and what stood in it is lost.
     spoil(workspace, workspace_size);
     switch (p.pass) {
@@ -113,7 +129,7 @@ int run(const LibraryHandle& handle, const Problem& p, int algorithm, void* work
       case Pass::kBackwardFilter: convolve_backward_filter(p.w, p.x, p.y, p.geometry, scaling); break;
     }
   };
-  if (!enqueue(handle, pass_name(p.pass), std::move(spans), work)) return refuse(kDnnExecutionFailed, "the stream doesn't take the work");
+  if (!enqueue(handle, m.what, std::move(spans), work, m.milliseconds)) return refuse(kDnnExecutionFailed, "the stream doesn't take the work");
   return kDnnSuccess;
 }
 
