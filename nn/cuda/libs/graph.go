@@ -48,10 +48,10 @@ func (g *planGraph) release() error {
 }
 
 // Plans builds up to most plans for a pass, in the order that cuDNN's heuristics prefer (mode A, then the fallback list), with
-// at most workspaceBytes each. With accumulate they add to what the output holds. The list may be empty; times are for the
-// caller to measure. Building can compile kernels, which takes seconds. The error matches ErrNotSupported where cuDNN has no
+// at most workspaceBytes each, and if steady is set only deterministic ones. With accumulate they add to what the output holds.
+// The list may be empty; times are for the caller to measure. Building can compile kernels, which takes seconds. The error matches ErrNotSupported where cuDNN has no
 // such API (before 8.3). The plans keep no reference to the Conv, but must be closed before the DNN.
-func (c *Conv) Plans(pass Pass, accumulate bool, workspaceBytes int64, most int) ([]*Plan, error) {
+func (c *Conv) Plans(pass Pass, accumulate, steady bool, workspaceBytes int64, most int) ([]*Plan, error) {
 	if err := graphAPI(); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (c *Conv) Plans(pass Pass, accumulate bool, workspaceBytes int64, most int)
 	if err := failure(cuDNN, C.rl_graph_open(c.dnn.handle, &shape, C.int(pass), beta, &graph.graph)); err != nil {
 		return nil, err
 	}
-	plans, err := c.build(graph, workspaceBytes, most)
+	plans, err := c.build(graph, steady, workspaceBytes, most)
 	if err = errors.Join(err, graph.release()); err != nil {
 		for _, p := range plans {
 			err = errors.Join(err, p.Close())
@@ -76,17 +76,17 @@ func (c *Conv) Plans(pass Pass, accumulate bool, workspaceBytes int64, most int)
 
 // build makes the plans. A configuration that cuDNN then cannot make a plan of is passed over, as heuristics propose
 // without having tried; if nothing else is left, its error is returned.
-func (c *Conv) build(graph *planGraph, workspaceBytes int64, most int) (plans []*Plan, err error) {
+func (c *Conv) build(graph *planGraph, steady bool, workspaceBytes int64, most int) (plans []*Plan, err error) {
 	var refused error
 	for i := C.int(0); i < C.rl_graph_configs(graph.graph) && len(plans) < most; i++ {
 		var config C.rl_config
 		if err := failure(cuDNN, C.rl_graph_config(graph.graph, i, &config)); err != nil {
 			return plans, err
 		}
-		if !c.shape.allows(uint(config.notes)) {
+		p := &Plan{Engine: int64(config.engine), Deterministic: config.notes&(1<<C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) == 0}
+		if !c.shape.allows(uint(config.notes)) || steady && !p.Deterministic {
 			continue
 		}
-		p := &Plan{Engine: int64(config.engine), Deterministic: config.notes&(1<<C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) == 0}
 		var bytes C.int64_t
 		if err := failure(cuDNN, C.rl_plan_open(graph.graph, i, &p.plan, &bytes)); err != nil {
 			refused = err

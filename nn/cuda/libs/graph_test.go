@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"testing"
 
+	"ringloom/nn/cuda/emulator"
 	"ringloom/nn/cuda/libs/internal/gputest"
 )
 
@@ -28,7 +31,7 @@ func TestPlans(t *testing.T) {
 			want     []float32
 		}{{PassForward, c.x, c.w, forward}, {PassBackwardData, c.w, c.y, data}, {PassBackwardWeights, c.x, c.y, weights}} {
 			for _, accumulate := range []bool{false, true} {
-				list, err := c.conv.Plans(p.pass, accumulate, convWorkspace, 8)
+				list, err := c.conv.Plans(p.pass, accumulate, false, convWorkspace, 8)
 				if errors.Is(err, ErrNotSupported) {
 					t.Logf("pass %d, accumulate %v: %v", p.pass, accumulate, err)
 					continue
@@ -69,10 +72,69 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	})
+	if plans == 0 && os.Getenv(emulator.RealGPU) == "" {
+		t.Fatal("the emulator has no plan")
+	}
 	if plans == 0 {
 		t.Skip("this cuDNN has no graph API or no plan: plans were not tested")
 	}
 	t.Logf("%d plans", plans)
+}
+
+// Which of the emulator's engines are taken, and in what order: not one that rounds its inputs (17), nor one that is refused
+// (1), nor one with too large a workspace (23); one that uses tensor cores (6) only where they are allowed and the channels suit.
+func TestPlansOfEmulator(t *testing.T) {
+	if os.Getenv(emulator.RealGPU) != "" {
+		t.Skip("the engines of a real cuDNN are not known beforehand")
+	}
+	d := openDevice(t)
+	dnn, err := OpenDNN(d.Stream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dnn.Close()
+	for _, c := range []struct {
+		s      ConvShape
+		steady bool
+		most   int
+		want   []int64
+	}{
+		{ConvShape{C: 8, Compute: Strict}, false, 8, []int64{11, 14, 0, 14}},
+		{ConvShape{C: 8, Compute: TF32}, false, 8, []int64{11, 14, 6, 0, 14}},
+		{ConvShape{C: 8, Compute: TF32}, true, 8, []int64{14, 6, 0, 14}},
+		{ConvShape{C: 8, Compute: TF32}, true, 2, []int64{14, 6}},
+		{ConvShape{C: 8, Type: BF16}, true, 8, []int64{14, 6, 0, 14}},
+		{ConvShape{C: 3, Type: BF16}, true, 8, []int64{14, 0, 14}},
+	} {
+		s := convShapes[0].out()
+		s.C, s.Type, s.Compute = c.s.C, c.s.Type, c.s.Compute
+		conv, err := dnn.NewConv(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans, err := conv.Plans(PassForward, false, c.steady, convWorkspace, c.most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int64
+		for _, p := range plans {
+			got = append(got, p.Engine)
+			if p.Deterministic != (p.Engine != 11) {
+				t.Errorf("engine %d: deterministic %v", p.Engine, p.Deterministic)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: engines %v, not %v", c, got, c.want)
+		}
+		for _, p := range plans {
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := conv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestAllowedNotes(t *testing.T) {
