@@ -5,21 +5,21 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"ringloom/nn"
-	"ringloom/nn/cuda/driver"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
 )
 
-// convPass is one of the three computations of a convolution.
-type convPass int
-
-const (
-	forwardPass convPass = iota
-	dataPass
-	weightsPass
-)
+// convTask is what a way is chosen for: one of the three computations of a convolution.
+type convTask struct {
+	pass       libs.Pass
+	conv       nn.Conv
+	half       bool
+	accumulate bool // the result is added to what is there
+	after      epilogue
+}
 
 // epilogue is what follows a forward convolution's sums.
 type epilogue struct {
@@ -27,167 +27,167 @@ type epilogue struct {
 	apart      bool // it cannot be done in one call with the convolution
 }
 
-// choice is how a convolution is computed: the fastest of what was tried.
-type choice struct {
-	conv      *libs.Conv
-	algorithm libs.Algorithm
-	fused     bool // bias and ReLU in one call with the convolution
-}
+// How many ways are timed for a convolution, beside the fastest algorithm of the legacy interface. Building a plan may compile a
+// kernel, which takes seconds.
+const (
+	mostFused = 4
+	mostPlans = 6
+)
 
-func (c choice) workspaceBytes() int64 { return c.algorithm.WorkspaceBytes }
-
-func (c choice) close() error { return c.conv.Close() }
-
-// workspaceLimit bounds what a convolution may take beside its operands. Tests have less: the emulator fills it all.
-var workspaceLimit int64 = 512 << 20
-
-// choose tries the ways to compute a convolution once, on memory of no meaning, and remembers the fastest of those that
-// give the same bits each time.
-func (d *Device) choose(pass convPass, c nn.Conv, half bool, ep epilogue) (choice, error) {
-	c.Dst.Pitch, c.NoBias = 0, false
-	key := fmt.Sprint(pass, c, half, ep)
-	if found, ok := d.choices[key]; ok {
+// choose tries the ways to compute a convolution once, on memory of no meaning, and remembers the fastest of those that give the
+// same bits each time.
+func (d *Device) choose(task convTask) (way, error) {
+	task.conv.Dst.Pitch, task.conv.NoBias = 0, false
+	if found, ok := d.choices[task]; ok {
 		return found, nil
 	}
-	conv, err := d.dnn.NewConv(d.convShape(c, half))
+	conv, err := d.dnn.NewConv(d.convShape(task.conv, task.half))
 	if err != nil {
-		return choice{}, err
+		return nil, err
 	}
-	best, err := d.try(conv, pass, c, half, ep)
+	best, err := d.try(conv, task)
+	won, isPlan := best.(plan)
+	if isPlan || err != nil { // a plan does without the descriptors
+		err = errors.Join(err, conv.Close())
+	}
+	if isPlan && err != nil {
+		err = errors.Join(err, won.close())
+	}
 	if err != nil {
-		return choice{}, errors.Join(err, conv.Close())
+		return nil, err
 	}
-	d.choices[key] = best
+	d.choices[task] = best
 	return best, nil
 }
 
-// trial is memory for trying a convolution out.
-type trial struct {
-	device              *Device
-	x, w, y, bias, work uintptr
-	workBytes           int64
-	blocks              []uintptr
-}
-
-func (t *trial) alloc(bytes int64) (uintptr, error) {
-	p, err := t.device.ctx.Alloc(max(alignBytes, bytes))
+// try finds the fastest way. A plan that is not returned is closed.
+func (d *Device) try(conv *libs.Conv, task convTask) (best way, err error) {
+	t, err := d.newTrial(task)
 	if err != nil {
-		return 0, err
-	}
-	t.blocks = append(t.blocks, p)
-	return p, t.device.compute.Fill(p, 0, max(alignBytes, bytes))
-}
-
-// newTrial allocates the operands, and as large a workspace as there is room for.
-func (d *Device) newTrial(c nn.Conv, half bool) (t *trial, err error) {
-	t = &trial{device: d}
-	size := elementBytes(half)
-	for _, in := range []struct {
-		to    *uintptr
-		bytes int64
-	}{{&t.x, size * int64(c.Src.Len())}, {&t.w, size * int64(c.WeightLen())}, {&t.y, size * int64(c.Dst.Len())}, {&t.bias, float32Bytes * int64(c.Dst.C)}} {
-		if *in.to, err = t.alloc(in.bytes); err != nil {
-			return nil, errors.Join(fmt.Errorf("trying out a convolution: %w", err), t.close())
-		}
-	}
-	for t.workBytes = workspaceLimit; ; t.workBytes /= 2 {
-		if t.work, err = t.alloc(t.workBytes); err == nil {
-			return t, nil
-		}
-		if t.workBytes < 1<<20 || !errors.Is(err, driver.ErrOutOfMemory) {
-			return nil, errors.Join(fmt.Errorf("trying out a convolution: %w", err), t.close())
-		}
-	}
-}
-
-func (t *trial) close() error {
-	err := t.device.compute.Synchronize()
-	for _, p := range t.blocks {
-		err = errors.Join(err, t.device.ctx.Free(p))
-	}
-	return err
-}
-
-// try finds the fastest way.
-func (d *Device) try(conv *libs.Conv, pass convPass, c nn.Conv, half bool, ep epilogue) (best choice, err error) {
-	t, err := d.newTrial(c, half)
-	if err != nil {
-		return best, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	var found []libs.Algorithm
-	switch pass {
-	case forwardPass:
-		found, err = conv.FindForward(t.x, t.w, t.y, t.work, t.workBytes)
-	case dataPass:
-		found, err = conv.FindBackwardData(t.w, t.y, t.x, t.work, t.workBytes)
-	case weightsPass:
-		found, err = conv.FindBackwardWeights(t.x, t.y, t.w, t.work, t.workBytes)
-	}
+	found, err := t.find(conv)
 	if err != nil {
-		return best, err
+		return nil, err
 	}
-	usable := steady(found)
-	if len(usable) == 0 {
-		return best, fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", c, size(t.workBytes))
+	if len(found) == 0 {
+		return nil, fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", task.conv, size(t.workBytes))
 	}
-	best = choice{conv: conv, algorithm: usable[0]}
-	if pass != forwardPass || !ep.bias || ep.apart || half {
-		return best, nil
+	plans, err := d.plans(conv, t, found)
+	if err != nil {
+		return nil, err
 	}
-	return d.tryFused(t, best, usable, c, ep)
+	defer func() {
+		for _, p := range plans {
+			if best != way(plan{p}) {
+				err = errors.Join(err, p.Close())
+			}
+		}
+	}()
+	ways, err := t.candidates(conv, found, plans)
+	if err != nil {
+		return nil, err
+	}
+	if len(ways) == 1 {
+		return ways[0], nil
+	}
+	return t.fastest(ways)
 }
 
-// steady are the algorithms that give the same bits each time; all of them where there is no such one.
-func steady(all []libs.Algorithm) (some []libs.Algorithm) {
-	for _, a := range all {
-		if a.Deterministic {
-			some = append(some, a)
-		}
+// plans are the ways of the graph interface, as far as there are any. Where an algorithm always gives the same bits, so must they.
+func (d *Device) plans(conv *libs.Conv, t *trial, found []libs.Algorithm) ([]*libs.Plan, error) {
+	if d.opts.LegacyConvolutions {
+		return nil, nil
 	}
-	if len(some) == 0 {
-		return all
+	steady := slices.ContainsFunc(found, algorithmIsSteady)
+	plans, err := conv.Plans(t.task.pass, t.task.accumulate, steady, t.workBytes, mostPlans)
+	if errors.Is(err, libs.ErrNotSupported) || refused(err) { // cuDNN has no such interface, or none of its engines can
+		return nil, nil
 	}
-	return some
+	return plans, err
 }
 
-// tryFused compares the fastest convolution with bias and ReLU behind it with those that do all in one.
-func (d *Device) tryFused(t *trial, plain choice, usable []libs.Algorithm, c nn.Conv, ep epilogue) (choice, error) {
-	const tried = 4
-	best := plain
-	least, err := d.measure(func() error {
-		if err := plain.conv.Forward(plain.algorithm, t.x, t.w, t.y, t.work, plain.workspaceBytes(), 0); err != nil {
-			return err
-		}
-		return d.launchNow("bias_act_f32", kernels.Channels(pixels(c.Dst), c.Dst.C, d.info.Multiprocessors),
-			t.y, int32(c.Dst.C), t.y, t.bias, pixels(c.Dst), int32(c.Dst.C), flag(ep.relu))
-	})
-	if err != nil {
-		return best, err
+// refused says that a library declined to do something.
+func refused(err error) bool {
+	var e *libs.Error
+	return errors.As(err, &e)
+}
+
+func algorithmIsSteady(a libs.Algorithm) bool { return a.Deterministic }
+func planIsSteady(p *libs.Plan) bool          { return p.Deterministic }
+
+// candidates are the ways to be timed: the fastest algorithm first, then what may be faster. All of them give the same bits each
+// time, if any way does, and no plan is among them whose result is not that of an algorithm.
+func (t *trial) candidates(conv *libs.Conv, found []libs.Algorithm, plans []*libs.Plan) ([]way, error) {
+	legacy := func(a libs.Algorithm) algorithm {
+		return algorithm{conv, t.task.pass, t.task.accumulate, a}
 	}
-	for _, a := range usable[:min(tried, len(usable))] {
-		took, err := d.measure(func() error {
-			return plain.conv.ForwardBias(a, t.x, t.w, t.bias, t.y, t.work, a.WorkspaceBytes, ep.relu)
-		})
-		var refused *libs.Error
-		if errors.Is(err, libs.ErrNotSupported) || errors.As(err, &refused) { // not every algorithm can
+	right, err := t.agreeing(legacy(found[0]), plans)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(found, algorithmIsSteady) || slices.ContainsFunc(right, planIsSteady) {
+		found = slices.DeleteFunc(slices.Clone(found), func(a libs.Algorithm) bool { return !a.Deterministic })
+		right = slices.DeleteFunc(right, func(p *libs.Plan) bool { return !p.Deterministic })
+	}
+	var ways []way
+	for i, a := range found {
+		if i == 0 {
+			ways = append(ways, legacy(a))
+		}
+		if after := t.task.after; i < mostFused && t.task.pass == libs.PassForward && after.bias && !after.apart && !t.task.half {
+			ways = append(ways, fused{legacy(a), after.relu})
+		}
+	}
+	for _, p := range right {
+		ways = append(ways, plan{p})
+	}
+	return ways, nil
+}
+
+// fastest times ways with what has to follow them. One that cuDNN refuses to run is passed over: not every algorithm can add a bias.
+func (t *trial) fastest(ways []way) (best way, err error) {
+	least := 0.0
+	for _, w := range ways {
+		took, err := t.device.measure(func() error { return t.runWhole(w) })
+		if errors.Is(err, libs.ErrNotSupported) || refused(err) {
 			continue
 		}
 		if err != nil {
-			return best, err
+			return nil, err
 		}
-		if took < least {
-			least, best = took, choice{conv: plain.conv, algorithm: a, fused: true}
+		if best == nil || took < least {
+			least, best = took, w
 		}
+	}
+	if best == nil {
+		return nil, fmt.Errorf("cuDNN refuses to run every way that it has to compute the convolution %v", t.task.conv)
 	}
 	return best, nil
 }
 
+// runWhole is a way with the bias and ReLU behind it.
+func (t *trial) runWhole(w way) error {
+	if err := w.run(t.at); err != nil {
+		return err
+	}
+	after := t.task.after
+	if _, ok := w.(fused); ok || t.task.pass != libs.PassForward || !after.bias && !after.relu {
+		return nil
+	}
+	y := t.task.conv.Dst
+	return t.device.launchNow("bias_act"+suffix(t.task.half), kernels.Channels(pixels(y), y.C, t.device.info.Multiprocessors),
+		t.at.out, int32(y.C), t.at.out, t.at.bias, pixels(y), int32(y.C), flag(after.relu))
+}
+
+// measuredRuns is how often a way is timed. The emulator's clock always says the same.
+var measuredRuns = 5
+
 // measure is the least time in milliseconds of a few runs, after one that is not counted.
 func (d *Device) measure(run func() error) (float64, error) {
-	const runs = 5
 	least := 0.0
-	for i := range runs + 1 {
+	for i := range measuredRuns + 1 {
 		begin, err := d.Mark()
 		if err == nil {
 			err = run()

@@ -3,6 +3,8 @@
 package cuda
 
 import (
+	"fmt"
+
 	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
@@ -26,16 +28,17 @@ func pitched(i nn.Image) bool { return i.PixelPitch() != i.C }
 
 func pixels(i nn.Image) int64 { return int64(i.N) * int64(i.H) * int64(i.W) }
 
+func (c convForward) task(o operands) convTask {
+	return convTask{pass: libs.PassForward, conv: c.Conv, half: o.dst[0].Half, after: c.epilogue(o)}
+}
+
 func (c convForward) needs(d *Device, o operands) (n needs, err error) {
-	half := o.dst[0].Half
-	way, err := d.choose(forwardPass, c.Conv, half, c.epilogue(o))
+	way, err := d.choose(c.task(o))
 	if err != nil {
 		return n, err
 	}
 	n.atLeast(scratchWorkspace, way.workspaceBytes())
-	if pitched(c.Dst) {
-		n.atLeast(scratchA, elementBytes(half)*int64(c.Dst.Len()))
-	}
+	n.gather(c.Dst, o.dst[0].Half)
 	return n, nil
 }
 
@@ -49,7 +52,7 @@ func (c convForward) epilogue(o operands) epilogue {
 func (c convForward) emit(e *emitter, o operands) error {
 	half := o.dst[0].Half
 	after := c.epilogue(o)
-	way, err := e.device.choose(forwardPass, c.Conv, half, after)
+	way, err := e.device.choose(c.task(o))
 	if err != nil {
 		return err
 	}
@@ -57,26 +60,27 @@ func (c convForward) emit(e *emitter, o operands) error {
 	if err != nil {
 		return err
 	}
-	x, y, sum := o.src[0].Device, o.dst[0].Device, o.dst[0].Device
-	var bias uintptr
+	y := o.dst[0].Device
+	at := addresses{in1: o.src[0].Device, in2: w, out: y, workspace: e.scratch(scratchWorkspace)}
 	if !c.NoBias {
-		bias = o.src[2].Device
-	}
-	workspace, bytes := e.scratch(scratchWorkspace), way.workspaceBytes()
-	if way.fused {
-		e.do("cudnn conv+bias", func() error {
-			return way.conv.ForwardBias(way.algorithm, x, w, bias, y, workspace, bytes, c.ReLU)
-		})
-		return nil
+		at.bias = o.src[2].Device
 	}
 	if pitched(c.Dst) {
-		sum = e.scratch(scratchA)
+		at.out = e.scratch(scratchA)
 	}
-	e.do("cudnn conv", func() error { return way.conv.Forward(way.algorithm, x, w, sum, workspace, bytes, 0) })
+	e.compute("cudnn conv", way, at)
+	if _, all := way.(fused); all {
+		return nil
+	}
 	if after.bias || after.relu || pitched(c.Dst) {
-		e.biasAct(c.Dst, half, y, sum, bias, c.ReLU)
+		e.biasAct(c.Dst, half, y, at.out, at.bias, c.ReLU)
 	}
 	return nil
+}
+
+// compute queues a way. Traces show which one it is.
+func (e *emitter) compute(name string, w way, at addresses) {
+	e.do(fmt.Sprintf("%s, %v", name, w), func() error { return w.run(at) })
 }
 
 // biasAct is y = max(0, x + b), without b where it is 0, and without the maximum unless relu is set. x is dense.
@@ -92,14 +96,17 @@ func flag(b bool) int32 {
 	return 0
 }
 
+func (c convBackwardData) task(o operands) convTask {
+	return convTask{pass: libs.PassBackwardData, conv: c.Conv, half: o.dst[0].Half, accumulate: c.Accumulate}
+}
+
 func (c convBackwardData) needs(d *Device, o operands) (n needs, err error) {
-	half := o.dst[0].Half
-	way, err := d.choose(dataPass, c.Conv, half, epilogue{})
+	way, err := d.choose(c.task(o))
 	if err != nil {
 		return n, err
 	}
 	n.atLeast(scratchWorkspace, way.workspaceBytes())
-	n.gather(c.Dst, half)
+	n.gather(c.Dst, o.dst[0].Half)
 	return n, nil
 }
 
@@ -123,7 +130,7 @@ func (e *emitter) dense(i nn.Image, b nn.Buffer) uintptr {
 
 func (c convBackwardData) emit(e *emitter, o operands) error {
 	half := o.dst[0].Half
-	way, err := e.device.choose(dataPass, c.Conv, half, epilogue{})
+	way, err := e.device.choose(c.task(o))
 	if err != nil {
 		return err
 	}
@@ -132,8 +139,7 @@ func (c convBackwardData) emit(e *emitter, o operands) error {
 		return err
 	}
 	dx, dy := o.dst[0].Device, e.dense(c.Dst, o.src[0])
-	workspace, bytes, beta := e.scratch(scratchWorkspace), way.workspaceBytes(), float32(flag(c.Accumulate))
-	e.do("cudnn conv.dx", func() error { return way.conv.BackwardData(way.algorithm, w, dy, dx, workspace, bytes, beta) })
+	e.compute("cudnn conv.dx", way, addresses{in1: w, in2: dy, out: dx, workspace: e.scratch(scratchWorkspace)})
 	if c.Mask {
 		e.mask(half, dx, o.mask(true), c.Src.Len())
 	}
@@ -150,9 +156,13 @@ func (c convBackwardWeights) repacks(o operands) bool {
 	return !convWeights(c.Conv, o.dst[0], o.src[0].Half).plain()
 }
 
+func (c convBackwardWeights) task(o operands) convTask {
+	return convTask{pass: libs.PassBackwardWeights, conv: c.Conv, half: o.src[0].Half}
+}
+
 func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
 	half := o.src[0].Half
-	way, err := d.choose(weightsPass, c.Conv, half, epilogue{})
+	way, err := d.choose(c.task(o))
 	if err != nil {
 		return n, err
 	}
@@ -169,7 +179,7 @@ func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
 
 func (c convBackwardWeights) emit(e *emitter, o operands) error {
 	half := o.src[0].Half
-	way, err := e.device.choose(weightsPass, c.Conv, half, epilogue{})
+	way, err := e.device.choose(c.task(o))
 	if err != nil {
 		return err
 	}
@@ -177,8 +187,7 @@ func (c convBackwardWeights) emit(e *emitter, o operands) error {
 	if c.repacks(o) {
 		dw = e.scratch(scratchB)
 	}
-	workspace, bytes := e.scratch(scratchWorkspace), way.workspaceBytes()
-	e.do("cudnn conv.dw", func() error { return way.conv.BackwardWeights(way.algorithm, x, dy, dw, workspace, bytes, 0) })
+	e.compute("cudnn conv.dw", way, addresses{in1: x, in2: dy, out: dw, workspace: e.scratch(scratchWorkspace)})
 	if taps := c.KernelH * c.KernelW; c.repacks(o) {
 		e.launch("unpack_gradient"+suffix(half), kernels.Transpose(c.Dst.C, taps, c.Src.C, e.device.info.Multiprocessors),
 			o.dst[0].Device, dw, int32(c.Dst.C), int32(c.Src.C), int32(taps))

@@ -5,6 +5,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"ringloom/nn"
@@ -30,7 +31,7 @@ type Device struct {
 	args    slab
 	single  arguments // of launchNow
 	packed  map[packKey]*packedWeights
-	choices map[string]choice
+	choices map[convTask]way
 	events  eventPool
 	marks   marks
 	graphs  []*driver.Graph
@@ -61,9 +62,12 @@ func Count() (int, error) {
 	return len(all), err
 }
 
-// New opens a GPU on this thread, which must be locked. It compiles the kernels, or takes them from the user's cache.
+// New opens a GPU on this thread, which must be locked. The environment adds to the options: see the package. It compiles the kernels, or takes them from the user's cache.
 func New(o Options) (_ *Device, err error) {
 	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o, err = o.withEnvironment(os.LookupEnv); err != nil {
 		return nil, err
 	}
 	if o.Precision == "" {
@@ -76,7 +80,7 @@ func New(o Options) (_ *Device, err error) {
 		return nil, err
 	}
 	d := &Device{
-		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[packKey]*packedWeights{}, choices: map[string]choice{},
+		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[packKey]*packedWeights{}, choices: map[convTask]way{},
 	}
 	defer func() {
 		if err != nil {

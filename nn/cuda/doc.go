@@ -10,6 +10,15 @@
 //
 // A Device belongs to one OS thread: lock it with runtime.LockOSThread before New. Nothing here starts a goroutine.
 //
+// A convolution is tried out in several ways when a program first needs it: the algorithms of cuDNN's legacy interface, and some
+// engines of its graph interface. The fastest of those that give the same bits each time is taken, but an engine only if its result,
+// on numbers made for this, is that of an algorithm. Traces name the way that was taken.
+//
+// Two variables are for finding faults; 1 switches each on:
+//
+//   - RINGLOOM_CUDA_EAGER sets Options.Eager: no CUDA graphs, each kernel is launched by itself.
+//   - RINGLOOM_CUDNN_LEGACY sets Options.LegacyConvolutions: none of the graph interface's engines.
+//
 // Tests run on a real GPU where there is one, and else on package emulator, which is no proof of what the real
 // libraries do: see there.
 package cuda

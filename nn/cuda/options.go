@@ -34,6 +34,9 @@ type Options struct {
 	MemoryLimit int64
 	// Eager launches every kernel by itself where a CUDA graph would be replayed. It is slower; it is for finding faults.
 	Eager bool
+	// LegacyConvolutions leaves out the engines that only cuDNN's graph API has, most of which newer GPUs are fast with. It is
+	// for finding faults.
+	LegacyConvolutions bool
 }
 
 // Validate says what is wrong with the options.

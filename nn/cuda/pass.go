@@ -132,7 +132,7 @@ func (p *pass) Run() error {
 		return p.each()
 	case p.graph == nil:
 		if err := p.capture(); err != nil {
-			return fmt.Errorf("recording a CUDA graph of %d steps (RINGLOOM_CUDA_EAGER=1 does without): %w", len(p.steps), err)
+			return fmt.Errorf("recording a CUDA graph of %d steps (%s=1 does without): %w", len(p.steps), envEager, err)
 		}
 	}
 	return p.graph.Launch(d.compute)

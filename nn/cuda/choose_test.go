@@ -1,0 +1,191 @@
+//go:build gpu && cgo
+
+package cuda
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"ringloom/nn"
+	"ringloom/nn/cuda/libs"
+	"ringloom/nn/nntest"
+)
+
+// emulated skips a test that knows the emulator's engines and their times: see cudnn_engines.cpp there.
+func emulated(t *testing.T) {
+	if onGPU {
+		t.Skip("SKIPPED: which way of a real cuDNN is the fastest is not known beforehand")
+	}
+}
+
+// chosen is the way that the device takes.
+func chosen(t *testing.T, d *Device, task convTask) string {
+	t.Helper()
+	w, err := d.choose(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(w)
+}
+
+// exampleConv has two images, channels that suit tensor cores, and a result that is sampled in parts.
+var exampleConv = nn.Conv{
+	Src: nn.Image{N: 2, H: 12, W: 12, C: 8}, Dst: nn.Image{N: 2, H: 12, W: 12, C: 16},
+	KernelH: 3, KernelW: 3, StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
+}
+
+var (
+	forwardTask    = convTask{pass: libs.PassForward, conv: exampleConv}
+	biasTask       = convTask{pass: libs.PassForward, conv: exampleConv, after: epilogue{bias: true, relu: true}}
+	dataTask       = convTask{pass: libs.PassBackwardData, conv: exampleConv}
+	accumulateTask = convTask{pass: libs.PassBackwardData, conv: exampleConv, accumulate: true}
+	weightsTask    = convTask{pass: libs.PassBackwardWeights, conv: exampleConv}
+)
+
+func half(t convTask) convTask { t.half = true; return t }
+
+// TestFastestWayIsTaken: engine 6 with tensor cores takes 6 us, engine 14 without 12 us, the fastest algorithm 20 us or, without
+// tensor cores, 40 us. Bias and ReLU apart take 1 us.
+func TestFastestWayIsTaken(t *testing.T) {
+	emulated(t)
+	every := []convTask{forwardTask, biasTask, dataTask, accumulateTask, weightsTask}
+	for _, c := range []struct {
+		name      string
+		precision Precision
+		legacy    bool
+		faults    string // of engines
+		tasks     []convTask
+		want      string
+	}{
+		{"tensor cores", TF32, false, "", every, "engine 6"},
+		{"bfloat16", BF16, false, "", []convTask{half(forwardTask), half(biasTask), half(dataTask), half(accumulateTask), half(weightsTask)}, "engine 6"},
+		{"no tensor cores", Float32, false, "", every, "engine 14"},
+		{"legacy alone", TF32, true, "", []convTask{forwardTask, dataTask, accumulateTask, weightsTask}, "algorithm 1"},
+		{"legacy alone, with bias", Float32, true, "", []convTask{biasTask}, "algorithm 1 with bias"},
+		{"slow engine", TF32, false, "6=slow", every, "engine 14"},
+		{"slow engines", TF32, false, "6=slow,14=slow,0=slow", []convTask{forwardTask, dataTask, accumulateTask, weightsTask}, "algorithm 1"},
+		{"slow engines, with bias", TF32, false, "6=slow,14=slow,0=slow", []convTask{biasTask}, "algorithm 1 with bias"},
+		{"engine that fails", TF32, false, "6=fails", every, "engine 14"},
+		{"engines that fail", TF32, false, "6=fails,14=fails,0=fails", []convTask{forwardTask, dataTask, accumulateTask, weightsTask}, "algorithm 1"},
+		{"wrong engine", TF32, false, "6=wrong", every, "engine 14"},
+		{"wrong engine, without tensor cores", Float32, false, "14=wrong", []convTask{forwardTask, dataTask, accumulateTask, weightsTask}, "algorithm 1"},
+		{"wrong engine in bfloat16", BF16, false, "6=wrong", []convTask{half(forwardTask), half(dataTask), half(accumulateTask), half(weightsTask)}, "engine 14"},
+		{"engine that does not accumulate", TF32, false, "6=overwrites", []convTask{accumulateTask}, "engine 14"},
+		{"engine that does not accumulate in bfloat16", BF16, false, "6=overwrites", []convTask{half(accumulateTask)}, "engine 14"},
+		{"engine that need not accumulate", TF32, false, "6=overwrites", []convTask{forwardTask, dataTask, weightsTask}, "engine 6"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("RINGLOOM_EMULATOR_ENGINES", c.faults)
+			locked(t, Options{Precision: c.precision, LegacyConvolutions: c.legacy}, func(d *Device) {
+				for _, task := range c.tasks {
+					if got := chosen(t, d, task); got != c.want {
+						t.Errorf("%+v: %s, not %s", task, got, c.want)
+					}
+				}
+				ways := len(d.choices)
+				if chosen(t, d, c.tasks[0]); len(d.choices) != ways {
+					t.Error("a convolution was tried out twice")
+				}
+			})
+		})
+	}
+}
+
+// TestAccumulatingPlan adds a gradient to what is there, by a plan and by an algorithm.
+func TestAccumulatingPlan(t *testing.T) {
+	spec := nn.ConvBackwardData{Conv: exampleConv, Gather: nn.Gather{Accumulate: true}}
+	var results [2][]float32
+	for i, legacy := range []bool{false, true} {
+		locked(t, Options{Precision: Float32, LegacyConvolutions: legacy}, func(d *Device) {
+			if way := chosen(t, d, accumulateTask); !onGPU && strings.HasPrefix(way, "engine") == legacy {
+				t.Errorf("legacy %v: %s", legacy, way)
+			}
+			dst, src := nn.Operands(spec)
+			var buffers []nn.Buffer
+			for at, n := range append(dst, src...) {
+				b, err := d.Alloc(n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for j := range b.Host {
+					b.Host[j] = float32((j*7+at)%17-8) / 8 // sums are exact
+				}
+				if err := nn.Push(d, b); err != nil {
+					t.Fatal(err)
+				}
+				buffers = append(buffers, b)
+			}
+			k, err := d.Compile(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // twice, so that what the first run left is added to
+				if err := k.Run(buffers[:1], buffers[1:]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := nn.Pull(d, buffers[0]); err != nil {
+				t.Fatal(err)
+			}
+			results[i] = slices.Clone(buffers[0].Host)
+		})
+	}
+	if !agree(results[0], results[1], 1e-5) {
+		t.Error("the plan's sums are not the algorithm's")
+	}
+}
+
+func TestAgree(t *testing.T) {
+	nan := float32(0)
+	nan /= nan
+	for _, c := range []struct {
+		got, want []float32
+		agree     bool
+	}{
+		{[]float32{1, -1}, []float32{1, -1}, true},
+		{[]float32{1.005, -1}, []float32{1, -1}, true},
+		{[]float32{1.02, -1}, []float32{1, -1}, false},
+		{[]float32{1, 0.005}, []float32{1, 0}, true}, // a sum of terms that cancel
+		{[]float32{1, nan}, []float32{1, -1}, false},
+		{[]float32{1, nan}, []float32{1, nan}, false},
+		{[]float32{0, 0}, []float32{1, 1}, false},
+	} {
+		if got := agree(c.got, c.want, 1e-2); got != c.agree {
+			t.Errorf("%v and %v: %v", c.got, c.want, got)
+		}
+	}
+}
+
+// TestWithoutGraphInterface runs a convolution on a cuDNN that is older than its graph interface. The emulator reads its version once,
+// so that this takes another process.
+func TestWithoutGraphInterface(t *testing.T) {
+	emulated(t)
+	const variable = "RINGLOOM_EMULATOR_CUDNN"
+	if os.Getenv(variable) == "" {
+		c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		c.Env = append(os.Environ(), variable+"=8200")
+		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	locked(t, Options{}, func(d *Device) {
+		if !strings.Contains(d.Description(), "cuDNN 8.2.0") {
+			t.Errorf("%s is not of cuDNN 8.2", d.Description())
+		}
+		for _, task := range []convTask{forwardTask, accumulateTask, weightsTask} {
+			if got := chosen(t, d, task); got != "algorithm 1" {
+				t.Errorf("%+v: %s", task, got)
+			}
+		}
+	})
+}
+
+// TestConformanceOfLegacyConvolutions is TestConformance without plans.
+func TestConformanceOfLegacyConvolutions(t *testing.T) {
+	nntest.Run(t, func(t testing.TB) nn.Device { return open(t, Options{Precision: Float32, LegacyConvolutions: true}) })
+}
