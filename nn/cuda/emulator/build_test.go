@@ -18,6 +18,7 @@ var deaths = map[string]string{
 	"dies_misaligned":                     "kernel k: test.cu:2: access through a null or misaligned pointer",
 	"dies_outside_shared_array":           "kernel k: test.cu:2: index outside of an array",
 	"dies_convolution_onto_itself":        "y, which is written, overlaps x",
+	"dies_backend_workspace_too_small":    "cuDNN's engine 14: the workspace (",
 	"dies_gemm_outside":                   "b (64 bytes at",
 	"dies_page_locked_memory_freed_early": "page-locked memory is freed while",
 	"dies_write_past_the_end":             "past the end of an allocation of 124 bytes (found after kernel overrun",

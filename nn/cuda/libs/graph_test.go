@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
-	"ringloom/nn/cuda/emulator"
 	"ringloom/nn/cuda/libs/internal/gputest"
 )
 
@@ -72,7 +70,7 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	})
-	if plans == 0 && os.Getenv(emulator.RealGPU) == "" {
+	if plans == 0 && onEmulator() {
 		t.Fatal("the emulator has no plan")
 	}
 	if plans == 0 {
@@ -84,10 +82,10 @@ func TestPlans(t *testing.T) {
 // Which of the emulator's engines are taken, and in what order: not one that rounds its inputs (17), nor one that is refused
 // (1), nor one with too large a workspace (23); one that uses tensor cores (6) only where they are allowed and the channels suit.
 func TestPlansOfEmulator(t *testing.T) {
-	if os.Getenv(emulator.RealGPU) != "" {
+	d := openDevice(t)
+	if !onEmulator() {
 		t.Skip("the engines of a real cuDNN are not known beforehand")
 	}
-	d := openDevice(t)
 	dnn, err := OpenDNN(d.Stream())
 	if err != nil {
 		t.Fatal(err)

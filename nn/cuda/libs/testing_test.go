@@ -5,6 +5,9 @@ package libs
 import (
 	"math"
 	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"ringloom/nn/cuda/libs/internal/gputest"
@@ -22,6 +25,13 @@ func openDevice(t testing.TB) *gputest.Device {
 		t.Logf("%s %s: %s", l.Name, l.Version, l.Path)
 	}
 	return d
+}
+
+// onEmulator says that cuDNN, which has been loaded, is the emulator's.
+func onEmulator() bool {
+	return slices.ContainsFunc(Loaded(), func(l Library) bool {
+		return l.Name == cuDNN && strings.HasPrefix(filepath.Base(l.Path), "libringloom-emulator")
+	})
 }
 
 // eighths returns n random multiples of 1/8 up to 1: bfloat16 and TF32 hold them, and float32 their products' sums, exactly.
