@@ -187,5 +187,8 @@ func TestWithoutGraphInterface(t *testing.T) {
 
 // TestConformanceOfLegacyConvolutions is TestConformance without plans.
 func TestConformanceOfLegacyConvolutions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: it takes as long as TestConformance")
+	}
 	nntest.Run(t, func(t testing.TB) nn.Device { return open(t, Options{Precision: Float32, LegacyConvolutions: true}) })
 }
