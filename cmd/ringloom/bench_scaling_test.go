@@ -48,6 +48,7 @@ func count(lines map[string][]map[string]any) map[string]int {
 
 func TestBenchScalingMeasuresRoundsOfProcesses(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	page := filepath.Join(t.TempDir(), "page.html")
 	code, output, _ := run(t, "bench", "scaling", "--ranks", "1,2", "--device", "purego", "--batch", "4", "--steps", "3", "--warmup", "2",
 		"--rounds", "2", "--sizes", "4KiB,64KiB", "--json", "--html", page)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ringloom/nn/cuda"
 	"ringloom/nn/cuda/driver"
 	"ringloom/nn/onednn"
 	"ringloom/nn/purego"
@@ -76,6 +77,7 @@ func gpuDevices() []deviceRow {
 	if len(infos) == 0 {
 		return []deviceRow{{Device: "cuda", Problem: "the driver shows no GPU (nvidia-smi lists them, CUDA_VISIBLE_DEVICES may hide some)"}}
 	}
+	missing := cuda.Available() // a library that training needs beside the driver
 	var rows []deviceRow
 	for _, info := range infos {
 		row := deviceRow{Device: fmt.Sprintf("cuda:%d", info.Ordinal), gpuFacts: &gpuFacts{
@@ -86,7 +88,9 @@ func gpuDevices() []deviceRow {
 		if row.FreeBytes, err = driver.FreeMemory(info.Ordinal); err != nil {
 			row.Problem = err.Error()
 		} else {
-			row.Usable = true
+			if row.Usable = missing == nil; !row.Usable {
+				row.Problem = missing.Error()
+			}
 			row.About = fmt.Sprintf("%s, %s, %.1f GiB, %.1f free, compute capability %s, %d multiprocessors, driver for CUDA %s",
 				row.Name, row.UUID, gib(row.MemoryBytes), gib(row.FreeBytes), row.ComputeCapability, row.Multiprocessors, row.DriverCUDA)
 		}
@@ -113,6 +117,9 @@ func printDevices(out io.Writer, rows []deviceRow, asJSON bool) error {
 		usable, about := "yes", r.About
 		if !r.Usable {
 			usable, about = "no", strings.Join(strings.Fields(r.Problem), " ")
+			if r.About != "" {
+				about = r.About + ": " + about
+			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Device, usable, about)
 	}

@@ -43,6 +43,7 @@ func readMetrics(t *testing.T, dir string) []report.Metrics {
 // do the runs.
 func TestThreeProcessesAgreeHoweverTheyAreStarted(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	hashes := map[string]string{}
 	for _, name := range []string{"launch", "launch again"} {
 		dir := filepath.Join(t.TempDir(), "run")
@@ -107,10 +108,8 @@ func checkRecord(t *testing.T, dir string) {
 // The loss curve depends on the global batch, not on how many ranks share it.
 func TestOneAndFourRanksTrainTheSameCurve(t *testing.T) {
 	needData(t)
-	steps := "50"
-	if testing.Short() {
-		steps = "10"
-	}
+	needSpeed(t)
+	const steps = "50"
 	curve := func(args ...string) []float64 {
 		dir := filepath.Join(t.TempDir(), "run")
 		p := start(t, t.TempDir(), append(args, "--offline", "--run-dir", dir, "--global-batch", "256", "--max-steps", steps)...)
@@ -132,6 +131,7 @@ func TestOneAndFourRanksTrainTheSameCurve(t *testing.T) {
 // kill -9 of a worker or of the leader in mid-epoch: the others end, and say who died.
 func TestKilledRankEndsTheOthersWithItsName(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	for victim, name := range []string{"leader", "worker"} {
 		t.Run(name, func(t *testing.T) {
 			ranks := trainRanks(t, 3, "--epochs", "1000")
@@ -166,6 +166,7 @@ func TestLaunchShowsTheFirstFailureLast(t *testing.T) {
 
 func TestInterruptEndsAllRanks(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	p := start(t, t.TempDir(), "launch", "-n", "2", "--", "--offline", "--epochs", "1000")
 	p.waitFor(`epoch 1  step \d+/235`)
 	p.cmd.Process.Signal(os.Interrupt)

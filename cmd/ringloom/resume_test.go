@@ -56,10 +56,10 @@ func wantSame(t *testing.T, a, b string) {
 	}
 }
 
-// needSpeed skips under -short a test whose evaluations take the reference device minutes.
+// needSpeed skips under -short what takes the reference device long, and was tested with oneDNN.
 func needSpeed(t *testing.T) {
 	if err := onednn.Available(); err != nil && testing.Short() {
-		t.Skip("SKIPPED under -short, for it takes the slow reference device minutes: ", err)
+		t.Skip("SKIPPED under -short, for it takes the slow reference device long: ", err)
 	}
 }
 

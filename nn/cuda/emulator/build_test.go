@@ -27,6 +27,9 @@ var deaths = map[string]string{
 // TestLibrary builds the emulator and the C++ program under test, and runs each of its tests in a process of its own: with
 // work as late as possible, and in three random orders.
 func TestLibrary(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the emulator's own tests take too long for -short")
+	}
 	lib, err := Build("")
 	if errors.Is(err, ErrNoCompiler) {
 		t.Skipf("SKIPPED, the emulator was NOT tested: %v", err)
