@@ -77,7 +77,8 @@ func architecture(info driver.Info, known []int) (string, error) {
 	return fmt.Sprintf("compute_%d", virtual), nil
 }
 
-// compiled are the kernels for a GPU. They are kept in the user's cache, by everything that they depend on.
+// compiled are the kernels for a GPU. They are kept in the user's cache, by everything that they depend on; where that cannot be
+// written, they are compiled every time.
 func compiled(info driver.Info) ([]byte, error) {
 	major, minor, err := libs.RTCVersion()
 	if err != nil {
@@ -95,7 +96,7 @@ func compiled(info driver.Info) ([]byte, error) {
 	source := kernels.Source()
 	key := sha256.Sum256(fmt.Append(nil, source, options, major, minor, libs.RTCPath()))
 	dir, err := os.UserCacheDir()
-	if err != nil { // a container without HOME: compile every time
+	if err != nil { // a container without HOME
 		dir = ""
 	}
 	path := filepath.Join(dir, "ringloom", fmt.Sprintf("kernels-%x", key[:12]))
@@ -109,9 +110,7 @@ func compiled(info driver.Info) ([]byte, error) {
 		return nil, fmt.Errorf("compiling the kernels for compute capability %d.%d: %w\n%s", info.Major, info.Minor, err, log)
 	}
 	if dir != "" {
-		if err := write(path, image); err != nil {
-			return nil, fmt.Errorf("keeping the compiled kernels: %w", err)
-		}
+		_ = write(path, image)
 	}
 	return image, nil
 }
