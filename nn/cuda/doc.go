@@ -1,5 +1,5 @@
 // Package cuda is the device of NVIDIA GPUs: convolutions by cuDNN, matrix products by cuBLAS, everything else by the
-// kernels of package kernels, which NVRTC compiles when a device is opened. The driver is spoken to through
+// kernels of package kernels, which NVRTC compiles when a device is first opened. The driver is spoken to through
 // gorgonia.org/cu. All of these libraries are loaded when a device is opened: a binary built with -tags gpu starts on
 // a machine that has none of them, and says what is missing when a GPU is asked for.
 //

@@ -34,7 +34,8 @@ func loadFunctions(ctx *driver.Context) (f functions, err error) {
 		return f, err
 	}
 	if f.module, err = ctx.LoadModule(image); err != nil {
-		return f, fmt.Errorf("loading the kernels (the driver may be older than NVRTC: RINGLOOM_LIBNVRTC names another one): %w", err)
+		return f, fmt.Errorf("loading the kernels (the driver, for CUDA %s, may be too old for NVRTC %s: RINGLOOM_LIBNVRTC names another one): %w",
+			cudaVersion(ctx.Info().DriverVersion), rtcVersion(), err)
 	}
 	f.byName = map[string]driver.Function{}
 	for _, name := range kernels.Names() {
@@ -45,20 +46,60 @@ func loadFunctions(ctx *driver.Context) (f functions, err error) {
 	return f, nil
 }
 
-// compiled is the kernels' PTX for a GPU. It is kept in the user's cache, by everything that it depends on.
+func cudaVersion(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
+
+func rtcVersion() string {
+	major, minor, err := libs.RTCVersion()
+	if err != nil {
+		return "of no known version"
+	}
+	return fmt.Sprintf("%d.%d", major, minor)
+}
+
+// architecture is what NVRTC, which knows some architectures, is to compile for a GPU: machine code, which a driver takes that is
+// older than NVRTC but of the same CUDA major version, as it takes cuDNN's and cuBLAS's. It refuses such PTX. For a GPU that
+// is newer than NVRTC there is nothing but PTX.
+func architecture(info driver.Info, known []int) (string, error) {
+	gpu := 10*info.Major + info.Minor
+	virtual := 0
+	for _, arch := range known {
+		if arch == gpu {
+			return fmt.Sprintf("sm_%d", arch), nil
+		}
+		if arch < gpu {
+			virtual = arch
+		}
+	}
+	if virtual == 0 {
+		return "", fmt.Errorf("this NVRTC does not compile for %s, which has compute capability %d.%d: RINGLOOM_LIBNVRTC names an older one",
+			info.Name, info.Major, info.Minor)
+	}
+	return fmt.Sprintf("compute_%d", virtual), nil
+}
+
+// compiled are the kernels for a GPU. They are kept in the user's cache, by everything that they depend on; where that cannot be
+// written, they are compiled every time.
 func compiled(info driver.Info) ([]byte, error) {
 	major, minor, err := libs.RTCVersion()
 	if err != nil {
 		return nil, err
 	}
-	options := []string{fmt.Sprintf("--gpu-architecture=compute_%d%d", info.Major, info.Minor), "-std=c++17"}
+	known, err := libs.RTCArchs()
+	if err != nil {
+		return nil, err
+	}
+	arch, err := architecture(info, known)
+	if err != nil {
+		return nil, err
+	}
+	options := []string{"--gpu-architecture=" + arch, "-std=c++17"}
 	source := kernels.Source()
 	key := sha256.Sum256(fmt.Append(nil, source, options, major, minor, libs.RTCPath()))
 	dir, err := os.UserCacheDir()
-	if err != nil { // a container without HOME: compile every time
+	if err != nil { // a container without HOME
 		dir = ""
 	}
-	path := filepath.Join(dir, "ringloom", fmt.Sprintf("kernels-%x.ptx", key[:12]))
+	path := filepath.Join(dir, "ringloom", fmt.Sprintf("kernels-%x", key[:12]))
 	if dir != "" {
 		if image, err := os.ReadFile(path); err == nil {
 			return image, nil
@@ -69,9 +110,7 @@ func compiled(info driver.Info) ([]byte, error) {
 		return nil, fmt.Errorf("compiling the kernels for compute capability %d.%d: %w\n%s", info.Major, info.Minor, err, log)
 	}
 	if dir != "" {
-		if err := write(path, image); err != nil {
-			return nil, fmt.Errorf("keeping the compiled kernels: %w", err)
-		}
+		_ = write(path, image)
 	}
 	return image, nil
 }

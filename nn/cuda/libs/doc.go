@@ -2,7 +2,7 @@
 // but no CUDA header and no library.
 //
 //	if err := libs.Load(); err != nil { ... }         // one line: what was looked for, the loader's words, what to do
-//	ptx, log, err := libs.CompileRTC(source, "kernels.cu", []string{"--gpu-architecture=compute_90"})
+//	code, log, err := libs.CompileRTC(source, "kernels.cu", []string{"--gpu-architecture=sm_90"})
 //	blas, err := libs.OpenBLAS(stream.Handle())
 //	err = blas.Gemm(c, a, b, 1, 0, libs.TF32)         // row-major
 //	dnn, err := libs.OpenDNN(stream.Handle())

@@ -11,10 +11,11 @@ import (
 	"unsafe"
 )
 
-// CompileRTC compiles one CUDA C++ source to PTX. name is what diagnostics call the source; options are NVRTC's, such as
-// --gpu-architecture=compute_90 and -std=c++17. The PTX ends with a zero byte, as the driver wants it. log holds the compiler's
-// warnings and errors; it is also there when err is an *Error of nvrtcCompileProgram. No device or context is needed.
-func CompileRTC(source, name string, options []string) (ptx []byte, log string, err error) {
+// CompileRTC compiles one CUDA C++ source: to machine code for a real architecture (--gpu-architecture=sm_90), to PTX, which
+// ends with a zero byte, for a virtual one (--gpu-architecture=compute_90). name is what diagnostics call the source; options are
+// NVRTC's. log holds the compiler's warnings and errors; it is also there when err is an *Error of nvrtcCompileProgram. No
+// device or context is needed.
+func CompileRTC(source, name string, options []string) (code []byte, log string, err error) {
 	if err := nvrtc.load(); err != nil {
 		return nil, "", err
 	}
@@ -28,10 +29,10 @@ func CompileRTC(source, name string, options []string) (ptx []byte, log string, 
 		words[i] = C.CString(o)
 		defer C.free(unsafe.Pointer(words[i]))
 	}
-	var code, notes *C.char
+	var result, notes *C.char
 	var bytes C.size_t
-	r := C.rl_compile(text, title, C.int(len(options)), &words[0], &code, &bytes, &notes)
-	defer C.free(unsafe.Pointer(code))
+	r := C.rl_compile(text, title, C.int(len(options)), &words[0], &result, &bytes, &notes)
+	defer C.free(unsafe.Pointer(result))
 	defer C.free(unsafe.Pointer(notes))
 	if notes != nil {
 		log = C.GoString(notes)
@@ -43,7 +44,7 @@ func CompileRTC(source, name string, options []string) (ptx []byte, log string, 
 		}
 		return nil, log, e
 	}
-	return C.GoBytes(unsafe.Pointer(code), C.int(bytes)), log, nil
+	return C.GoBytes(unsafe.Pointer(result), C.int(bytes)), log, nil
 }
 
 // firstError is the log's first line with the word error, or an empty string.
@@ -71,4 +72,21 @@ func rtcVersion() (major, minor int, err error) {
 	var a, b C.int
 	err = failure(nVRTC, C.rl_nvrtc_version(&a, &b))
 	return int(a), int(b), err
+}
+
+// RTCArchs are the architectures that NVRTC compiles for, ascending: 90 is compute capability 9.0.
+func RTCArchs() ([]int, error) {
+	if err := nvrtc.load(); err != nil {
+		return nil, err
+	}
+	var found [256]C.int
+	var count C.int
+	if err := failure(nVRTC, C.rl_nvrtc_archs(&found[0], C.int(len(found)), &count)); err != nil {
+		return nil, err
+	}
+	archs := make([]int, count)
+	for i := range archs {
+		archs[i] = int(found[i])
+	}
+	return archs, nil
 }

@@ -23,6 +23,10 @@ typedef int nvrtcResult;
       (nvrtcProgram *, const char *source, const char *name, int headers, const char *const *, const char *const *)) \
     F(nvrtcResult, nvrtcDestroyProgram, (nvrtcProgram *)) \
     F(nvrtcResult, nvrtcCompileProgram, (nvrtcProgram, int options, const char *const *)) \
+    F(nvrtcResult, nvrtcGetNumSupportedArchs, (int *)) \
+    F(nvrtcResult, nvrtcGetSupportedArchs, (int *)) \
+    F(nvrtcResult, nvrtcGetCUBINSize, (nvrtcProgram, size_t *)) \
+    F(nvrtcResult, nvrtcGetCUBIN, (nvrtcProgram, char *)) \
     F(nvrtcResult, nvrtcGetPTXSize, (nvrtcProgram, size_t *)) \
     F(nvrtcResult, nvrtcGetPTX, (nvrtcProgram, char *)) \
     F(nvrtcResult, nvrtcGetProgramLogSize, (nvrtcProgram, size_t *)) \

@@ -5,6 +5,7 @@ package libs
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,6 +35,26 @@ func TestCompile(t *testing.T) {
 	// The emulator's text only names the object that it compiled.
 	if !bytes.Contains(ptx, []byte(".entry twice")) && !bytes.Contains(ptx, []byte("emulated")) {
 		t.Errorf("the kernel is not there:\n%s", ptx)
+	}
+}
+
+func TestCompileToMachineCode(t *testing.T) {
+	needRTC(t)
+	code, log, err := CompileRTC(`extern "C" __global__ void one(float* y) { *y = 1; }`, "one.cu", []string{"--gpu-architecture=sm_90"})
+	if err != nil {
+		t.Fatal(err, log)
+	}
+	// The emulator's stands for both.
+	if !bytes.HasPrefix(code, []byte("\x7fELF")) && !bytes.Contains(code, []byte("emulated")) {
+		t.Errorf("no machine code: %q", code[:min(64, len(code))])
+	}
+}
+
+func TestRTCArchs(t *testing.T) {
+	needRTC(t)
+	archs, err := RTCArchs()
+	if err != nil || !slices.IsSorted(archs) || !slices.Contains(archs, 90) {
+		t.Errorf("%v, error %v: ascending, with 90, is what there should be", archs, err)
 	}
 }
 

@@ -42,7 +42,8 @@ rl_result rl_cublas_version(int version[3]);
 
 // nvrtc.c
 rl_result rl_nvrtc_version(int *major, int *minor);
-rl_result rl_compile(const char *source, const char *name, int count, const char **options, char **ptx, size_t *bytes,
+rl_result rl_nvrtc_archs(int *archs, int room, int *count);
+rl_result rl_compile(const char *source, const char *name, int count, const char **options, char **code, size_t *bytes,
                      char **log);
 
 // blas.c

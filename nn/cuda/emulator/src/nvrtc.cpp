@@ -1,6 +1,8 @@
 // NVRTC: compiles a kernel source with g++ into a shared object, and gives a text that names it for PTX.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,12 +30,16 @@ struct Program {
   std::string name;
   std::string log;
   std::string ptx;
+  std::string cubin;  // empty for a virtual architecture
 };
+
+constexpr int kArchs[] = {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121};  // NVRTC 13.0's
 
 bool starts(const std::string& text, const char* with) { return text.compare(0, std::strlen(with), with) == 0; }
 
-// translate turns NVRTC's options into g++'s. An option that NVRTC doesn't know, or that isn't emulated, is an error.
-bool translate(const std::vector<std::string>& options, std::vector<std::string>* flags, std::string* log) {
+// translate turns NVRTC's options into g++'s. An option that NVRTC doesn't know, or that isn't emulated, is an error. real is
+// whether the architecture is.
+bool translate(const std::vector<std::string>& options, std::vector<std::string>* flags, bool* real, std::string* log) {
   std::string contract = "fast";  // NVRTC contracts a*b+c unless told otherwise
   std::string standard = "c++17";
   std::string arch = "750";
@@ -49,11 +55,13 @@ bool translate(const std::vector<std::string>& options, std::vector<std::string>
       if (value == "c++20") standard = value;
     } else if (starts(o, "-arch=") || starts(o, "-gpu-architecture=")) {
       const auto digits = value.find_first_of("0123456789");
-      if ((!starts(value, "compute_") && !starts(value, "sm_")) || digits == std::string::npos) {
+      const int number = digits == std::string::npos ? 0 : std::atoi(value.c_str() + digits);
+      *real = starts(value, "sm_");
+      if ((!starts(value, "compute_") && !*real) || std::find(std::begin(kArchs), std::end(kArchs), number) == std::end(kArchs)) {
         *log = "nvrtc: error: invalid value for --gpu-architecture (-arch)\n";
         return false;
       }
-      arch = std::to_string(std::atoi(value.c_str() + digits) * 10);
+      arch = std::to_string(number * 10);
     } else if (starts(o, "-fmad=")) {
       contract = value == "false" ? "off" : "fast";
     } else if (starts(o, "-D") || starts(o, "-U")) {
@@ -100,7 +108,7 @@ EXPORT const char* nvrtcGetErrorString(int status) {
 // Headers by name are not emulated.
 EXPORT int nvrtcCreateProgram(Program** program, const char* source, const char* name, int headers, const char* const*, const char* const*) {
   if (program == nullptr || source == nullptr || headers != 0) return kRtcInvalidInput;
-  *program = new Program{source, name != nullptr ? name : "default_program", "", ""};
+  *program = new Program{source, name != nullptr ? name : "default_program", "", "", ""};
   return kRtcSuccess;
 }
 
@@ -114,12 +122,41 @@ EXPORT int nvrtcDestroyProgram(Program** program) {
 EXPORT int nvrtcCompileProgram(Program* program, int count, const char* const* options) {
   if (program == nullptr) return kRtcInvalidProgram;
   program->ptx.clear();
+  program->cubin.clear();
   program->log.clear();
   std::vector<std::string> flags;
-  if (!translate(std::vector<std::string>(options, options + count), &flags, &program->log)) return kRtcInvalidOption;
+  bool real = false;
+  if (!translate(std::vector<std::string>(options, options + count), &flags, &real, &program->log)) return kRtcInvalidOption;
   std::string object;
   if (!compile_kernels(program->source, program->name, flags, &object, &program->log)) return kRtcCompilation;
   program->ptx = ptx_of(object);
+  if (real) program->cubin = program->ptx;
+  return kRtcSuccess;
+}
+
+EXPORT int nvrtcGetNumSupportedArchs(int* count) {
+  if (count == nullptr) return kRtcInvalidInput;
+  *count = static_cast<int>(std::size(kArchs));
+  return kRtcSuccess;
+}
+
+EXPORT int nvrtcGetSupportedArchs(int* archs) {
+  if (archs == nullptr) return kRtcInvalidInput;
+  std::copy(std::begin(kArchs), std::end(kArchs), archs);
+  return kRtcSuccess;
+}
+
+EXPORT int nvrtcGetCUBINSize(Program* program, size_t* bytes) {
+  if (program == nullptr) return kRtcInvalidProgram;
+  if (program->ptx.empty()) return kRtcInvalidInput;
+  *bytes = program->cubin.empty() ? 0 : program->cubin.size() + 1;
+  return kRtcSuccess;
+}
+
+EXPORT int nvrtcGetCUBIN(Program* program, char* cubin) {
+  if (program == nullptr) return kRtcInvalidProgram;
+  if (program->cubin.empty()) return kRtcInvalidInput;
+  std::memcpy(cubin, program->cubin.c_str(), program->cubin.size() + 1);
   return kRtcSuccess;
 }
 
