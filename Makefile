@@ -62,6 +62,23 @@ build: setup ## build bin/ringloom with the oneDNN device
 build-cuda: setup $(CUDA_STUB) ## build bin/ringloom with the oneDNN and CUDA devices (needs no CUDA toolkit)
 	$(CUDA_ENV) $(GO) build -tags 'onednn gpu' -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
 
+# All that a GPU machine without Go needs to run bench/gpu/run.py, in the folders that the sources have, so that tests find
+# their files. It links nothing but libc: the machine may lack oneDNN.
+KIT       := build/ringloom-gpu-kit
+KIT_TESTS := nn/cuda nn/cuda/driver nn/cuda/libs
+KIT_FILES := bench/gpu bench/pytorch nn/cuda/include nn/cuda/driver/testdata nn/cuda/libs/*.h
+KIT_DATA  ?= /usr/share/datasets/fashion-mnist
+
+.PHONY: gpu-kit
+gpu-kit: setup $(CUDA_STUB) ## make build/ringloom-gpu-kit.tar.xz: what a GPU machine needs to test and measure (bench/gpu/run.py)
+	rm -rf $(KIT) $(KIT).tar.xz && mkdir -p $(KIT)/data/fashion-mnist
+	$(CUDA_ENV) $(GO) build -trimpath -tags gpu -ldflags '-s -w $(LDFLAGS)' -o $(KIT)/bin/ringloom ./cmd/ringloom
+	for p in $(KIT_TESTS); do $(CUDA_ENV) $(GO) test -c -trimpath -tags gpu -ldflags '-s -w' -o $(KIT)/$$p/package.test ./$$p; done
+	cp --parents $$(git ls-files $(KIT_FILES)) $(KIT)
+	cp $(KIT_DATA)/*-ubyte* $(KIT)/data/fashion-mnist
+	tar -C build -c $(notdir $(KIT)) | xz -T0 > $(KIT).tar.xz
+	@ls -lh $(KIT).tar.xz
+
 build/cuda/libcuda.a: $(wildcard nn/cuda/stub/*.[ch] nn/cuda/include/*.h)
 	@mkdir -p build/cuda
 	$(CC) -std=gnu11 -Wall -Wextra -Werror -O2 -g -fPIC -fvisibility=hidden -Inn/cuda/include -c nn/cuda/stub/forward.c -o build/cuda/forward.o

@@ -5,6 +5,13 @@
 Forward, cross-entropy, backward and Adam on the first images of Fashion-MNIST, resized ahead (random pixels where the
 data set is not found), in NCHW ("plain") or channels_last. Prints a JSON line a format. With both formats the second
 one's peak_rss_bytes contains the first's: run them apart to compare memory.
+
+    python3 bench/pytorch/step.py --model alexnet --batch 128 --device cuda --precision bf16 --format channels_last --mode reduce-overhead
+
+On a GPU the images lie in its memory before the clock starts, cuDNN tries its algorithms (cudnn.benchmark), Adam is
+fused, and nothing is read back within a round of ROUND_STEPS steps; a time is a round's mean. --mode is eager or one
+of torch.compile's. --serve takes several modes, separated by commas: it prepares each, says so in a JSON line, and
+then measures the mode that each line of its standard input names.
 """
 import argparse
 import gzip
@@ -19,6 +26,10 @@ parser.add_argument("--model", required=True)
 parser.add_argument("--batch", type=int, required=True)
 parser.add_argument("--threads", type=int, default=os.cpu_count())
 parser.add_argument("--format", choices=("plain", "channels_last", "both"), default="both")
+parser.add_argument("--device", default="cpu", help="PyTorch's: cpu, cuda, cuda:1")
+parser.add_argument("--precision", choices=("float32", "tf32", "bf16"), default="float32", help="tf32 is a GPU's; bf16 is autocast's")
+parser.add_argument("--mode", default="eager", help="eager, or a mode of torch.compile such as default or reduce-overhead")
+parser.add_argument("--serve", action="store_true", help="measure one of several modes for each line of standard input")
 parser.add_argument("--steps", type=int, default=0, help="steps to measure (0: as many as --duration allows, at least 3)")
 parser.add_argument("--duration", type=float, default=5, help="seconds to measure for, unless --steps is given")
 parser.add_argument("--data", default=os.environ.get("RINGLOOM_DATA", "/usr/share/datasets/fashion-mnist"))
@@ -34,7 +45,11 @@ from torch import nn
 
 import models
 
-BATCHES, WARM_UP, MIN_STEPS, CLASSES = 4, 1, 3, 10
+BATCHES, MIN_STEPS, CLASSES = 4, 3, 10
+GPU = torch.device(args.device).type == "cuda"
+# A GPU works off steps while the next are given to it, so that they are timed in rounds; torch.compile records its
+# graphs in the first steps.
+WARM_UP, ROUND_STEPS = (12, 20) if GPU else (1, 1)
 
 
 def read(name, skip, count):
@@ -64,49 +79,110 @@ def peak_rss():
         return next(1024 * int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
 
 
-def measure(memory_format):
-    torch.manual_seed(1)
-    net = models.build(args.model)
-    batches, data = load(models.side(args.model))
-    if memory_format == "channels_last":
-        net = net.to(memory_format=torch.channels_last)
-        batches = [(x.to(memory_format=torch.channels_last), y) for x, y in batches]
-    net.train()
-    # foreach=True was measured too: the same to 2%.
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    criterion = nn.CrossEntropyLoss()
-    seconds, losses = [], []
-    begin = time.perf_counter()
-    while True:
-        if len(losses) == WARM_UP:
-            begin = time.perf_counter()
-        measured = len(losses) - WARM_UP
-        if measured >= (args.steps or MIN_STEPS) and (args.steps or time.perf_counter() - begin >= args.duration):
-            break
-        x, y = batches[len(losses) % len(batches)]
-        step_begin = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        loss = criterion(net(x), y)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-        if measured >= 0:
-            seconds.append(time.perf_counter() - step_begin)
-    best, median = min(seconds), statistics.median(seconds)
-    return {
-        "model": args.model, "batch": args.batch, "device": "cpu", "device_description": f"PyTorch {torch.__version__}",
-        "format": memory_format, "threads": args.threads, "precision": "float32", "data": data,
-        "parameters": sum(p.numel() for p in net.parameters()), "steps": len(seconds),
-        "images_per_second": args.batch / best, "images_per_second_median": args.batch / median,
-        "step_seconds": best, "step_seconds_median": median, "peak_rss_bytes": peak_rss(),
-        "first_loss": losses[0], "last_loss": losses[-1],
-    }
+class Training:
+    """A network with its optimizer and batches; what counts is that run(n) takes n steps."""
+
+    def __init__(self, memory_format, mode):
+        self.format, self.mode, self.taken, self.losses = memory_format, mode, 0, []
+        torch.manual_seed(1)
+        net = models.build(args.model)
+        self.batches, self.data = load(models.side(args.model))
+        if memory_format == "channels_last":
+            net = net.to(memory_format=torch.channels_last)
+            self.batches = [(x.to(memory_format=torch.channels_last), y) for x, y in self.batches]
+        self.batches = [(x.to(args.device), y.to(args.device)) for x, y in self.batches]
+        self.net = net.to(args.device).train()
+        # foreach=True was measured too on the CPU: the same to 2%.
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=1e-3, **({"fused": True} if GPU else {}))
+        self.criterion = nn.CrossEntropyLoss()
+        self.loss = self.forward
+        if mode != "eager":
+            if not hasattr(torch, "compile"):
+                raise RuntimeError(f"PyTorch {torch.__version__} has no torch.compile")
+            self.loss = torch.compile(self.forward, mode=mode, dynamic=False)
+        self.run(WARM_UP)
+
+    def forward(self, x, y):
+        if args.precision != "bf16":
+            return self.criterion(self.net(x), y)
+        with torch.autocast(torch.device(args.device).type, dtype=torch.bfloat16):
+            return self.criterion(self.net(x), y)
+
+    def run(self, steps):
+        """The seconds of a step, on average. Its last loss is read."""
+        begin = time.perf_counter()
+        for _ in range(steps):
+            x, y = self.batches[self.taken % len(self.batches)]
+            self.taken += 1
+            if self.mode != "eager":
+                torch.compiler.cudagraph_mark_step_begin()
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self.loss(x, y)
+            loss.backward()
+            self.optimizer.step()
+        self.losses.append(loss.item())
+        if GPU:
+            torch.cuda.synchronize()
+        return (time.perf_counter() - begin) / steps
+
+    def measure(self):
+        round_steps = min(ROUND_STEPS, args.steps or ROUND_STEPS)
+        seconds, begin = [], time.perf_counter()
+        while True:
+            measured = round_steps * len(seconds)
+            if measured >= (args.steps or MIN_STEPS) and (args.steps or time.perf_counter() - begin >= args.duration):
+                break
+            seconds.append(self.run(round_steps))
+        best, median = min(seconds), statistics.median(seconds)
+        return {
+            "model": args.model, "batch": args.batch, "device": args.device, "device_description": describe(),
+            "format": self.format, "mode": self.mode, "threads": args.threads, "precision": args.precision, "data": self.data,
+            "parameters": sum(p.numel() for p in self.net.parameters()), "steps": measured, "round_steps": round_steps,
+            "images_per_second": args.batch / best, "images_per_second_median": args.batch / median,
+            "step_seconds": best, "step_seconds_median": median, "peak_rss_bytes": peak_rss(),
+            "first_loss": self.losses[0], "last_loss": self.losses[-1],
+        }
+
+
+def describe():
+    if not GPU:
+        return f"PyTorch {torch.__version__}"
+    return (f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}, "
+            f"{torch.cuda.get_device_name(args.device)}")
+
+
+def say(**values):
+    print(json.dumps(values), flush=True)
+
+
+def serve(memory_format):
+    """Prepare every mode, and measure one for each line of standard input. A mode that fails says so."""
+    trainings = {}
+    for mode in args.mode.split(","):
+        try:
+            trainings[mode] = Training(memory_format, mode)
+            say(mode=mode, ready=True)
+        except Exception as e:  # compilers raise what they like
+            say(mode=mode, error=f"{type(e).__name__}: {e}")
+    say(prepared=True)
+    for line in sys.stdin:
+        say(**trainings[line.strip()].measure())
 
 
 if args.model not in models.MODELS:
     sys.exit(f"step.py: unknown model {args.model!r}: choose one of {', '.join(sorted(models.MODELS))}")
 if args.batch < 1 or args.threads < 1 or args.steps < 0 or args.duration < 0:
     sys.exit("step.py: --batch and --threads must be at least 1, --steps and --duration not negative")
+if args.precision == "tf32" and not GPU:
+    sys.exit("step.py: --precision tf32 needs --device cuda")
+if args.serve and args.format == "both":
+    sys.exit("step.py: --serve takes one --format")
 torch.set_num_threads(args.threads)
+if GPU:
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision != "float32"
+if args.serve:
+    serve(args.format)
+    sys.exit()
 for memory_format in ("plain", "channels_last") if args.format == "both" else (args.format,):
-    print(json.dumps(measure(memory_format)), flush=True)
+    say(**Training(memory_format, args.mode).measure())

@@ -93,16 +93,20 @@ func wantCode(t *testing.T, err error, call string, code int) {
 	}
 }
 
-// compileC compiles one C source with cgo's compiler and returns the path of the result.
+// compileC compiles one C source and returns the path of the result. The compiler is cgo's, or cc where the test binary
+// runs on a machine without Go.
 func compileC(t *testing.T, source string, flags ...string) string {
 	t.Helper()
-	output, err := exec.Command("go", "env", "CC").Output()
-	if err != nil {
-		t.Fatal(err)
+	compiler := "cc"
+	if output, err := exec.Command("go", "env", "CC").Output(); err == nil {
+		compiler = strings.TrimSpace(string(output))
+	}
+	if _, err := exec.LookPath(compiler); err != nil {
+		t.Skipf("SKIPPED, there is no C compiler: %v", err)
 	}
 	made := filepath.Join(t.TempDir(), "made")
 	args := append([]string{"-o", made, "-x", "c", "-"}, flags...)
-	cc := exec.Command(strings.TrimSpace(string(output)), args...)
+	cc := exec.Command(compiler, args...)
 	cc.Stdin = strings.NewReader(source)
 	if output, err := cc.CombinedOutput(); err != nil {
 		t.Fatalf("compiling: %v\n%s", err, output)
