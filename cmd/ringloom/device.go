@@ -61,6 +61,9 @@ func joinNotes(a, b string) string {
 	return a + "; " + b
 }
 
+// envEager is the variable that, set to 1, has a GPU do without CUDA graphs (cuda.Options.Eager).
+const envEager = "RINGLOOM_CUDA_EAGER"
+
 // isGPU reports whether a device's name is that of a GPU.
 func isGPU(name string) bool { return name == "cuda" || strings.HasPrefix(name, "cuda:") }
 
@@ -85,7 +88,7 @@ func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
 
 // options are those of the GPU called name. localRank is the value of envLocalRank, and count the number of GPUs here.
 func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cuda.Options, error) {
-	o := cuda.Options{Precision: cuda.Precision(f.precision), MemoryLimit: int64(f.memory)}
+	o := cuda.Options{Precision: cuda.Precision(f.precision), MemoryLimit: int64(f.memory), Eager: os.Getenv(envEager) == "1"}
 	_, which, certain := strings.Cut(name, ":")
 	switch {
 	case certain && strings.HasPrefix(strings.ToUpper(which), "GPU-"):

@@ -70,6 +70,17 @@ func TestFlagsOfGPUsAreRefusedElsewhere(t *testing.T) {
 	}
 }
 
+// The error of a graph that cannot be recorded names this variable.
+func TestGPUWithoutGraphs(t *testing.T) {
+	for value, want := range map[string]bool{"": false, "0": false, "1": true} {
+		t.Setenv(envEager, value)
+		o, err := gpuFlags{}.options("cuda:0", "", nil)
+		if err != nil || o.Eager != want {
+			t.Errorf("%s=%s: %+v, error %v", envEager, value, o, err)
+		}
+	}
+}
+
 // Without a GPU auto is what it was, but never where a flag asks for one.
 func TestAutoWithoutAGPU(t *testing.T) {
 	missing := cuda.Available()

@@ -95,6 +95,57 @@ func TestFastestWayIsTaken(t *testing.T) {
 	}
 }
 
+// TestEveryPlanAgrees with an algorithm. A device would pass over one that does not, without a word.
+func TestEveryPlanAgrees(t *testing.T) {
+	pointwise := exampleConv
+	pointwise.KernelH, pointwise.KernelW, pointwise.PadH, pointwise.PadW = 1, 1, 0, 0
+	for _, precision := range []Precision{Float32, TF32, BF16} {
+		locked(t, Options{Precision: precision}, func(d *Device) {
+			built := 0
+			for _, task := range []convTask{forwardTask, dataTask, accumulateTask, weightsTask} {
+				for _, geometry := range []nn.Conv{exampleConv, pointwise} {
+					task.conv, task.half = geometry, precision == BF16
+					n, right := plansOf(t, d, task)
+					built += n
+					if n != right {
+						t.Errorf("%s, %+v: only %d of %d plans agree", precision, task, right, n)
+					}
+				}
+			}
+			if built == 0 {
+				t.Errorf("%s: there is no plan", precision)
+			}
+			t.Logf("%s: %d plans", precision, built)
+		})
+	}
+}
+
+// plansOf says how many plans there are for a task, and how many of them agree.
+func plansOf(t *testing.T, d *Device, task convTask) (built, right int) {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	conv, err := d.dnn.NewConv(d.convShape(task.conv, task.half))
+	must(err)
+	trial, err := d.newTrial(task)
+	must(err)
+	found, err := trial.find(conv)
+	must(err)
+	plans, err := d.plans(conv, trial, found)
+	must(err)
+	agreeing, err := trial.agreeing(algorithm{conv, task.pass, task.accumulate, found[0]}, plans)
+	must(err)
+	for _, p := range plans {
+		must(p.Close())
+	}
+	must(trial.close())
+	must(conv.Close())
+	return len(plans), len(agreeing)
+}
+
 // TestAccumulatingPlan adds a gradient to what is there, by a plan and by an algorithm.
 func TestAccumulatingPlan(t *testing.T) {
 	spec := nn.ConvBackwardData{Conv: exampleConv, Gather: nn.Gather{Accumulate: true}}

@@ -155,6 +155,14 @@ func TestMemoryLimit(t *testing.T) {
 		if err != nil {
 			t.Fatalf("less than the limit, after more: %v", err)
 		}
+		used := d.memory.used
+		d.memory.used = limit
+		for range slotCount + 1 {
+			if err := d.Put(b, make([]float32, 1000)); err == nil || !strings.Contains(err.Error(), "the limit is 64.0 MiB") {
+				t.Fatalf("a copy without room for what it goes through: error %v", err)
+			}
+		}
+		d.memory.used = used
 		if err := d.Put(b, make([]float32, 1000)); err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,8 @@ type Options struct {
 	Precision Precision
 	// MemoryLimit is how many bytes of the GPU's memory the device may take; 0 means all that is free.
 	MemoryLimit int64
-	// Eager launches every kernel by itself where a CUDA graph would be replayed. It is slower; it is for finding faults.
+	// Eager launches every kernel by itself where a CUDA graph would be replayed. It is slower; it is for finding faults,
+	// and RINGLOOM_CUDA_EAGER=1 sets it.
 	Eager bool
 	// LegacyConvolutions leaves out the engines that only cuDNN's graph API has, most of which newer GPUs are fast with. It is
 	// for finding faults.

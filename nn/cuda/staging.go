@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -32,30 +33,34 @@ const (
 // take waits until a slot is free. Its memory is made at the first turn.
 func (s *staging) take(d *Device) (*slot, error) {
 	if len(s.slots) < slotCount {
-		host, err := d.ctx.AllocHost(slotBytes)
+		t, err := newSlot(d)
 		if err != nil {
-			return nil, fmt.Errorf("page-locked memory for copies: %w", err)
-		}
-		s.slots = append(s.slots, slot{host: host})
-		t := &s.slots[len(s.slots)-1]
-		if t.device, err = d.memory.alloc(d, slotBytes); err != nil {
 			return nil, err
 		}
-		if t.free, err = d.ctx.NewEvent(false); err != nil {
-			return nil, err
-		}
-		return t, nil
+		s.slots = append(s.slots, t)
+		return &s.slots[len(s.slots)-1], nil
 	}
 	t := &s.slots[s.next]
 	s.next = (s.next + 1) % slotCount
 	return t, wait(t.free)
 }
 
+func newSlot(d *Device) (t slot, err error) {
+	if t.device, err = d.memory.alloc(d, slotBytes); err != nil {
+		return t, err
+	}
+	if t.free, err = d.ctx.NewEvent(false); err != nil {
+		return t, err
+	}
+	if t.host, err = d.ctx.AllocHost(slotBytes); err != nil {
+		return t, errors.Join(fmt.Errorf("page-locked memory for copies: %w", err), t.free.Destroy())
+	}
+	return t, nil
+}
+
 func (s *staging) close(d *Device, keep func(error)) {
 	for _, t := range s.slots {
-		if t.free != nil {
-			keep(t.free.Destroy())
-		}
+		keep(t.free.Destroy())
 		keep(d.ctx.FreeHost(t.host))
 	}
 	*s = staging{}
