@@ -27,11 +27,12 @@ type epilogue struct {
 	apart      bool // it cannot be done in one call with the convolution
 }
 
-// How many ways are timed for a convolution, beside the fastest algorithm of the legacy interface. Building a plan may compile a
-// kernel, which takes seconds.
+// How many ways of each kind are timed for a convolution. cuDNN's own search times each algorithm once, which may include the
+// loading of its kernel. Building a plan may compile one, which takes seconds.
 const (
-	mostFused = 4
-	mostPlans = 6
+	mostAlgorithms = 3
+	mostFused      = 4
+	mostPlans      = 6
 )
 
 // choose tries the ways to compute a convolution once, on memory of no meaning, and remembers the fastest of those that give the
@@ -47,7 +48,8 @@ func (d *Device) choose(task convTask) (way, error) {
 	}
 	best, err := d.try(conv, task)
 	won, isPlan := best.(plan)
-	if isPlan || err != nil { // a plan does without the descriptors
+	_, isWidened := best.(widened)
+	if isPlan || isWidened || err != nil { // these do without the descriptors
 		err = errors.Join(err, conv.Close())
 	}
 	if isPlan && err != nil {
@@ -71,8 +73,9 @@ func (d *Device) try(conv *libs.Conv, task convTask) (best way, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", task.conv, size(t.workBytes))
+	reference, err := t.reference(conv, found)
+	if err != nil {
+		return nil, err
 	}
 	plans, err := d.plans(conv, t, found)
 	if err != nil {
@@ -85,7 +88,7 @@ func (d *Device) try(conv *libs.Conv, task convTask) (best way, err error) {
 			}
 		}
 	}()
-	ways, err := t.candidates(conv, found, plans)
+	ways, err := t.candidates(reference, found, plans)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +103,7 @@ func (d *Device) plans(conv *libs.Conv, t *trial, found []libs.Algorithm) ([]*li
 	if d.opts.LegacyConvolutions {
 		return nil, nil
 	}
-	steady := slices.ContainsFunc(found, algorithmIsSteady)
+	steady := len(found) == 0 || slices.ContainsFunc(found, algorithmIsSteady)
 	plans, err := conv.Plans(t.task.pass, t.task.accumulate, steady, t.workBytes, mostPlans)
 	if errors.Is(err, libs.ErrNotSupported) || refused(err) { // cuDNN has no such interface, or none of its engines can
 		return nil, nil
@@ -117,13 +120,25 @@ func refused(err error) bool {
 func algorithmIsSteady(a libs.Algorithm) bool { return a.Deterministic }
 func planIsSteady(p *libs.Plan) bool          { return p.Deterministic }
 
-// candidates are the ways to be timed: the fastest algorithm first, then what may be faster. All of them give the same bits each
-// time, if any way does, and no plan is among them whose result is not that of an algorithm.
-func (t *trial) candidates(conv *libs.Conv, found []libs.Algorithm, plans []*libs.Plan) ([]way, error) {
-	legacy := func(a libs.Algorithm) algorithm {
-		return algorithm{conv, t.task.pass, t.task.accumulate, a}
+// reference is the way whose result is believed: the fastest algorithm or, where there is none for bfloat16, float32's.
+func (t *trial) reference(conv *libs.Conv, found []libs.Algorithm) (way, error) {
+	if len(found) > 0 {
+		return algorithm{conv, t.task.pass, t.task.accumulate, found[0]}, nil
 	}
-	right, err := t.agreeing(legacy(found[0]), plans)
+	if !t.task.half {
+		return nil, fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", t.task.conv, size(t.workBytes))
+	}
+	w, err := t.device.widen(t.task)
+	if err != nil {
+		return nil, err
+	}
+	return w, t.enlarge(w.workspaceBytes())
+}
+
+// candidates are the ways to be timed: algorithms first, then what may be faster. All of them give the same bits each time, if
+// any way does, and no plan is among them whose result is not that of the reference.
+func (t *trial) candidates(reference way, found []libs.Algorithm, plans []*libs.Plan) ([]way, error) {
+	right, err := t.agreeing(reference, plans)
 	if err != nil {
 		return nil, err
 	}
@@ -132,12 +147,17 @@ func (t *trial) candidates(conv *libs.Conv, found []libs.Algorithm, plans []*lib
 		right = slices.DeleteFunc(right, func(p *libs.Plan) bool { return !p.Deterministic })
 	}
 	var ways []way
+	if _, ok := reference.(widened); ok {
+		ways = append(ways, reference)
+	}
 	for i, a := range found {
-		if i == 0 {
-			ways = append(ways, legacy(a))
+		legacy := reference.(algorithm)
+		legacy.Algorithm = a
+		if i < mostAlgorithms {
+			ways = append(ways, legacy)
 		}
 		if after := t.task.after; i < mostFused && t.task.pass == libs.PassForward && after.bias && !after.apart && !t.task.half {
-			ways = append(ways, fused{legacy(a), after.relu})
+			ways = append(ways, fused{legacy, after.relu})
 		}
 	}
 	for _, p := range right {

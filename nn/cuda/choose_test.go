@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -234,6 +235,37 @@ func TestWithoutGraphInterface(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWithoutBfloat16Algorithms computes what cuDNN has no algorithm for in float32, and believes plans that agree with that.
+func TestWithoutBfloat16Algorithms(t *testing.T) {
+	emulated(t)
+	const variable = "RINGLOOM_EMULATOR_LEGACY_BF16"
+	if os.Getenv(variable) == "" {
+		c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		c.Env = append(os.Environ(), variable+"=none")
+		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	var want []float64
+	locked(t, Options{Precision: Float32}, func(d *Device) { want = losses(t, d, "vgg-tiny-96") })
+	for _, legacy := range []bool{true, false} {
+		locked(t, Options{Precision: BF16, LegacyConvolutions: legacy}, func(d *Device) {
+			for _, task := range []convTask{forwardTask, accumulateTask, weightsTask} {
+				if got := chosen(t, d, half(task)); strings.HasSuffix(got, "in float32") != legacy {
+					t.Errorf("legacy %v, %+v: %s", legacy, task, got)
+				}
+			}
+			got := losses(t, d, "vgg-tiny-96")
+			for i := range want {
+				if off := math.Abs(got[i]-want[i]) / want[i]; !(off <= 6e-2) {
+					t.Errorf("legacy %v: loss %d is %v, with float32 %v", legacy, i, got[i], want[i])
+				}
+			}
+		})
+	}
 }
 
 // TestConformanceOfLegacyConvolutions is TestConformance without plans.

@@ -34,24 +34,37 @@ const alignBytes = 256
 // alloc returns uninitialised memory of the GPU.
 func (m *memory) alloc(d *Device, bytes int64) (uintptr, error) {
 	bytes = max(alignBytes, (bytes+alignBytes-1)/alignBytes*alignBytes)
-	if limit := d.opts.MemoryLimit; limit > 0 && m.used+bytes > limit {
-		return 0, fmt.Errorf("%s would take %s more than the %s that it has; the limit is %s: use a smaller batch, or raise --device-memory",
-			d.Name(), size(bytes), size(m.used), size(limit))
+	if err := m.allows(d, bytes); err != nil {
+		return 0, err
 	}
 	p, err := d.ctx.Alloc(bytes)
-	if errors.Is(err, driver.ErrOutOfMemory) {
-		free, total, infoErr := d.ctx.MemInfo()
-		if infoErr != nil {
-			return 0, infoErr
-		}
-		return 0, fmt.Errorf("%s has %s free of %s, where %s are needed (%s are in use by this process): use a smaller batch, or end what else uses the GPU: %w",
-			d.Name(), size(free), size(total), size(bytes), size(m.used), err)
-	}
 	if err != nil {
-		return 0, err
+		return 0, m.explain(d, bytes, err)
 	}
 	m.blocks, m.used = append(m.blocks, p), m.used+bytes
 	return p, nil
+}
+
+// allows says that so much more is over the limit of the options, or nothing.
+func (m *memory) allows(d *Device, bytes int64) error {
+	if limit := d.opts.MemoryLimit; limit > 0 && m.used+bytes > limit {
+		return fmt.Errorf("%s would take %s more than the %s that it has; the limit is %s: use a smaller batch, or raise --device-memory",
+			d.Name(), size(bytes), size(m.used), size(limit))
+	}
+	return nil
+}
+
+// explain says what there is where memory has run out.
+func (m *memory) explain(d *Device, bytes int64, err error) error {
+	if !errors.Is(err, driver.ErrOutOfMemory) {
+		return err
+	}
+	free, total, infoErr := d.ctx.MemInfo()
+	if infoErr != nil {
+		return errors.Join(err, infoErr)
+	}
+	return fmt.Errorf("%s has %s free of %s, where %s are needed (%s are in use by this process): use a smaller batch, or end what else uses the GPU: %w",
+		d.Name(), size(free), size(total), size(bytes), size(m.used), err)
 }
 
 func size(bytes int64) string {

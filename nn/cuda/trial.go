@@ -8,7 +8,6 @@ import (
 	"math"
 
 	"ringloom/nn"
-	"ringloom/nn/cuda/driver"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
 )
@@ -26,15 +25,38 @@ type trial struct {
 	key       uintptr // of dropout
 	shift     uintptr // a float32
 	blocks    []uintptr
+	bytes     int64 // of blocks
 }
 
 func (t *trial) alloc(bytes int64) (uintptr, error) {
-	p, err := t.device.ctx.Alloc(max(alignBytes, bytes))
-	if err != nil {
+	bytes = max(alignBytes, bytes)
+	if err := t.device.memory.allows(t.device, t.bytes+bytes); err != nil {
 		return 0, err
 	}
-	t.blocks = append(t.blocks, p)
-	return p, t.device.compute.Fill(p, 0, max(alignBytes, bytes))
+	p, err := t.device.ctx.Alloc(bytes)
+	if err != nil {
+		return 0, t.device.memory.explain(t.device, bytes, err)
+	}
+	t.blocks, t.bytes = append(t.blocks, p), t.bytes+bytes
+	return p, t.device.compute.Fill(p, 0, bytes)
+}
+
+// enlarge makes the workspace at least as large as that.
+func (t *trial) enlarge(bytes int64) (err error) {
+	if bytes > t.workBytes {
+		t.at.workspace, err = t.alloc(bytes)
+		t.workBytes = bytes
+	}
+	return err
+}
+
+// workspace is how much a way may take: not all that is free, for other ranks may try convolutions on the same card.
+func (t *trial) workspace() (int64, error) {
+	free, _, err := t.device.ctx.MemInfo()
+	if limit := t.device.opts.MemoryLimit; limit > 0 {
+		free = min(free, limit-t.device.memory.used-t.bytes)
+	}
+	return max(1<<20, min(workspaceLimit, free/4)), err
 }
 
 // newTrial makes the operands, and as large a workspace as there is room for.
@@ -56,9 +78,7 @@ func (t *trial) fill() (err error) {
 	if err := t.device.compute.Fill(t.shift, shiftByte, float32Bytes); err != nil {
 		return err
 	}
-	c := t.task.conv
-	x, w, y := c.Src.Len(), c.WeightLen(), c.Dst.Len()
-	lens := map[libs.Pass][3]int{libs.PassForward: {x, w, y}, libs.PassBackwardData: {w, y, x}, libs.PassBackwardWeights: {x, y, w}}[t.task.pass]
+	c, lens := t.task.conv, t.task.lens()
 	for i, to := range []*uintptr{&t.at.in1, &t.at.in2, &t.at.out} {
 		if *to, err = t.alloc(elementBytes(t.task.half) * int64(lens[i])); err != nil {
 			return err
@@ -73,10 +93,23 @@ func (t *trial) fill() (err error) {
 	if t.at.bias, err = t.alloc(float32Bytes * int64(c.Dst.C)); err != nil {
 		return err
 	}
-	for t.workBytes = workspaceLimit; ; t.workBytes /= 2 {
-		if t.at.workspace, err = t.alloc(t.workBytes); err == nil || t.workBytes < 1<<20 || !errors.Is(err, driver.ErrOutOfMemory) {
-			return err
-		}
+	if t.workBytes, err = t.workspace(); err != nil {
+		return err
+	}
+	t.at.workspace, err = t.alloc(t.workBytes)
+	return err
+}
+
+// lens are the elements of both operands, in the order of libs.Pass, and of the result.
+func (c convTask) lens() [3]int {
+	x, w, y := c.conv.Src.Len(), c.conv.WeightLen(), c.conv.Dst.Len()
+	switch c.pass {
+	case libs.PassForward:
+		return [3]int{x, w, y}
+	case libs.PassBackwardData:
+		return [3]int{w, y, x}
+	default:
+		return [3]int{x, y, w}
 	}
 }
 

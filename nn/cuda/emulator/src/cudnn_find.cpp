@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cudnn.h"
+#include "settings.h"
 
 using namespace emulator;
 
@@ -43,7 +44,8 @@ void list(const Problem& p, const Search& s, std::vector<Performance>* out) {
     r.math = p.math;
     r.bytes = workspace_bytes(p, all[i]);
     r.milliseconds = milliseconds(p, all[i]);
-    r.status = find(p, all[i].id) == nullptr ? kDnnNotSupported : s.runs && r.bytes > s.workspace_size ? kDnnAllocFailed : kDnnSuccess;
+    const bool refused = settings().no_legacy_bf16 && p.x.type == Type::kBf16;
+    r.status = refused || find(p, all[i].id) == nullptr ? kDnnNotSupported : s.runs && r.bytes > s.workspace_size ? kDnnAllocFailed : kDnnSuccess;
     out->push_back(r);
   }
   out->push_back(Performance{p.pass == Pass::kForward ? kForwardFft : kFft, kDnnNotSupported, -1, 0, 1, p.math, {}});

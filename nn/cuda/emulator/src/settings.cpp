@@ -32,6 +32,7 @@ Settings read() {
   s.check_each = is("RINGLOOM_EMULATOR_CHECK", "each");
   s.leaks_abort = is("RINGLOOM_EMULATOR_LEAKS", "abort");
   s.trace = is("RINGLOOM_EMULATOR_TRACE", "1");
+  s.no_legacy_bf16 = is("RINGLOOM_EMULATOR_LEGACY_BF16", "none");
   s.cudnn = number("RINGLOOM_EMULATOR_CUDNN", s.cudnn);
   if (const char* cache = std::getenv("RINGLOOM_EMULATOR_CACHE")) s.cache = cache;
   return s;
