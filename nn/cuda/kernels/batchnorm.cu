@@ -40,7 +40,7 @@ __device__ inline void normalize_any(T* y, const T* x, const float* gamma, const
 __device__ inline void update_running(float* running, const float* moments, int c, long long count) {
     const float unbiased = count > 1 ? (float)((double)count / (double)(count - 1)) : 1.0f;
     for (unsigned i = thread_index(); i < 2 * (unsigned)c; i += thread_count())
-        running[i] += bn_momentum * ((i < c ? moments[i] : moments[i] * unbiased) - running[i]);
+        running[i] += bn_momentum * ((i < (unsigned)c ? moments[i] : moments[i] * unbiased) - running[i]);
 }
 
 // dx = gamma/sqrt(variance+eps) (dy - means[0] - u means[1]) with u = (x-mean)/sqrt(variance+eps).

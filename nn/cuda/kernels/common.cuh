@@ -37,7 +37,7 @@ template <int V> struct floats {
 };
 
 // words move N*4 bytes in one access. may_alias: they stand for elements of other types.
-template <int N> struct __attribute__((may_alias)) alignas(4 * N) words {
+template <int N> struct __attribute__((may_alias, aligned(4 * N))) words {
     unsigned at[N];
 };
 
