@@ -125,3 +125,31 @@ func BenchmarkNormalize(b *testing.B) {
 		})
 	}
 }
+
+// A device that resizes by ResizeTaps gets the same pixels.
+func TestResizeTapsAreTheResizers(t *testing.T) {
+	set := first8(t)
+	for _, side := range []int{7, 28, 33, 96} {
+		bounds, coeffs, taps := ResizeTaps(Side, side)
+		if len(bounds) != 2*side || len(coeffs) != side*taps {
+			t.Fatalf("%d bounds, %d coefficients for %d pixels of %d taps", len(bounds), len(coeffs), side, taps)
+		}
+		pass := func(x int, pixel func(tap int) byte) byte {
+			sum := int32(1 << 21)
+			for k := range bounds[2*x+1] {
+				sum += coeffs[x*taps+int(k)] * int32(pixel(int(bounds[2*x]+k)))
+			}
+			return byte(sum >> 22)
+		}
+		src, want := set.Image(0), make([]byte, side*side)
+		NewResizer(Side, side).Bytes(want, src)
+		for i := range want {
+			got := pass(i/side, func(row int) byte {
+				return pass(i%side, func(column int) byte { return src[row*Side+column] })
+			})
+			if got != want[i] {
+				t.Fatalf("%d to %d: pixel %d is %d, want %d", Side, side, i, got, want[i])
+			}
+		}
+	}
+}

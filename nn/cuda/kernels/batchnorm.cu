@@ -14,15 +14,16 @@ __device__ inline void normalize(T* y, const T* x, const float* gamma, const flo
         const floats<V> variance = channel_values<V>(moments + c, w.lane * V, c);
 #pragma unroll
         for (int j = 0; j < V; j++) factor.at[j] *= inverse_deviation(variance.at[j]);
-        for (long long i = w.row; i < rows; i += w.step) {
-            floats<V> v = load<V>(x + i * row + w.lane * V);
+        in_pairs(
+            w.row, rows, w.step, [&](long long i) { return load<V>(x + i * row + w.lane * V); },
+            [&](long long i, floats<V> v) {
 #pragma unroll
-            for (int j = 0; j < V; j++) {
-                v.at[j] = factor.at[j] * (v.at[j] - mean.at[j]) + shift.at[j];
-                if (with_relu) v.at[j] = relu(v.at[j]);
-            }
-            store<V>(y + i * row + w.lane * V, v);
-        }
+                for (int j = 0; j < V; j++) {
+                    v.at[j] = factor.at[j] * (v.at[j] - mean.at[j]) + shift.at[j];
+                    if (with_relu) v.at[j] = relu(v.at[j]);
+                }
+                store<V>(y + i * row + w.lane * V, v);
+            });
     }
 }
 

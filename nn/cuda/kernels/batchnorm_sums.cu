@@ -2,7 +2,8 @@
 //
 // Moments are robust to a large mean: a thread sums differences from its first pixel, and means and sums of squared
 // differences of rows, lanes and parts are merged by the formula of Chan, Golub and LeVeque ("Updating formulae and a
-// pairwise algorithm for computing sample variances", 1979). Nothing subtracts squares of means.
+// pairwise algorithm for computing sample variances", 1979). Nothing subtracts squares of means, and within a part means
+// are kept as differences from the part's first pixel, so that rounding is small against the deviation, not the mean.
 
 // spread is the mean of count values and the sum of their squared differences from it.
 struct spread {
@@ -18,7 +19,7 @@ struct spread {
 
 template <int V, typename T>
 __device__ inline void bn_moments(float* partial, const T* x, long long pixels, int c, int fold) {
-    __shared__ float counts[sum_threads], means[sum_threads * V], squares[sum_threads * V];
+    __shared__ float counts[sum_threads], means[sum_threads * V], squares[sum_threads * V], firsts[sum_lanes * V];
     const long long from = part_start(pixels, gridDim.y, blockIdx.y) / fold, to = part_start(pixels, gridDim.y, blockIdx.y + 1) / fold;
     const unsigned lanes = c * fold / V;
     float* result = partial + (long long)blockIdx.y * 2 * c;
@@ -42,14 +43,19 @@ __device__ inline void bn_moments(float* partial, const T* x, long long pixels, 
                 }
             }
         }
+
+        const unsigned columns = t.lanes * V, apart = fold > 1 ? c : columns; // a channel's lanes are that far apart
+        __syncthreads(); // the tile before is stored
+        if (t.row == 0)
+#pragma unroll
+            for (int j = 0; j < V; j++) firsts[t.lane * V + j] = base.at[j];
+        __syncthreads();
         const float share = count > 0.0f ? 1.0f / count : 0.0f;
 #pragma unroll
         for (int j = 0; j < V; j++) {
-            const float above = sum.at[j] * share;
-            mine[j] = spread{count, base.at[j] + above, fmaxf(square.at[j] - above * sum.at[j], 0.0f)};
+            const float above = sum.at[j] * share, first_pixel = firsts[(t.lane * V + j) % apart];
+            mine[j] = spread{count, base.at[j] - first_pixel + above, fmaxf(square.at[j] - above * sum.at[j], 0.0f)};
         }
-
-        __syncthreads(); // the tile before is stored
         const unsigned stride = t.lanes * t.rows, at = t.row * t.lanes + t.lane;
         auto share_mine = [&] {
             counts[at] = mine[0].count;
@@ -71,11 +77,10 @@ __device__ inline void bn_moments(float* partial, const T* x, long long pixels, 
         }
         __syncthreads();
 
-        const unsigned columns = t.lanes * V, apart = fold > 1 ? c : columns; // a channel's lanes
-        for (unsigned i = threadIdx.x; i < columns && i < apart; i += blockDim.x) {
+        for (unsigned i = threadIdx.x; i < apart; i += blockDim.x) {
             spread all = {counts[i / V], means[i % V * stride + i / V], squares[i % V * stride + i / V]};
             for (unsigned k = i + apart; k < columns; k += apart) all.merge(counts[k / V], means[k % V * stride + k / V], squares[k % V * stride + k / V]);
-            result[first * V + i] = all.mean;
+            result[first * V + i] = firsts[i] + all.mean;
             result[c + first * V + i] = all.squares;
         }
     }

@@ -4,8 +4,9 @@
 template <int V, typename T>
 __device__ inline void copy_channels(T* y, long long ypitch, const T* x, long long xpitch, long long pixels, int c) {
     for (walk w(c / V); w.inside(); w.next())
-        for (long long pixel = w.row; pixel < pixels; pixel += w.step)
-            store<V>(y + pixel * ypitch + w.lane * V, load<V>(x + pixel * xpitch + w.lane * V));
+        in_pairs(
+            w.row, pixels, w.step, [&](long long i) { return load<V>(x + i * xpitch + w.lane * V); },
+            [&](long long i, const floats<V>& v) { store<V>(y + i * ypitch + w.lane * V, v); });
 }
 
 // relu and bias both may be absent. row channels, of which channel i has bias i % c.
@@ -14,15 +15,16 @@ __device__ inline void bias_act(T* y, long long pitch, const T* x, const float* 
     for (walk w(row / V); w.inside(); w.next()) {
         floats<V> bias = {};
         if (b) bias = channel_values<V>(b, w.lane * V, c);
-        for (long long i = w.row; i < rows; i += w.step) {
-            floats<V> v = load<V>(x + i * row + w.lane * V);
+        in_pairs(
+            w.row, rows, w.step, [&](long long i) { return load<V>(x + i * row + w.lane * V); },
+            [&](long long i, floats<V> v) {
 #pragma unroll
-            for (int j = 0; j < V; j++) {
-                v.at[j] += bias.at[j];
-                if (with_relu) v.at[j] = relu(v.at[j]);
-            }
-            store<V>(y + i * pitch + w.lane * V, v);
-        }
+                for (int j = 0; j < V; j++) {
+                    v.at[j] += bias.at[j];
+                    if (with_relu) v.at[j] = relu(v.at[j]);
+                }
+                store<V>(y + i * pitch + w.lane * V, v);
+            });
     }
 }
 

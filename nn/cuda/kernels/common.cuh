@@ -151,3 +151,15 @@ template <int V> __device__ inline floats<V> channel_values(const float* values,
     }
     return v;
 }
+
+// in_pairs calls finish(i, read(i)) for i, i + step, ... below n. It reads two before it finishes either: kernels that keep
+// many values in registers have too few threads for one access each to hide memory's latency, and the compiler cannot
+// know that finish writes nothing that is read next.
+template <typename Read, typename Finish> __device__ inline void in_pairs(long long i, long long n, unsigned step, Read read, Finish finish) {
+    for (; i + step < n; i += 2ll * step) {
+        const auto one = read(i), two = read(i + step);
+        finish(i, one);
+        finish(i + step, two);
+    }
+    if (i < n) finish(i, read(i));
+}

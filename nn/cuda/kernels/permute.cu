@@ -20,7 +20,7 @@ __device__ inline void shape_tile(int rows, int cols, int* tile_rows, int* tile_
     }
 }
 
-// steps counts threadIdx.x, threadIdx.x + blockDim.x, ... below rows*cols as rows and columns, dividing only at first.
+// steps follows a thread's index, threadIdx.x, threadIdx.x + blockDim.x, ..., as rows and columns, dividing only at first.
 struct steps {
     int row, col, cols, rows_a_step, cols_a_step;
     __device__ inline explicit steps(int cols) : cols(cols) {
@@ -41,6 +41,7 @@ struct steps {
 
 // transpose calls write(dst index, value) for every element. Blocks take tiles in turn.
 template <typename From, typename Write> __device__ inline void transpose(const From* src, int batch, int rows, int cols, Write write) {
+    constexpr int reads = 8;
     __shared__ float shared[tile_elements];
     int tile_rows, tile_cols;
     shape_tile(rows, cols, &tile_rows, &tile_cols);
@@ -52,10 +53,22 @@ template <typename From, typename Write> __device__ inline void transpose(const 
         const int high = rows - top < tile_rows ? rows - top : tile_rows, wide = cols - left < tile_cols ? cols - left : tile_cols;
         const From* from = src + (matrix * rows + top) * cols + left;
         __syncthreads(); // the tile before is written
-        for (steps s(wide); s.row < high; s.next()) shared[s.row * stride + s.col] = widen(from[(long long)s.row * cols + s.col]);
+        const int elements = high * wide;
+        steps in(wide), put(wide);
+        for (int k = threadIdx.x; k < elements; k += reads * blockDim.x) { // several reads under way at a time
+            From v[reads];
+#pragma unroll
+            for (int u = 0; u < reads; u++, in.next())
+                if (k + u * (int)blockDim.x < elements) v[u] = from[(long long)in.row * cols + in.col];
+#pragma unroll
+            for (int u = 0; u < reads; u++, put.next())
+                if (k + u * (int)blockDim.x < elements) shared[put.row * stride + put.col] = widen(v[u]);
+        }
         __syncthreads();
         const long long to = (matrix * cols + left) * rows + top;
-        for (steps s(high); s.row < wide; s.next()) write(to + (long long)s.row * rows + s.col, shared[s.col * stride + s.row]);
+        steps out(high);
+#pragma unroll 2
+        for (int k = threadIdx.x; k < elements; k += blockDim.x, out.next()) write(to + (long long)out.row * rows + out.col, shared[out.col * stride + out.row]);
     }
 }
 

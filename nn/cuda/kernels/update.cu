@@ -69,7 +69,7 @@ extern "C" __global__ void sgd(float* value, float* velocity, const float* grad,
     update(s, n, aligned(value, velocity, grad));
 }
 
-// block_sum adds up a double of all threads of a block, in thread 0.
+// block_sum adds up a double of all threads of a block: thread 0 gets the sum.
 __device__ inline double block_sum(double v) {
     __shared__ double shared[finish_threads];
     shared[threadIdx.x] = v;
@@ -77,8 +77,7 @@ __device__ inline double block_sum(double v) {
         __syncthreads();
         if (threadIdx.x < half && threadIdx.x + half < blockDim.x) shared[threadIdx.x] += shared[threadIdx.x + half];
     }
-    __syncthreads();
-    return shared[0];
+    return shared[threadIdx.x];
 }
 
 // sum_of_squares: partial [gridDim.x] = sums of x[i]^2 in double, x [n]. Bound by memory.
