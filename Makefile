@@ -70,14 +70,14 @@ KIT_FILES := bench/gpu bench/pytorch nn/cuda/include nn/cuda/driver/testdata nn/
 KIT_DATA  ?= /usr/share/datasets/fashion-mnist
 
 .PHONY: gpu-kit
-gpu-kit: setup $(CUDA_STUB) ## make build/ringloom-gpu-kit.tar.xz: what a GPU machine needs to test and measure (bench/gpu/run.py)
-	rm -rf $(KIT) $(KIT).tar.xz && mkdir -p $(KIT)/data/fashion-mnist
-	$(CUDA_ENV) $(GO) build -trimpath -tags gpu -ldflags '-s -w $(LDFLAGS)' -o $(KIT)/bin/ringloom ./cmd/ringloom
-	for p in $(KIT_TESTS); do $(CUDA_ENV) $(GO) test -c -trimpath -tags gpu -ldflags '-s -w' -o $(KIT)/$$p/package.test ./$$p; done
+gpu-kit: setup $(CUDA_STUB) ## make build/ringloom-gpu-kit.tar.gz: what a GPU machine needs to test and measure (bench/gpu/run.py)
+	rm -rf $(KIT) $(KIT).tar.gz && mkdir -p $(KIT)/data/fashion-mnist
+	$(CUDA_ENV) $(GO) build -tags gpu -ldflags '-s -w $(LDFLAGS)' -o $(KIT)/bin/ringloom ./cmd/ringloom
+	for p in $(KIT_TESTS); do $(CUDA_ENV) $(GO) test -c -tags gpu -ldflags '-s -w' -o $(KIT)/$$p/package.test ./$$p; done
 	cp --parents $$(git ls-files $(KIT_FILES)) $(KIT)
 	cp $(KIT_DATA)/*-ubyte* $(KIT)/data/fashion-mnist
-	tar -C build -c $(notdir $(KIT)) | xz -T0 > $(KIT).tar.xz
-	@ls -lh $(KIT).tar.xz
+	tar -C build -czf $(KIT).tar.gz $(notdir $(KIT))
+	@ls -lh $(KIT).tar.gz
 
 build/cuda/libcuda.a: $(wildcard nn/cuda/stub/*.[ch] nn/cuda/include/*.h)
 	@mkdir -p build/cuda

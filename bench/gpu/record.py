@@ -3,9 +3,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
-OK, NOT_OK, NOT_RUN, EMULATED = "ok", "not ok", "not run", "emulated"
+OK, NOT_OK, NOT_RUN, IN_PART = "ok", "not ok", "not run", "in part"
+# Verdicts where there was no GPU: what is right there need not be on a GPU, and no figure counts.
+OK_EMULATED, EMULATED = "ok, emulated", "emulated"
 HEADINGS = ("part", "what", "asked", "seen", "verdict")
 
 
@@ -14,7 +17,9 @@ class Done:
 
     def __init__(self, code, output, errors, seconds, timed_out):
         self.code, self.output, self.errors, self.seconds = code, output, errors, seconds
-        last = next((line for line in reversed((errors + output).strip().splitlines()) if line.strip()), "no output")
+        lines = [line for line in (output + "\n" + errors).splitlines() if line.strip()]
+        # What launch says at the end names the rank; why it failed stands before.
+        last = next((line for line in reversed(lines) if "failed with exit code" not in line), "no output")
         self.why = None if code == 0 else f"ended after {seconds:.0f} s, the limit" if timed_out else f"code {code}: {last.strip()}"
 
     def json(self):
@@ -30,6 +35,10 @@ class Record:
         self.environment = {**os.environ, **environment}
         os.makedirs(os.path.join(folder, "output"), exist_ok=True)
         self.rows = self.load("rows.jsonl")
+        kind = self.path("emulated" if emulated else "on-a-gpu")
+        if self.rows and not os.path.exists(kind):
+            sys.exit(f"run.py: {folder} has results with and without a GPU, which make no table: name another folder with --results")
+        open(kind, "w").close()
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -52,8 +61,10 @@ class Record:
     def add(self, part, what, asked, seen, verdict, figure=False):
         """Keep a row. A figure of the emulator or of another device than a GPU is none, whatever it seems to be. A row that
         was not run never takes the place of one that was."""
-        if figure and self.emulated and verdict != NOT_RUN:
+        if self.emulated and figure and verdict != NOT_RUN:
             verdict = EMULATED
+        elif self.emulated and verdict == OK:
+            verdict = OK_EMULATED
         row = dict(zip(HEADINGS, (part, what, asked, seen, verdict)))
         same = [i for i, r in enumerate(self.rows) if (r["part"], r["what"]) == (part, what)]
         print(f"{part}: {what}: {seen}: {verdict}", flush=True)
@@ -104,5 +115,5 @@ def summary(record):
     """The lines of the table of all rows, and how many came to what."""
     rows = [[r[h] for h in HEADINGS] for r in record.rows]
     verdicts = [r["verdict"] for r in record.rows]
-    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in (OK, NOT_OK, NOT_RUN, EMULATED) if v in verdicts)
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in (OK, NOT_OK, IN_PART, NOT_RUN, OK_EMULATED, EMULATED) if v in verdicts)
     return [*heading(record.emulated), *table(HEADINGS, rows), "", f"{len(rows)} rows: {counts or 'none'}"]

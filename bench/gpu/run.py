@@ -2,7 +2,7 @@
 """All that needs a GPU, in one go: the tests, a loss curve, two ranks on a card, training steps beside PyTorch's, epochs.
 `make gpu-kit` puts what it needs into one folder; docs/gpu.md says how to use it and how to read the table.
 
-    tar xf ringloom-gpu-kit.tar.xz && cd ringloom-gpu-kit
+    tar xf ringloom-gpu-kit.tar.gz && cd ringloom-gpu-kit
     python3 bench/gpu/run.py --results results --minutes 9 --only machine,tests,curve,ring
     python3 bench/gpu/run.py --results results --minutes 9 --only steps --continue      again, until nothing is out of time
     python3 bench/gpu/run.py --results results --minutes 9 --only epochs --continue

@@ -173,7 +173,7 @@ def steps(record, kit):
                 try:
                     result = compare(record, kit, model, batch, precision)
                 except (RuntimeError, OSError, KeyError, IndexError, ValueError) as e:
-                    record.add("steps", what, asked, str(e), NOT_OK, figure=True)
+                    record.add("steps", what, asked, str(e), NOT_OK if str(e).startswith("ringloom:") else NOT_RUN, figure=True)
                     continue
                 results = [r for r in results if key(r) != key(result)] + [result]
                 record.save("steps.jsonl", results)
