@@ -45,7 +45,8 @@ func TestPrecisions(t *testing.T) {
 }
 
 // tf32Tolerance is for TF32, whose numbers have 10 bits behind the point. Gradients of the tiny networks are off by up to a
-// tenth of their norm, because rounding turns many maxima of pooling round.
+// tenth of their norm, because rounding turns many maxima of pooling round. A single element of a deep network's gradient can
+// then be anything of the usual size, from run to run too where another algorithm is chosen; the norms are what is held.
 //
 // Of googlenet-bn little more than the loss can be held: in float64, rounding the operands of its convolutions to TF32 moves
 // logits by 16% and half of the gradients' norms by more than 50%, where it moves 1.3% and 0.6% in googlenet-res.
@@ -53,7 +54,7 @@ func tf32Tolerance(file string) nntest.GoldenTolerance {
 	if file == "googlenet-bn.json" {
 		return nntest.GoldenTolerance{Loss: 2e-2, Forward: 0.5, Backward: 2, Element: 2, Adam: 1}
 	}
-	return nntest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.25, Element: 0.5, Adam: 1}
+	return nntest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.25, Element: 2, Adam: 1}
 }
 
 // TestGoldenInTF32 holds every model to its golden file; TestConformance does it in float32.
