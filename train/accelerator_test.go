@@ -95,7 +95,7 @@ func accelerated() map[string]Config {
 func TestAcceleratorsTrainTheSameBits(t *testing.T) {
 	worlds := []int{1, 2, 4, 12} // of 12, two have no sample of the last step
 	if testing.Short() {
-		worlds = worlds[:2]
+		worlds = worlds[1:2]
 	}
 	for name, cfg := range accelerated() {
 		t.Run(name, func(t *testing.T) {
