@@ -19,6 +19,6 @@
 //   - RINGLOOM_CUDA_EAGER sets Options.Eager: no CUDA graphs, each kernel is launched by itself.
 //   - RINGLOOM_CUDNN_LEGACY sets Options.LegacyConvolutions: none of the graph interface's engines.
 //
-// Tests run on a real GPU where there is one, and else on package emulator, which is no proof of what the real
+// Tests run on a real GPU with RINGLOOM_TEST_GPU=1, and else on package emulator, which is no proof of what the real
 // libraries do: see there.
 package cuda

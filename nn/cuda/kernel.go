@@ -19,17 +19,6 @@ type operation interface {
 	emit(e *emitter, o operands) error
 }
 
-// operands are those of a run.
-type operands struct{ dst, src []nn.Buffer }
-
-// mask is the operand that Gather.Mask appends.
-func (o operands) mask(set bool) uintptr {
-	if !set {
-		return 0
-	}
-	return o.src[len(o.src)-1].Device
-}
-
 // simple is an operation that needs no scratch memory and tries nothing out.
 type simple func(e *emitter, o operands)
 
@@ -227,55 +216,6 @@ func (d *Device) run(spec nn.Spec, actions []action) error {
 		}
 	}
 	return nil
-}
-
-// same compares operands by what a launch depends on.
-func (o operands) same(dst, src []nn.Buffer) bool {
-	equal := func(a, b nn.Buffer) bool { return a.Device == b.Device && a.Half == b.Half }
-	return len(o.dst) > 0 && slices.EqualFunc(o.dst, dst, equal) && slices.EqualFunc(o.src, src, equal)
-}
-
-// check refuses operands that are not in the GPU's memory, too few or too many, or of a type that the kernels do not mix.
-func (k *kernel) check(o operands) error {
-	dstHalf, srcHalf := nn.Activations(k.spec)
-	for _, side := range []struct {
-		name    string
-		buffers []nn.Buffer
-		lens    []int
-		half    []bool
-	}{{"dst", o.dst, k.dstLens, dstHalf}, {"src", o.src, k.srcLens, srcHalf}} {
-		if len(side.buffers) != len(side.lens) {
-			return fmt.Errorf("cuda: %s takes %d operands in %s, not %d", nn.Kind(k.spec), len(side.lens), side.name, len(side.buffers))
-		}
-		for i, b := range side.buffers {
-			if b.Device == 0 {
-				return fmt.Errorf("cuda: %s: %s[%d] is not in the GPU's memory", nn.Kind(k.spec), side.name, i)
-			}
-			if b.Host != nil && len(b.Host) != side.lens[i] {
-				return fmt.Errorf("cuda: %s: %s[%d] has %d elements, not %d", nn.Kind(k.spec), side.name, i, len(b.Host), side.lens[i])
-			}
-			if b.Half != (side.half[i] && o.half(k.spec)) {
-				return fmt.Errorf("cuda: %s: %s[%d] is of the wrong type", nn.Kind(k.spec), side.name, i)
-			}
-		}
-	}
-	return nil
-}
-
-// half says whether the activations among the operands are bfloat16.
-func (o operands) half(spec nn.Spec) bool {
-	dst, src := nn.Activations(spec)
-	for i, is := range dst {
-		if is {
-			return o.dst[i].Half
-		}
-	}
-	for i, is := range src {
-		if is {
-			return o.src[i].Half
-		}
-	}
-	return false
 }
 
 // suffix is that of a kernel's name for a type of activations.
