@@ -5,44 +5,25 @@ import "fmt"
 // Activations says which operands of a spec are activations, or gradients with respect to activations: an Accelerator
 // may keep them as bfloat16. Parameters, their gradients, moments, losses and bytes it keeps as they are.
 func Activations(spec Spec) (dst, src []bool) {
-	switch s := spec.(type) {
-	case ConvForward:
+	switch spec.(type) {
+	case ConvForward, LinearForward, AvgPoolForward, MaxPoolForward, BatchNormForward, BatchNormInference:
 		return operandFlags(spec, "a", "a")
-	case ConvBackwardData:
+	case ConvBackwardData, LinearBackwardData, MaxPoolBackward, Dropout:
 		return operandFlags(spec, "a", "a-a")
-	case ConvBackwardWeights:
-		return operandFlags(spec, "", "aa")
-	case LinearForward:
-		return operandFlags(spec, "a", "a")
-	case LinearBackwardData:
-		return operandFlags(spec, "a", "a-a")
-	case LinearBackwardWeights:
-		return operandFlags(spec, "", "aa")
-	case AvgPoolForward, MaxPoolForward:
-		return operandFlags(spec, "a", "a")
-	case AvgPoolBackward:
+	case AvgPoolBackward, SigmoidForward, SigmoidBackward, ReLUForward, ReLUBackward, Add, ChannelCopy:
 		return operandFlags(spec, "a", "aa")
-	case MaxPoolBackward:
-		return operandFlags(spec, "a", "a-a")
-	case SigmoidForward, SigmoidBackward, ReLUForward, ReLUBackward, Add, ChannelCopy:
-		return operandFlags(spec, "a", "aa")
-	case Dropout:
-		return operandFlags(spec, "a", "a-a")
+	case ConvBackwardWeights, LinearBackwardWeights, BatchNormBackwardSums:
+		return operandFlags(spec, "", "aa")
 	case BatchNormMoments:
 		return operandFlags(spec, "", "a")
-	case BatchNormForward, BatchNormInference:
-		return operandFlags(spec, "a", "a")
-	case BatchNormBackwardSums:
-		return operandFlags(spec, "", "aa")
 	case BatchNormBackward:
 		return operandFlags(spec, "a", "aa---a")
 	case SoftmaxCrossEntropyForward:
 		return operandFlags(spec, "-a", "a")
 	case AdamUpdate, SGDUpdate, SumOfSquares:
 		return operandFlags(spec, "", "")
-	default:
-		panic(fmt.Sprintf("nn: %T is not a spec of this package", s))
 	}
+	panic(fmt.Sprintf("nn: %T is not a spec of this package", spec))
 }
 
 // operandFlags has a flag for each operand of a spec: whether its letter is an a.

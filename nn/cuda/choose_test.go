@@ -212,17 +212,24 @@ func TestAgree(t *testing.T) {
 	}
 }
 
-// TestWithoutGraphInterface runs a convolution on a cuDNN that is older than its graph interface. The emulator reads its version once,
-// so that this takes another process.
+// inAnotherProcess runs the test again with a setting of the emulator, which reads those once. In that process it returns false.
+func inAnotherProcess(t *testing.T, variable, value string) bool {
+	t.Helper()
+	if os.Getenv(variable) != "" {
+		return false
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	c.Env = append(os.Environ(), variable+"="+value)
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return true
+}
+
+// TestWithoutGraphInterface runs a convolution on a cuDNN that is older than its graph interface.
 func TestWithoutGraphInterface(t *testing.T) {
 	emulated(t)
-	const variable = "RINGLOOM_EMULATOR_CUDNN"
-	if os.Getenv(variable) == "" {
-		c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-		c.Env = append(os.Environ(), variable+"=8200")
-		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if inAnotherProcess(t, "RINGLOOM_EMULATOR_CUDNN", "8200") {
 		return
 	}
 	locked(t, Options{}, func(d *Device) {
@@ -240,13 +247,7 @@ func TestWithoutGraphInterface(t *testing.T) {
 // TestWithoutBfloat16Algorithms computes what cuDNN has no algorithm for in float32, and believes plans that agree with that.
 func TestWithoutBfloat16Algorithms(t *testing.T) {
 	emulated(t)
-	const variable = "RINGLOOM_EMULATOR_LEGACY_BF16"
-	if os.Getenv(variable) == "" {
-		c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-		c.Env = append(os.Environ(), variable+"=none")
-		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if inAnotherProcess(t, "RINGLOOM_EMULATOR_LEGACY_BF16", "none") {
 		return
 	}
 	var want []float64

@@ -85,7 +85,7 @@ func (e *emitter) compute(name string, w way, at addresses) {
 
 // biasAct is y = max(0, x + b), without b where it is 0, and without the maximum unless relu is set. x is dense.
 func (e *emitter) biasAct(i nn.Image, half bool, y, x, b uintptr, relu bool) {
-	e.launch("bias_act"+suffix(half), kernels.Channels(pixels(i), i.C, e.device.info.Multiprocessors),
+	e.launch("bias_act"+suffix(half), e.channels(i),
 		y, int32(i.PixelPitch()), x, b, pixels(i), int32(i.C), flag(relu))
 }
 
@@ -123,8 +123,7 @@ func (e *emitter) dense(i nn.Image, b nn.Buffer) uintptr {
 		return b.Device
 	}
 	to := e.scratch(scratchA)
-	e.launch("copy_channels"+suffix(b.Half), kernels.Channels(pixels(i), i.C, e.device.info.Multiprocessors),
-		to, int32(i.C), b.Device, int32(i.PixelPitch()), pixels(i), int32(i.C))
+	e.copyChannels(b.Half, nn.Image{N: i.N, H: i.H, W: i.W, C: i.C}, to, i, b.Device)
 	return to
 }
 
@@ -193,7 +192,7 @@ func (c convBackwardWeights) emit(e *emitter, o operands) error {
 			o.dst[0].Device, dw, int32(c.Dst.C), int32(c.Src.C), int32(taps))
 	}
 	if !c.NoBias {
-		e.columnSums(o.dst[1].Device, dy, half, nn.Image{N: c.Dst.N, H: c.Dst.H, W: c.Dst.W, C: c.Dst.C})
+		e.columnSums(o.dst[1].Device, dy, half, c.Dst)
 	}
 	return nil
 }
@@ -204,7 +203,7 @@ func (n *needs) columnSums(d *Device, i nn.Image) {
 	n.atLeast(scratchSums, 2*float32Bytes*int64(parts)*int64(i.C))
 }
 
-// columnSums adds up each channel of a dense image.
+// columnSums adds up each channel of an image that lies at x without gaps, whatever its pitch.
 func (e *emitter) columnSums(dst, x uintptr, half bool, i nn.Image) {
 	l, parts := kernels.ColumnSums(pixels(i), i.C, e.device.info.Multiprocessors)
 	partial := e.scratch(scratchSums)

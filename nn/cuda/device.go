@@ -30,7 +30,7 @@ type Device struct {
 	images  map[*nn.Resampling]*tables
 	args    slab
 	single  arguments // of launchNow
-	packed  map[packKey]*packedWeights
+	packed  map[weights]*packedWeights
 	choices map[convTask]way
 	events  eventPool
 	marks   marks
@@ -41,6 +41,8 @@ type Device struct {
 
 var _ nn.Accelerator = (*Device)(nil)
 
+var errNoGPU = errors.New("the CUDA driver finds no GPU: see nvidia-smi, and CUDA_VISIBLE_DEVICES if it is set")
+
 // Available says why no GPU can be used, or returns nil.
 func Available() error {
 	n, err := Count()
@@ -48,21 +50,19 @@ func Available() error {
 		return err
 	}
 	if n == 0 {
-		return errors.New("the CUDA driver finds no GPU: see nvidia-smi, and CUDA_VISIBLE_DEVICES if it is set")
+		return errNoGPU
 	}
 	return libs.Load()
 }
 
 // Count is the number of GPUs that the driver offers.
 func Count() (int, error) {
-	if err := driver.Load(); err != nil {
-		return 0, err
-	}
 	all, err := driver.Devices()
 	return len(all), err
 }
 
-// New opens a GPU on this thread, which must be locked. The environment adds to the options: see the package. It compiles the kernels, or takes them from the user's cache.
+// New opens a GPU on this thread, which must be locked. The environment adds to the options: see the package. It compiles
+// the kernels, or takes them from the user's cache.
 func New(o Options) (_ *Device, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func New(o Options) (_ *Device, err error) {
 		return nil, err
 	}
 	d := &Device{
-		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[packKey]*packedWeights{}, choices: map[convTask]way{},
+		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[weights]*packedWeights{}, choices: map[convTask]way{},
 	}
 	defer func() {
 		if err != nil {
@@ -114,9 +114,6 @@ func New(o Options) (_ *Device, err error) {
 
 // find is the ordinal of the GPU that the options mean.
 func find(o Options) (int, error) {
-	if err := driver.Load(); err != nil {
-		return 0, err
-	}
 	all, err := driver.Devices()
 	if err != nil {
 		return 0, err
@@ -133,7 +130,7 @@ func find(o Options) (int, error) {
 		wanted = fmt.Sprint(o.Ordinal)
 	}
 	if len(have) == 0 {
-		return 0, errors.New("the CUDA driver finds no GPU: see nvidia-smi, and CUDA_VISIBLE_DEVICES if it is set")
+		return 0, errNoGPU
 	}
 	return 0, fmt.Errorf("there is no GPU %s: this machine has %s", wanted, strings.Join(have, ", "))
 }

@@ -42,9 +42,14 @@ func dropout(s nn.Dropout) simple {
 
 func channelCopy(s nn.ChannelCopy) simple {
 	return func(e *emitter, o operands) {
-		e.launch("copy_channels"+suffix(o.dst[0].Half), kernels.Channels(pixels(s.Dst), s.Dst.C, e.device.info.Multiprocessors),
-			o.dst[0].Device, int32(s.Dst.PixelPitch()), o.src[0].Device, int32(s.Src.PixelPitch()), pixels(s.Dst), int32(s.Dst.C))
+		e.copyChannels(o.dst[0].Half, s.Dst, o.dst[0].Device, s.Src, o.src[0].Device)
 	}
+}
+
+// copyChannels copies an image to one of another pitch.
+func (e *emitter) copyChannels(half bool, dst nn.Image, y uintptr, src nn.Image, x uintptr) {
+	e.launch("copy_channels"+suffix(half), e.channels(dst),
+		y, int32(dst.PixelPitch()), x, int32(src.PixelPitch()), pixels(dst), int32(dst.C))
 }
 
 func softmaxCrossEntropy(s nn.SoftmaxCrossEntropyForward) simple {

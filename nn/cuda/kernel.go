@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"ringloom/nn"
-	"ringloom/nn/cuda/driver"
 	"ringloom/nn/cuda/kernels"
 )
 
@@ -47,9 +46,9 @@ func (e *emitter) launch(name string, l kernels.Launch, values ...any) {
 	if e.err != nil {
 		return
 	}
-	f, ok := e.device.functions.byName[name]
-	if !ok {
-		e.err = fmt.Errorf("cuda: there is no kernel %s", name)
+	f, err := e.device.functions.find(name)
+	if err != nil {
+		e.err = err
 		return
 	}
 	if e.used == len(e.args) {
@@ -232,9 +231,9 @@ func (d *Device) elementwise(n int) kernels.Launch {
 
 // launchNow queues a kernel that is not part of a step.
 func (d *Device) launchNow(name string, l kernels.Launch, values ...any) error {
-	f, ok := d.functions.byName[name]
-	if !ok {
-		return fmt.Errorf("cuda: there is no kernel %s", name)
+	f, err := d.functions.find(name)
+	if err != nil {
+		return err
 	}
 	if d.single.memory == nil {
 		memory, err := d.args.take(d)
@@ -244,9 +243,5 @@ func (d *Device) launchNow(name string, l kernels.Launch, values ...any) error {
 		d.single.memory = memory
 	}
 	d.single.set(values)
-	return d.launch(f, l)
-}
-
-func (d *Device) launch(f driver.Function, l kernels.Launch) error {
 	return d.compute.Launch(f, l.Grid, l.Block, 0, d.single.pointers)
 }

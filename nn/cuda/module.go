@@ -20,6 +20,14 @@ type functions struct {
 	byName map[string]driver.Function
 }
 
+func (f *functions) find(name string) (driver.Function, error) {
+	found, ok := f.byName[name]
+	if !ok {
+		return found, fmt.Errorf("cuda: there is no kernel %s", name)
+	}
+	return found, nil
+}
+
 func (f *functions) close(keep func(error)) {
 	if f.module != nil {
 		keep(f.module.Unload())

@@ -28,8 +28,6 @@ func aligned(at uintptr) bool { return at%cudnnAlign == 0 }
 
 func (w weights) len() int { return w.o * w.i * w.hw }
 
-type packKey = weights
-
 // packedWeights is a copy of weights in the order and type of the libraries. Programs share it: each that uses it fills
 // it first.
 type packedWeights struct {
