@@ -44,7 +44,7 @@ type arguments struct {
 	pointers []unsafe.Pointer
 }
 
-// set writes the values: uintptr for pointers of the GPU, int32, uint32, float32, int64, poolArgs.
+// set writes the values: uintptr for pointers of the GPU, int32, uint32, float32, int64, poolArgs, convArgs.
 func (a *arguments) set(values []any) {
 	a.pointers = a.pointers[:0]
 	at := 0
@@ -69,6 +69,9 @@ func (a *arguments) set(values []any) {
 			at += 4
 		case poolArgs:
 			*(*poolArgs)(p) = v
+			at += int(unsafe.Sizeof(v))
+		case convArgs:
+			*(*convArgs)(p) = v
 			at += int(unsafe.Sizeof(v))
 		default:
 			panic(fmt.Sprintf("cuda: a kernel's argument of type %T", v))

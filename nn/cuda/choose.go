@@ -27,6 +27,11 @@ type epilogue struct {
 	apart      bool // it cannot be done in one call with the convolution
 }
 
+// together says that the epilogue may be a part of the convolution.
+func (t convTask) together() bool {
+	return t.pass == libs.PassForward && (t.after.bias || t.after.relu) && !t.after.apart
+}
+
 // How many ways of each kind are timed for a convolution. cuDNN's own search times each algorithm once, which may include the
 // loading of its kernel. Building a plan may compile one, which takes seconds.
 const (
@@ -35,77 +40,122 @@ const (
 	mostPlans      = 6
 )
 
-// choose tries the ways to compute a convolution once, on memory of no meaning, and remembers the fastest of those that give the
-// same bits each time.
+// choose is the way to compute a task: the one that was remembered, or the fastest of those that compute it and give the same bits
+// each time. It tries them on memory of its own.
 func (d *Device) choose(task convTask) (way, error) {
 	task.conv.Dst.Pitch, task.conv.NoBias = 0, false
-	if found, ok := d.choices[task]; ok {
-		return found, nil
+	if chosen, ok := d.choices[task]; ok {
+		return chosen, nil
 	}
-	conv, err := d.dnn.NewConv(d.convShape(task.conv, task.half))
-	if err != nil {
-		return nil, err
-	}
-	best, err := d.try(conv, task)
-	won, isPlan := best.(plan)
-	_, isWidened := best.(widened)
-	if isPlan || isWidened || err != nil { // these do without the descriptors
-		err = errors.Join(err, conv.Close())
-	}
-	if isPlan && err != nil {
-		err = errors.Join(err, won.close())
+	chosen, err := d.recall(task)
+	if chosen == nil && err == nil {
+		chosen, err = d.try(task)
 	}
 	if err != nil {
 		return nil, err
 	}
-	d.choices[task] = best
-	return best, nil
+	d.choices[task] = chosen
+	d.remembered[task.String()] = chosen.name()
+	return chosen, nil
 }
 
-// try finds the fastest way. A plan that is not returned is closed.
-func (d *Device) try(conv *libs.Conv, task convTask) (best way, err error) {
+// descriptors are cuDNN's of a convolution. The ways of all its tasks share them, for as long as the device is open.
+func (d *Device) descriptors(task convTask) (*libs.Conv, error) {
+	shape := d.convShape(task.conv, task.half)
+	if c := d.convs[shape]; c != nil {
+		return c, nil
+	}
+	c, err := d.dnn.NewConv(shape)
+	if err == nil {
+		d.convs[shape] = c
+	}
+	return c, err
+}
+
+// try finds the fastest way, and closes the others.
+func (d *Device) try(task convTask) (best way, err error) {
 	t, err := d.newTrial(task)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	found, err := t.find(conv)
-	if err != nil {
-		return nil, err
-	}
-	reference, err := t.reference(conv, found)
-	if err != nil {
-		return nil, err
-	}
-	plans, err := d.plans(conv, t, found)
-	if err != nil {
-		return nil, err
-	}
+	ways, err := t.ways()
 	defer func() {
-		for _, p := range plans {
-			if best != way(plan{p}) {
-				err = errors.Join(err, p.Close())
+		for _, w := range ways {
+			if w != best || err != nil {
+				err = errors.Join(err, w.close())
 			}
 		}
 	}()
-	ways, err := t.candidates(reference, found, plans)
 	if err != nil {
 		return nil, err
 	}
-	if len(ways) == 1 {
-		return ways[0], nil
+	if err := t.expect(); err != nil {
+		return nil, err
 	}
 	return t.fastest(ways)
 }
 
-// plans are the ways of the graph interface, as far as there are any. Where an algorithm always gives the same bits, so must they.
-func (d *Device) plans(conv *libs.Conv, t *trial, found []libs.Algorithm) ([]*libs.Plan, error) {
-	if d.opts.LegacyConvolutions {
+// ways are those that cuDNN says it has for the task: algorithms, the best first, then what may be faster. They give the same bits
+// each time, if any does. Where there is no algorithm for bfloat16, float32's is one of them.
+func (t *trial) ways() (all []way, err error) {
+	conv, err := t.device.descriptors(t.task)
+	if err != nil {
+		return nil, err
+	}
+	found, err := t.find(conv)
+	if err != nil && !refused(err) {
+		return nil, err
+	}
+	if len(found) == 0 && t.task.half {
+		w, err := t.device.widen(t.task)
+		if err == nil {
+			err = t.enlarge(w.workspaceBytes())
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	steady := slices.ContainsFunc(found, isSteady)
+	plans, err := t.plans(conv, steady || len(found) == 0)
+	if err == nil && len(plans) == 0 && len(found) == 0 {
+		plans, err = t.plans(conv, false)
+	}
+	if steady = steady || slices.ContainsFunc(plans, planIsSteady); steady {
+		found = slices.DeleteFunc(slices.Clone(found), func(a libs.Algorithm) bool { return !isSteady(a) })
+	}
+	all = append(all, t.algorithms(conv, found)...)
+	for _, p := range plans {
+		all = append(all, plan{p})
+	}
+	return all, err
+}
+
+func isSteady(a libs.Algorithm) bool { return a.Deterministic }
+func planIsSteady(p *libs.Plan) bool { return p.Deterministic }
+
+// algorithms are the ways of cuDNN's older calls.
+func (t *trial) algorithms(conv *libs.Conv, found []libs.Algorithm) (all []way) {
+	for i, a := range found {
+		legacy := algorithm{conv, t.task.pass, t.task.accumulate, a}
+		if i < mostAlgorithms {
+			all = append(all, legacy)
+		}
+		if i < mostFused && t.task.together() && t.task.after.bias && !t.task.half { // its bias is of the activations' type
+			all = append(all, fused{legacy, t.task.after.relu})
+		}
+	}
+	return all
+}
+
+// plans are the ways of the graph interface, as far as there are any.
+func (t *trial) plans(conv *libs.Conv, steady bool) ([]*libs.Plan, error) {
+	if t.device.opts.LegacyConvolutions {
 		return nil, nil
 	}
-	steady := len(found) == 0 || slices.ContainsFunc(found, algorithmIsSteady)
 	plans, err := conv.Plans(t.task.pass, t.task.accumulate, steady, t.workBytes, mostPlans)
-	if errors.Is(err, libs.ErrNotSupported) || refused(err) { // cuDNN has no such interface, or none of its engines can
+	if refused(err) { // cuDNN has no such interface, or none of its engines can
 		return nil, nil
 	}
 	return plans, err
@@ -114,64 +164,25 @@ func (d *Device) plans(conv *libs.Conv, t *trial, found []libs.Algorithm) ([]*li
 // refused says that a library declined to do something.
 func refused(err error) bool {
 	var e *libs.Error
-	return errors.As(err, &e)
+	return errors.Is(err, libs.ErrNotSupported) || errors.As(err, &e)
 }
 
-func algorithmIsSteady(a libs.Algorithm) bool { return a.Deterministic }
-func planIsSteady(p *libs.Plan) bool          { return p.Deterministic }
-
-// reference is the way whose result is believed: the fastest algorithm or, where there is none for bfloat16, float32's.
-func (t *trial) reference(conv *libs.Conv, found []libs.Algorithm) (way, error) {
-	if len(found) > 0 {
-		return algorithm{conv, t.task.pass, t.task.accumulate, found[0]}, nil
-	}
-	if !t.task.half {
-		return nil, fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", t.task.conv, size(t.workBytes))
-	}
-	w, err := t.device.widen(t.task)
-	if err != nil {
-		return nil, err
-	}
-	return w, t.enlarge(w.workspaceBytes())
-}
-
-// candidates are the ways to be timed: algorithms first, then what may be faster. All of them give the same bits each time, if
-// any way does, and no plan is among them whose result is not that of the reference.
-func (t *trial) candidates(reference way, found []libs.Algorithm, plans []*libs.Plan) ([]way, error) {
-	right, err := t.agreeing(reference, plans)
-	if err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(found, algorithmIsSteady) || slices.ContainsFunc(right, planIsSteady) {
-		found = slices.DeleteFunc(slices.Clone(found), func(a libs.Algorithm) bool { return !a.Deterministic })
-		right = slices.DeleteFunc(right, func(p *libs.Plan) bool { return !p.Deterministic })
-	}
-	var ways []way
-	if _, ok := reference.(widened); ok {
-		ways = append(ways, reference)
-	}
-	for i, a := range found {
-		legacy := reference.(algorithm)
-		legacy.Algorithm = a
-		if i < mostAlgorithms {
-			ways = append(ways, legacy)
-		}
-		if after := t.task.after; i < mostFused && t.task.pass == libs.PassForward && after.bias && !after.apart && !t.task.half {
-			ways = append(ways, fused{legacy, after.relu})
-		}
-	}
-	for _, p := range right {
-		ways = append(ways, plan{p})
-	}
-	return ways, nil
-}
-
-// fastest times ways with what has to follow them. One that cuDNN refuses to run is passed over: not every algorithm can add a bias.
+// fastest times the ways that compute what is expected. One that cuDNN refuses to run is passed over: not every algorithm can add
+// a bias.
 func (t *trial) fastest(ways []way) (best way, err error) {
-	least := 0.0
+	var least float64
+	var wrong []way
 	for _, w := range ways {
-		took, err := t.device.measure(func() error { return t.runWhole(w) })
-		if errors.Is(err, libs.ErrNotSupported) || refused(err) {
+		right, err := t.right(w)
+		if err == nil && !right {
+			wrong = append(wrong, w)
+			continue
+		}
+		var took float64
+		if err == nil {
+			took, err = t.device.measure(func() error { return t.run(w) })
+		}
+		if refused(err) {
 			continue
 		}
 		if err != nil {
@@ -182,23 +193,38 @@ func (t *trial) fastest(ways []way) (best way, err error) {
 		}
 	}
 	if best == nil {
-		return nil, fmt.Errorf("cuDNN refuses to run every way that it has to compute the convolution %v", t.task.conv)
+		return nil, t.hopeless(len(ways), wrong)
 	}
 	return best, nil
 }
 
-// runWhole is a way with the bias and ReLU behind it.
-func (t *trial) runWhole(w way) error {
+// hopeless says why there is no way.
+func (t *trial) hopeless(tried int, wrong []way) error {
+	switch {
+	case tried == 0:
+		return fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", t.task, size(t.workBytes))
+	case len(wrong) == 0:
+		return fmt.Errorf("cuDNN refuses to run every way that it has to compute the convolution %v", t.task)
+	}
+	return fmt.Errorf("the convolution %v comes out wrong in every way that cuDNN has to compute it: %v", t.task, wrong)
+}
+
+// run queues a way with the bias and ReLU behind it.
+func (t *trial) run(w way) error {
 	if err := w.run(t.at); err != nil {
 		return err
 	}
 	after := t.task.after
-	if _, ok := w.(fused); ok || t.task.pass != libs.PassForward || !after.bias && !after.relu {
+	if w.fuses() || t.task.pass != libs.PassForward || !after.bias && !after.relu {
 		return nil
+	}
+	bias := t.at.bias
+	if !after.bias {
+		bias = 0
 	}
 	y := t.task.conv.Dst
 	return t.device.launchNow("bias_act"+suffix(t.task.half), kernels.Channels(pixels(y), y.C, t.device.info.Multiprocessors),
-		t.at.out, int32(y.C), t.at.out, t.at.bias, pixels(y), int32(y.C), flag(after.relu))
+		t.at.out, int32(y.C), t.at.out, bias, pixels(y), int32(y.C), flag(after.relu))
 }
 
 // measuredRuns is how often a way is timed. The emulator's clock always says the same.

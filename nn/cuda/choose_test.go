@@ -96,55 +96,56 @@ func TestFastestWayIsTaken(t *testing.T) {
 	}
 }
 
-// TestEveryPlanAgrees with an algorithm. A device would pass over one that does not, without a word.
-func TestEveryPlanAgrees(t *testing.T) {
-	pointwise := exampleConv
+// TestEveryWayIsRight: a device would pass over one that is not, without a word.
+func TestEveryWayIsRight(t *testing.T) {
+	pointwise, strided, grey := exampleConv, exampleConv, exampleConv
 	pointwise.KernelH, pointwise.KernelW, pointwise.PadH, pointwise.PadW = 1, 1, 0, 0
+	strided.StrideH, strided.StrideW, strided.Dst.H, strided.Dst.W = 2, 3, 6, 4
+	grey.Src.C = 1
 	for _, precision := range []Precision{Float32, TF32, BF16} {
 		locked(t, Options{Precision: precision}, func(d *Device) {
-			built := 0
-			for _, task := range []convTask{forwardTask, dataTask, accumulateTask, weightsTask} {
-				for _, geometry := range []nn.Conv{exampleConv, pointwise} {
+			count := map[string]int{}
+			for _, task := range []convTask{forwardTask, biasTask, dataTask, accumulateTask, weightsTask} {
+				for _, geometry := range []nn.Conv{exampleConv, pointwise, strided, grey} {
 					task.conv, task.half = geometry, precision == BF16
-					n, right := plansOf(t, d, task)
-					built += n
-					if n != right {
-						t.Errorf("%s, %+v: only %d of %d plans agree", precision, task, right, n)
+					for _, w := range waysOf(t, d, task) {
+						count[strings.Fields(w.name())[0]]++
 					}
 				}
 			}
-			if built == 0 {
+			if count[namePlan] == 0 {
 				t.Errorf("%s: there is no plan", precision)
 			}
-			t.Logf("%s: %d plans", precision, built)
+			t.Logf("%s: %v", precision, count)
 		})
 	}
 }
 
-// plansOf says how many plans there are for a task, and how many of them agree.
-func plansOf(t *testing.T, d *Device, task convTask) (built, right int) {
+// waysOf are the names of all ways that there are for a task. Each has to be right, unless cuDNN refuses it.
+func waysOf(t *testing.T, d *Device, task convTask) []way {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	conv, err := d.dnn.NewConv(d.convShape(task.conv, task.half))
-	must(err)
 	trial, err := d.newTrial(task)
 	must(err)
-	found, err := trial.find(conv)
+	ways, err := trial.ways()
 	must(err)
-	plans, err := d.plans(conv, trial, found)
-	must(err)
-	agreeing, err := trial.agreeing(algorithm{conv, task.pass, task.accumulate, found[0]}, plans)
-	must(err)
-	for _, p := range plans {
-		must(p.Close())
+	must(trial.expect())
+	for _, w := range ways {
+		right, err := trial.right(w)
+		if !refused(err) {
+			must(err)
+		}
+		if err == nil && !right {
+			t.Errorf("%v: %v is wrong", task, w)
+		}
+		must(w.close())
 	}
 	must(trial.close())
-	must(conv.Close())
-	return len(plans), len(agreeing)
+	return ways
 }
 
 // TestAccumulatingPlan adds a gradient to what is there, by a plan and by an algorithm.
@@ -244,10 +245,10 @@ func TestWithoutGraphInterface(t *testing.T) {
 	})
 }
 
-// TestWithoutBfloat16Algorithms computes what cuDNN has no algorithm for in float32, and believes plans that agree with that.
+// TestWithoutBfloat16Algorithms computes what cuDNN has no algorithm for in float32, or by plans.
 func TestWithoutBfloat16Algorithms(t *testing.T) {
 	emulated(t)
-	if inAnotherProcess(t, "RINGLOOM_EMULATOR_LEGACY_BF16", "none") {
+	if inAnotherProcess(t, "RINGLOOM_EMULATOR_LEGACY", "float32") {
 		return
 	}
 	var want []float64
@@ -264,6 +265,38 @@ func TestWithoutBfloat16Algorithms(t *testing.T) {
 				if off := math.Abs(got[i]-want[i]) / want[i]; !(off <= 6e-2) {
 					t.Errorf("legacy %v: loss %d is %v, with float32 %v", legacy, i, got[i], want[i])
 				}
+			}
+		})
+	}
+}
+
+// TestWithoutAlgorithms has plans alone, whose results nothing of cuDNN's vouches for.
+func TestWithoutAlgorithms(t *testing.T) {
+	emulated(t)
+	if inAnotherProcess(t, "RINGLOOM_EMULATOR_LEGACY", "none") {
+		return
+	}
+	locked(t, Options{Precision: Float32}, func(d *Device) {
+		for _, task := range []convTask{forwardTask, biasTask, dataTask, accumulateTask, weightsTask} {
+			if got := chosen(t, d, task); got != "engine 14" {
+				t.Errorf("%v: %s", task, got)
+			}
+		}
+	})
+	for _, c := range []struct {
+		legacy     bool
+		faults     string
+		want, hint string
+	}{
+		{true, "", "has no way", "of memory"},
+		{false, "14=wrong,0=wrong", "comes out wrong in every way", "engine 14"},
+		{false, "14=fails,0=fails", "refuses to run", "forward 2x12x12x8"},
+	} {
+		t.Setenv("RINGLOOM_EMULATOR_ENGINES", c.faults)
+		locked(t, Options{Precision: Float32, LegacyConvolutions: c.legacy}, func(d *Device) {
+			_, err := d.choose(forwardTask)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.hint) {
+				t.Errorf("%+v: error %v", c, err)
 			}
 		})
 	}

@@ -28,12 +28,28 @@ func pitched(i nn.Image) bool { return i.PixelPitch() != i.C }
 
 func pixels(i nn.Image) int64 { return int64(i.N) * int64(i.H) * int64(i.W) }
 
-func (c convForward) task(o operands) convTask {
-	return convTask{pass: libs.PassForward, conv: c.Conv, half: o.dst[0].Half, after: c.epilogue(o)}
+// taskOf is a convolution's task.
+func taskOf(spec nn.Spec, half bool) (task convTask, ok bool) {
+	switch s := spec.(type) {
+	case nn.ConvForward:
+		after := epilogue{bias: !s.NoBias, relu: s.ReLU, apart: pitched(s.Dst)}
+		return convTask{pass: libs.PassForward, conv: s.Conv, half: half, after: after}, true
+	case nn.ConvBackwardData:
+		return convTask{pass: libs.PassBackwardData, conv: s.Conv, half: half, accumulate: s.Accumulate}, true
+	case nn.ConvBackwardWeights:
+		return convTask{pass: libs.PassBackwardWeights, conv: s.Conv, half: half}, true
+	}
+	return task, false
+}
+
+// wayOf is how a convolution is computed.
+func (d *Device) wayOf(spec nn.Spec, o operands) (way, error) {
+	task, _ := taskOf(spec, o.half(spec))
+	return d.choose(task)
 }
 
 func (c convForward) needs(d *Device, o operands) (n needs, err error) {
-	way, err := d.choose(c.task(o))
+	way, err := d.wayOf(c.ConvForward, o)
 	if err != nil {
 		return n, err
 	}
@@ -42,17 +58,9 @@ func (c convForward) needs(d *Device, o operands) (n needs, err error) {
 	return n, nil
 }
 
-// epilogue is what follows the sum of products.
-func (c convForward) epilogue(o operands) epilogue {
-	e := epilogue{bias: !c.NoBias, relu: c.ReLU}
-	e.apart = pitched(c.Dst) || e.bias && !aligned(o.src[2].Device)
-	return e
-}
-
 func (c convForward) emit(e *emitter, o operands) error {
 	half := o.dst[0].Half
-	after := c.epilogue(o)
-	way, err := e.device.choose(c.task(o))
+	way, err := e.device.wayOf(c.ConvForward, o)
 	if err != nil {
 		return err
 	}
@@ -63,16 +71,15 @@ func (c convForward) emit(e *emitter, o operands) error {
 	y := o.dst[0].Device
 	at := addresses{in1: o.src[0].Device, in2: w, out: y, workspace: e.scratch(scratchWorkspace)}
 	if !c.NoBias {
-		at.bias = o.src[2].Device
+		if at.bias, err = e.use(biasOf(c.Conv, o.src[2])); err != nil {
+			return err
+		}
 	}
 	if pitched(c.Dst) {
 		at.out = e.scratch(scratchA)
 	}
 	e.compute("cudnn conv", way, at)
-	if _, all := way.(fused); all {
-		return nil
-	}
-	if after.bias || after.relu || pitched(c.Dst) {
+	if !way.fuses() && (!c.NoBias || c.ReLU || pitched(c.Dst)) {
 		e.biasAct(c.Dst, half, y, at.out, at.bias, c.ReLU)
 	}
 	return nil
@@ -96,12 +103,8 @@ func flag(b bool) int32 {
 	return 0
 }
 
-func (c convBackwardData) task(o operands) convTask {
-	return convTask{pass: libs.PassBackwardData, conv: c.Conv, half: o.dst[0].Half, accumulate: c.Accumulate}
-}
-
 func (c convBackwardData) needs(d *Device, o operands) (n needs, err error) {
-	way, err := d.choose(c.task(o))
+	way, err := d.wayOf(c.ConvBackwardData, o)
 	if err != nil {
 		return n, err
 	}
@@ -129,7 +132,7 @@ func (e *emitter) dense(i nn.Image, b nn.Buffer) uintptr {
 
 func (c convBackwardData) emit(e *emitter, o operands) error {
 	half := o.dst[0].Half
-	way, err := e.device.choose(c.task(o))
+	way, err := e.device.wayOf(c.ConvBackwardData, o)
 	if err != nil {
 		return err
 	}
@@ -155,13 +158,9 @@ func (c convBackwardWeights) repacks(o operands) bool {
 	return !convWeights(c.Conv, o.dst[0], o.src[0].Half).plain()
 }
 
-func (c convBackwardWeights) task(o operands) convTask {
-	return convTask{pass: libs.PassBackwardWeights, conv: c.Conv, half: o.src[0].Half}
-}
-
 func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
 	half := o.src[0].Half
-	way, err := d.choose(c.task(o))
+	way, err := d.wayOf(c.ConvBackwardWeights, o)
 	if err != nil {
 		return n, err
 	}
@@ -178,7 +177,7 @@ func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
 
 func (c convBackwardWeights) emit(e *emitter, o operands) error {
 	half := o.src[0].Half
-	way, err := e.device.choose(c.task(o))
+	way, err := e.device.wayOf(c.ConvBackwardWeights, o)
 	if err != nil {
 		return err
 	}

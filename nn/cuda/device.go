@@ -31,12 +31,15 @@ type Device struct {
 	args    slab
 	single  arguments // of launchNow
 	packed  map[weights]*packedWeights
+	convs   map[libs.ConvShape]*libs.Conv
 	choices map[convTask]way
-	events  eventPool
-	marks   marks
-	graphs  []*driver.Graph
-	tracing *trace
-	closed  bool
+	// remembered are names of ways by the names of their tasks.
+	remembered map[string]string
+	events     eventPool
+	marks      marks
+	graphs     []*driver.Graph
+	tracing    *trace
+	closed     bool
 }
 
 var _ nn.Accelerator = (*Device)(nil)
@@ -80,7 +83,8 @@ func New(o Options) (_ *Device, err error) {
 		return nil, err
 	}
 	d := &Device{
-		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[weights]*packedWeights{}, choices: map[convTask]way{},
+		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[weights]*packedWeights{},
+		convs: map[libs.ConvShape]*libs.Conv{}, choices: map[convTask]way{}, remembered: map[string]string{},
 	}
 	defer func() {
 		if err != nil {
@@ -155,13 +159,17 @@ func (d *Device) Name() string { return fmt.Sprintf("cuda:%d", d.opts.Ordinal) }
 
 // Description names the GPU, its UUID and memory, the versions of driver and libraries, and the precision.
 func (d *Device) Description() string {
-	var versions []string
+	return fmt.Sprintf("%s (%s), %.0f GiB, compute capability %d.%d, %s", d.info.Name, d.info.UUID,
+		float64(d.info.MemoryBytes)/(1<<30), d.info.Major, d.info.Minor, d.software())
+}
+
+// software names the versions of driver and libraries, and the precision.
+func (d *Device) software() string {
+	parts := []string{"driver for CUDA " + cudaVersion(d.info.DriverVersion)}
 	for _, l := range libs.Loaded() {
-		versions = append(versions, l.Name+" "+l.Version)
+		parts = append(parts, l.Name+" "+l.Version)
 	}
-	return fmt.Sprintf("%s (%s), %.0f GiB, compute capability %d.%d, driver for CUDA %d.%d, %s, %s", d.info.Name, d.info.UUID,
-		float64(d.info.MemoryBytes)/(1<<30), d.info.Major, d.info.Minor, d.info.DriverVersion/1000, d.info.DriverVersion%1000/10,
-		strings.Join(versions, ", "), d.opts.Precision)
+	return strings.Join(append(parts, string(d.opts.Precision)), ", ")
 }
 
 // Hardware is the GPU's name and UUID.
@@ -216,8 +224,11 @@ func (d *Device) Close() error {
 	for _, g := range d.graphs {
 		keep(g.Destroy())
 	}
-	for _, c := range d.choices {
-		keep(c.close())
+	for _, w := range d.choices {
+		keep(w.close())
+	}
+	for _, c := range d.convs {
+		keep(c.Close())
 	}
 	d.events.close(keep)
 	d.marks.close(keep)

@@ -104,20 +104,24 @@ func (e *emitter) pack(t packTable) {
 	e.launch("pack_weights"+suffix(t.half), kernels.Pack(t.entries, int64(t.largest)), t.at)
 }
 
-// weightsOf are the weights that a step multiplies activations with, if it has any.
-func weightsOf(s nn.Step) (w weights, ok bool) {
+// weightsOf are the weights that a step multiplies activations with, and the bias that a library may add.
+func weightsOf(s nn.Step) []weights {
 	half := operands{s.Dst, s.Src}.half(s.Spec)
 	switch spec := s.Spec.(type) {
 	case nn.ConvForward:
-		return convWeights(spec.Conv, s.Src[1], half), true
+		all := []weights{convWeights(spec.Conv, s.Src[1], half)}
+		if !spec.NoBias {
+			all = append(all, biasOf(spec.Conv, s.Src[2]))
+		}
+		return all
 	case nn.ConvBackwardData:
-		return convWeights(spec.Conv, s.Src[1], half), true
+		return []weights{convWeights(spec.Conv, s.Src[1], half)}
 	case nn.LinearForward:
-		return linearWeights(spec.Linear, s.Src[1], half), true
+		return []weights{linearWeights(spec.Linear, s.Src[1], half)}
 	case nn.LinearBackwardData:
-		return linearWeights(spec.Linear, s.Src[1], half), true
+		return []weights{linearWeights(spec.Linear, s.Src[1], half)}
 	}
-	return w, false
+	return nil
 }
 
 func convWeights(c nn.Conv, b nn.Buffer, half bool) weights {
@@ -126,4 +130,9 @@ func convWeights(c nn.Conv, b nn.Buffer, half bool) weights {
 
 func linearWeights(l nn.Linear, b nn.Buffer, half bool) weights {
 	return weights{at: b.Device, o: l.Out, i: l.In(), hw: 1, half: half}
+}
+
+// biasOf is a convolution's bias, which stays float32. It is copied where parameters before it have put it off its boundary.
+func biasOf(c nn.Conv, b nn.Buffer) weights {
+	return weights{at: b.Device, o: c.Dst.C, i: 1, hw: 1}
 }

@@ -73,16 +73,17 @@ func (d *Device) packs(parts [][]nn.Step) ([][]packTable, error) {
 	for i, steps := range parts {
 		byType := map[bool][]*packedWeights{}
 		for _, s := range steps {
-			w, ok := weightsOf(s)
-			if !ok || w.plain() || seen[w] {
-				continue
+			for _, w := range weightsOf(s) {
+				if w.plain() || seen[w] {
+					continue
+				}
+				seen[w] = true
+				p, err := d.pack(w)
+				if err != nil {
+					return nil, err
+				}
+				byType[w.half] = append(byType[w.half], p)
 			}
-			seen[w] = true
-			p, err := d.pack(w)
-			if err != nil {
-				return nil, err
-			}
-			byType[w.half] = append(byType[w.half], p)
 		}
 		for _, half := range []bool{false, true} {
 			if len(byType[half]) == 0 {

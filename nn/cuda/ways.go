@@ -8,11 +8,15 @@ import (
 	"ringloom/nn/cuda/libs"
 )
 
-// way is one way to compute a pass of a convolution.
+// way is one way to compute a task of a convolution. Ways are compared with ==.
 type way interface {
 	workspaceBytes() int64
 	// run queues it.
 	run(at addresses) error
+	// fuses says that it does the task's epilogue too.
+	fuses() bool
+	// name is what recall makes it of again.
+	name() string
 	close() error
 	fmt.Stringer
 }
@@ -42,7 +46,8 @@ func (a algorithm) run(at addresses) error {
 	}
 }
 
-func (a algorithm) close() error   { return a.conv.Close() }
+func (a algorithm) fuses() bool    { return false }
+func (a algorithm) close() error   { return nil } // the device has the descriptors
 func (a algorithm) String() string { return fmt.Sprintf("algorithm %d", a.ID) }
 
 // fused is an algorithm that adds the bias, and does the ReLU, in the same call.
@@ -55,6 +60,7 @@ func (f fused) run(at addresses) error {
 	return f.conv.ForwardBias(f.Algorithm, at.in1, at.in2, at.bias, at.out, at.workspace, f.WorkspaceBytes, f.relu)
 }
 
+func (f fused) fuses() bool    { return true }
 func (f fused) String() string { return fmt.Sprintf("algorithm %d with bias", f.ID) }
 
 // plan is a way of cuDNN's graph interface, which alone has the engines that were written for newer GPUs.
@@ -64,5 +70,6 @@ func (p plan) workspaceBytes() int64 { return p.WorkspaceBytes }
 
 func (p plan) run(at addresses) error { return p.Run(at.in1, at.in2, at.out, at.workspace) }
 
+func (p plan) fuses() bool    { return false }
 func (p plan) close() error   { return p.Close() }
 func (p plan) String() string { return fmt.Sprintf("engine %d", p.Engine) }

@@ -57,5 +57,6 @@ func (w widened) run(at addresses) error {
 	return w.device.launchNow("cast_bf16", w.device.elementwise(n), at.out, in.out, int64(n))
 }
 
+func (w widened) fuses() bool    { return false }
 func (w widened) close() error   { return nil }
 func (w widened) String() string { return fmt.Sprintf("%v in float32", w.inner) }

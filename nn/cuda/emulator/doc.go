@@ -17,7 +17,7 @@
 //   - RINGLOOM_EMULATOR_CHECK=each: look for writes outside of allocations after each piece of work, to find whose they are.
 //   - RINGLOOM_EMULATOR_LEAKS=abort: anything that is left when a context ends is an error.
 //   - RINGLOOM_EMULATOR_TRACE=1: write each piece of work to standard error as it runs.
-//   - RINGLOOM_EMULATOR_LEGACY_BF16=none: the algorithms of cuDNN's legacy interface do no bfloat16.
+//   - RINGLOOM_EMULATOR_LEGACY: what the algorithms of cuDNN's legacy interface do: float32, that is no bfloat16, or none.
 //   - RINGLOOM_EMULATOR_CUDNN: the version that cuDNN says it is (90600); before 8300 the backend API refuses everything.
 //   - RINGLOOM_EMULATOR_ENGINES: faults of engines of cuDNN's backend API, such as 6=wrong,14=slow: wrong leaves out the last
 //     image, overwrites ignores beta, slow takes 100 times as long, fails refuses to run. This one is read at each run.

@@ -10,6 +10,7 @@ const (
 	sumLanes      = 32   // sum_lanes of sums.cu
 	vector        = 4    // channels or elements a thread and access, of float; bfloat16 may take 8
 	tileElements  = 4096 // of permute.cu
+	sampleThreads = 128  // sample_threads of samples.cu
 	maxGridY      = 65535
 )
 
@@ -95,3 +96,6 @@ func SumOfSquaresFinish() Launch { return line(1, blockThreads) }
 
 // SoftmaxLoss is for softmax_loss.
 func SoftmaxLoss() Launch { return line(1, lossThreads) }
+
+// Samples is for conv_samples at count places.
+func Samples(count int) Launch { return line(int64(count), sampleThreads) }

@@ -44,7 +44,7 @@ void list(const Problem& p, const Search& s, std::vector<Performance>* out) {
     r.math = p.math;
     r.bytes = workspace_bytes(p, all[i]);
     r.milliseconds = milliseconds(p, all[i]);
-    const bool refused = settings().no_legacy_bf16 && p.x.type == Type::kBf16;
+    const bool refused = settings().no_legacy || (settings().no_legacy_bf16 && p.x.type == Type::kBf16);
     r.status = refused || find(p, all[i].id) == nullptr ? kDnnNotSupported : s.runs && r.bytes > s.workspace_size ? kDnnAllocFailed : kDnnSuccess;
     out->push_back(r);
   }

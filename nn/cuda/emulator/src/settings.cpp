@@ -17,6 +17,15 @@ uint64_t number(const char* name, uint64_t fallback) {
   return value;
 }
 
+// word is one of two that a variable may say, as their number, or 0 without it.
+int word(const char* name, const char* first, const char* second) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == 0) return 0;
+  if (std::strcmp(text, first) == 0) return 1;
+  if (std::strcmp(text, second) != 0) fatal("%s is %s; only %s and %s are known", name, text, first, second);
+  return 2;
+}
+
 bool is(const char* name, const char* wanted) {
   const char* text = std::getenv(name);
   if (text == nullptr || *text == 0) return false;
@@ -32,7 +41,9 @@ Settings read() {
   s.check_each = is("RINGLOOM_EMULATOR_CHECK", "each");
   s.leaks_abort = is("RINGLOOM_EMULATOR_LEAKS", "abort");
   s.trace = is("RINGLOOM_EMULATOR_TRACE", "1");
-  s.no_legacy_bf16 = is("RINGLOOM_EMULATOR_LEGACY_BF16", "none");
+  const int legacy = word("RINGLOOM_EMULATOR_LEGACY", "float32", "none");
+  s.no_legacy_bf16 = legacy != 0;
+  s.no_legacy = legacy == 2;
   s.cudnn = number("RINGLOOM_EMULATOR_CUDNN", s.cudnn);
   if (const char* cache = std::getenv("RINGLOOM_EMULATOR_CACHE")) s.cache = cache;
   return s;

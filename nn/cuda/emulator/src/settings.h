@@ -14,7 +14,8 @@ struct Settings {
   bool leaks_abort = false;             // RINGLOOM_EMULATOR_LEAKS=abort: anything left when a context ends is an error
   bool trace = false;                   // RINGLOOM_EMULATOR_TRACE=1: each piece of work is written to stderr as it runs
   uint64_t cudnn = 90600;               // RINGLOOM_EMULATOR_CUDNN: the version that cuDNN says it is
-  bool no_legacy_bf16 = false;          // RINGLOOM_EMULATOR_LEGACY_BF16=none: cuDNN's algorithms do no bfloat16
+  bool no_legacy_bf16 = false;          // RINGLOOM_EMULATOR_LEGACY=float32: cuDNN's algorithms do no bfloat16
+  bool no_legacy = false;               // RINGLOOM_EMULATOR_LEGACY=none: nor float32
   std::string cache;                    // RINGLOOM_EMULATOR_CACHE: folder of compiled kernels; empty: a temporary one
 };
 

@@ -119,3 +119,46 @@ template <typename T> static void check_permute() {
             });
         }
 }
+
+// The three gradients of a convolution by one loop over its products.
+template <typename T> static void check_samples() {
+    const convolution shapes[] = {
+        {2, 5, 4, 3, 5, 4, 2, 3, 3, 1, 1, 1, 1}, {1, 7, 9, 1, 3, 3, 4, 3, 5, 2, 3, 0, 2}, {3, 4, 4, 2, 2, 2, 5, 1, 1, 2, 2, 0, 0}, {2, 3, 2, 1, 5, 3, 1, 2, 2, 1, 1, 1, 1},
+    };
+    for (const convolution& s : shapes)
+        for (int pass = 0; pass < 3; pass++)
+            for (int extras = 0; extras < 3; extras++) { // nothing; added to what is there; bias and ReLU
+                if (extras == 2 && pass != 0) continue;
+                const size_t lens[3] = {(size_t)s.n * s.h * s.w * s.c, (size_t)s.oc * s.kh * s.kw * s.c, (size_t)s.n * s.oh * s.ow * s.oc};
+                operand<T> x(lens[0]), w(lens[1]), y(lens[2]);
+                operand<float> bias(s.oc);
+                x.random(), w.random(), y.random(), bias.random();
+                operand<T>& result = pass == 0 ? y : pass == 1 ? x : w;
+                std::vector<double> want(result.n);
+                for (size_t i = 0; i < want.size(); i++) want[i] = extras == 1 ? result.value(i) : extras == 2 ? bias.value(i % s.oc) : 0;
+                for (size_t to = 0; to < y.n; to++)
+                    for (size_t weight = 0; weight < (size_t)s.kh * s.kw * s.c; weight++) {
+                        const int oc = to % s.oc, ox = to / s.oc % s.ow, oy = to / s.oc / s.ow % s.oh, n = to / s.oc / s.ow / s.oh;
+                        const int c = weight % s.c, kx = weight / s.c % s.kw, ky = weight / s.c / s.kw;
+                        const int iy = oy * s.sh - s.ph + ky, ix = ox * s.sw - s.pw + kx;
+                        if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
+                        const size_t from = ((n * s.h + iy) * s.w + ix) * s.c + c, by = oc * s.kh * s.kw * s.c + weight;
+                        if (pass == 0) want[to] += x.value(from) * w.value(by);
+                        if (pass == 1) want[from] += w.value(by) * y.value(to);
+                        if (pass == 2) want[by] += x.value(from) * y.value(to);
+                    }
+                if (extras == 2)
+                    for (double& v : want) v = relu_of(v);
+                for (unsigned run : {3u, 1000u}) { // some places, and all
+                    const unsigned count = run == 3 && want.size() > 12 ? 12 : (unsigned)want.size();
+                    scene = text("samples of %s, pass %d, kernel %d x %d, extras %d, %u places", type_name<T>(), pass, s.kh, s.kw, extras, count);
+                    operand<float> dst(count);
+                    launch({count, 1, 7}, [&] {
+                        ON(T, conv_samples)(dst.p(), pass == 0 || pass == 2 ? x.p() : nullptr, pass < 2 ? w.p() : nullptr, pass > 0 ? y.p() : nullptr, extras == 1 ? result.p() : nullptr, extras == 2 ? bias.p() : nullptr, extras == 2, s, (int)run, (long long)want.size());
+                    });
+                    std::vector<double> some(count);
+                    for (unsigned i = 0; i < count; i++) some[i] = want[count == want.size() ? i : i / 3 * (want.size() - 3) / 3 + i % 3];
+                    compare("a sample", dst, some, 1e-5);
+                }
+            }
+}

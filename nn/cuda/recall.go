@@ -1,0 +1,158 @@
+//go:build gpu && cgo
+
+package cuda
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+
+	"ringloom/nn"
+	"ringloom/nn/cuda/libs"
+)
+
+var _ nn.Tuner = (*Device)(nil)
+
+// Tune chooses how to compute the convolutions among specs.
+func (d *Device) Tune(specs []nn.Spec) error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	for _, spec := range specs {
+		if err := spec.Validate(); err != nil {
+			return fmt.Errorf("cuda: %w", err)
+		}
+		task, ok := taskOf(spec, d.HalfActivations())
+		if !ok {
+			continue
+		}
+		if _, err := d.choose(task); err != nil {
+			return fmt.Errorf("%s %v: %w", nn.Kind(spec), spec, err)
+		}
+	}
+	return nil
+}
+
+// Choices are the ways by task: those that SetChoices gave, and those that were found since.
+func (d *Device) Choices() map[string]string { return maps.Clone(d.remembered) }
+
+// SetChoices adds choices. One that this device cannot follow is made anew when its task comes up.
+func (d *Device) SetChoices(named map[string]string) { maps.Copy(d.remembered, named) }
+
+// Machine names what the choices depend on, which is not the one GPU but its kind.
+func (d *Device) Machine() string {
+	interfaces := ""
+	if d.opts.LegacyConvolutions {
+		interfaces = ", algorithms alone"
+	}
+	return fmt.Sprintf("%s, %d multiprocessors, %s%s", d.info.Name, d.info.Multiprocessors, d.software(), interfaces)
+}
+
+// String names a task with all that the choice of a way depends on.
+func (c convTask) String() string {
+	s := []string{"forward", "backward data", "backward weights"}[c.pass] + " " + c.conv.String()
+	for _, part := range []struct {
+		set  bool
+		text string
+	}{{c.half, "bf16"}, {c.accumulate, "accumulate"}, {c.after.bias, "bias"}, {c.after.relu, "relu"}, {c.after.apart, "apart"}} {
+		if part.set {
+			s += ", " + part.text
+		}
+	}
+	return s
+}
+
+// The kinds of ways, as names begin.
+const (
+	nameAlgorithm = "algorithm"
+	nameFused     = "algorithm+bias"
+	namePlan      = "engine"
+	nameWidened   = "float32"
+)
+
+func (a algorithm) name() string { return a.named(nameAlgorithm) }
+func (f fused) name() string     { return f.named(nameFused) }
+
+func (a algorithm) named(kind string) string {
+	return fmt.Sprint(kind, " ", a.ID, " math ", a.Math, " workspace ", a.WorkspaceBytes)
+}
+
+func (p plan) name() string    { return fmt.Sprint(namePlan, " ", p.Engine, " configuration ", p.Config) }
+func (w widened) name() string { return nameWidened }
+
+// recall makes the way that was remembered for a task, or nothing where none was, it does not exist here, or there is less memory now
+// than it takes.
+func (d *Device) recall(task convTask) (way, error) {
+	kind, numbers, ok := parseName(d.remembered[task.String()])
+	if !ok {
+		return nil, nil
+	}
+	conv, err := d.descriptors(task)
+	if err != nil {
+		return nil, err
+	}
+	var found way
+	switch kind {
+	case nameAlgorithm, nameFused:
+		a := algorithm{conv, task.pass, task.accumulate, libs.Algorithm{
+			ID: int(numbers[0]), Math: int(numbers[1]), WorkspaceBytes: numbers[2],
+		}}
+		found = a
+		if kind == nameFused {
+			if !task.together() {
+				return nil, nil
+			}
+			found = fused{a, task.after.relu}
+		}
+	case namePlan:
+		p, err := d.recallPlan(conv, task, numbers[0], int(numbers[1]))
+		if p == nil || err != nil {
+			return nil, err
+		}
+		found = plan{p}
+	case nameWidened:
+		if !task.half {
+			return nil, nil
+		}
+		if found, err = d.widen(task); err != nil {
+			return nil, err
+		}
+	}
+	room, err := d.workspaceRoom(0)
+	if err == nil && found.workspaceBytes() <= room {
+		return found, nil
+	}
+	if closeErr := found.close(); err == nil {
+		err = closeErr
+	}
+	return nil, err
+}
+
+func (d *Device) recallPlan(conv *libs.Conv, task convTask, engine int64, config int) (*libs.Plan, error) {
+	if d.opts.LegacyConvolutions {
+		return nil, nil
+	}
+	p, err := conv.Plan(task.pass, task.accumulate, engine, config)
+	if refused(err) {
+		return nil, nil
+	}
+	return p, err
+}
+
+// parseName takes a name apart: its kind, and each second word after it, which is a number.
+func parseName(name string) (kind string, numbers []int64, ok bool) {
+	words := strings.Fields(name)
+	if len(words) == 0 {
+		return "", nil, false
+	}
+	for i := 1; i < len(words); i += 2 {
+		n, err := strconv.ParseInt(words[i], 10, 64)
+		if err != nil || n < 0 {
+			return "", nil, false
+		}
+		numbers = append(numbers, n)
+	}
+	want, known := map[string]int{nameAlgorithm: 3, nameFused: 3, namePlan: 2, nameWidened: 0}[words[0]]
+	return words[0], numbers, known && want == len(numbers)
+}
