@@ -200,6 +200,9 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := rememberKernels(ctx, device, f.kernels); err != nil {
+		return err
+	}
 	if !f.ops {
 		r.Ops = nil
 	}

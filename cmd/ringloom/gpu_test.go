@@ -76,6 +76,25 @@ func TestRanksShareAGPU(t *testing.T) {
 	}
 }
 
+// TestChoicesOutliveTheProcess: of two runs the first tries how to compute, also what comes up within it, such as another batch of
+// an evaluation.
+func TestChoicesOutliveTheProcess(t *testing.T) {
+	needGPU(t)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	var hashes [2]string
+	for i := range hashes {
+		p := trainRanks(t, 1, "--model", "lenet", "--max-steps", "2", "--global-batch", "24", "--device", "cuda:0")[0]
+		hashes[i] = p.waitFor(sawHash)[1]
+		p.wantExit(0)
+		if output, _ := p.text(); strings.Contains(output, "tried how to compute") != (i == 0) {
+			t.Errorf("run %d says\n%s", i+1, output)
+		}
+	}
+	if hashes[0] != hashes[1] {
+		t.Errorf("the runs end with parameters %s and %s", hashes[0], hashes[1])
+	}
+}
+
 func TestAMissingDriverIsNamed(t *testing.T) {
 	t.Setenv("RINGLOOM_LIBCUDA", "/nowhere/libcuda.so.1")
 	p := start(t, t.TempDir(), "bench", "step", "--model", "lenet", "--device", "cuda")

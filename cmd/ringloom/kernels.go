@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -54,7 +55,7 @@ func tuneKernels(ctx context.Context, device nn.Device, kernels string, model mo
 		return tuned{}, err
 	}
 	begin := time.Now()
-	memory, err := openKernelMemory(ctx, tuner.Machine())
+	memory, err := openKernelMemory(ctx, tuner.Machine(), true)
 	if err != nil {
 		return tuned{}, err
 	}
@@ -65,10 +66,22 @@ func tuneKernels(ctx context.Context, device nn.Device, kernels string, model mo
 		return tuned{}, fmt.Errorf("trying kernels for %s: %w", model.Name, err)
 	}
 	t = tuned{tried: len(tuner.Choices()) - before, took: time.Since(begin), file: memory.path}
-	if t.tried > 0 {
-		err = memory.save(tuner.Choices())
+	return t, memory.add(tuner.Choices())
+}
+
+// rememberKernels keeps what the device has chosen since tuneKernels, such as a GPU for batches of other sizes. It waits for nobody:
+// where another process has the file now, a later run chooses again.
+func rememberKernels(ctx context.Context, device nn.Device, kernels string) error {
+	tuner, ok := device.(nn.Tuner)
+	if !ok || kernels != "" {
+		return nil
 	}
-	return t, err
+	memory, err := openKernelMemory(ctx, tuner.Machine(), false)
+	if err != nil {
+		return err
+	}
+	defer memory.close()
+	return memory.add(tuner.Choices())
 }
 
 // kernelMemory is the file of choices of this user on this machine, locked. Its path is empty where there can be none.
@@ -85,8 +98,8 @@ type kernelChoices struct {
 	Ways    map[string]string `json:"ways"`
 }
 
-// openKernelMemory waits until no other process has the file.
-func openKernelMemory(ctx context.Context, machine string) (*kernelMemory, error) {
+// openKernelMemory waits until no other process has the file, or without wait is no memory while one has.
+func openKernelMemory(ctx context.Context, machine string, wait bool) (*kernelMemory, error) {
 	m := &kernelMemory{machine: machine, all: map[string]kernelChoices{}}
 	cache, err := os.UserCacheDir()
 	if err != nil { // no home: a run without a memory
@@ -100,12 +113,19 @@ func openKernelMemory(ctx context.Context, machine string) (*kernelMemory, error
 	if m.lock, err = os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o644); err != nil {
 		return m, nil
 	}
+	how := syscall.LOCK_EX
+	if !wait {
+		how |= syscall.LOCK_NB
+	}
 	locked := make(chan error, 1)
-	go func() { locked <- syscall.Flock(int(m.lock.Fd()), syscall.LOCK_EX) }()
+	go func() { locked <- syscall.Flock(int(m.lock.Fd()), how) }()
 	select {
 	case err = <-locked:
 	case <-ctx.Done(): // the process is about to end
 		return nil, context.Cause(ctx)
+	}
+	if !wait && errors.Is(err, syscall.EWOULDBLOCK) {
+		return m, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", m.lock.Name(), err)
@@ -130,12 +150,19 @@ func (m *kernelMemory) choices() map[string]string {
 	return nil
 }
 
-// save keeps the choices, and those for other machines that share the folder.
-func (m *kernelMemory) save(choices map[string]string) error {
-	if m.path == "" {
+// add keeps choices beside those that are there, and those for other machines that share the folder.
+func (m *kernelMemory) add(choices map[string]string) error {
+	all := maps.Clone(choices)
+	known := m.choices()
+	for task, way := range known {
+		if _, ok := all[task]; !ok {
+			all[task] = way
+		}
+	}
+	if m.path == "" || maps.Equal(all, known) {
 		return nil
 	}
-	m.all[m.machine] = kernelChoices{Version: version, Ways: choices}
+	m.all[m.machine] = kernelChoices{Version: version, Ways: all}
 	err := report.WriteFileAtomic(m.path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")

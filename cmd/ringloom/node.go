@@ -61,10 +61,14 @@ func runNode(ctx context.Context, f *trainFlags, out io.Writer) (err error) {
 	if err := n.tune(ctx); err != nil {
 		return err
 	}
-	return n.take(ctx, joining{
+	err = n.take(ctx, joining{
 		device: n.dev.Name(), hardware: hardware(n.dev), digest: n.digest(n.sets.hash, n.initial.hash),
 		about: []zap.Field{zap.String("device", n.dev.Description()), zap.String("data", n.sets.dir)},
 	}, n.work)
+	if err != nil {
+		return err
+	}
+	return rememberKernels(ctx, n.dev, n.kernels)
 }
 
 // tune chooses the kernels before anybody waits for this node.
