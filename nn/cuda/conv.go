@@ -126,8 +126,18 @@ func (e *emitter) dense(i nn.Image, b nn.Buffer) uintptr {
 		return b.Device
 	}
 	to := e.scratch(scratchA)
-	e.copyChannels(b.Half, nn.Image{N: i.N, H: i.H, W: i.W, C: i.C}, to, i, b.Device)
+	if !e.gathered {
+		e.copyChannels(b.Half, nn.Image{N: i.N, H: i.H, W: i.W, C: i.C}, to, i, b.Device)
+	}
 	return to
+}
+
+// gathersSame says that two steps are the gradients of one convolution, of which the first has made the result's gradient dense for
+// the second.
+func gathersSame(first, second nn.Step) bool {
+	weights, ok := first.Spec.(nn.ConvBackwardWeights)
+	data, also := second.Spec.(nn.ConvBackwardData)
+	return ok && also && weights.Dst == data.Dst && first.Src[0].Device == second.Src[0].Device
 }
 
 func (c convBackwardData) emit(e *emitter, o operands) error {

@@ -37,8 +37,9 @@ type emitter struct {
 	args    []arguments // of the launches, used again when the operands change
 	used    int
 	err     error
-	// packed is set where a pass has packed the weights already.
-	packed bool
+	// packed is set where a pass has packed the weights already, and gathered where the step before has left the dense copy of
+	// its image with a pitch that this one wants.
+	packed, gathered bool
 }
 
 // launch queues a kernel. It keeps the first error for later.

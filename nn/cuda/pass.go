@@ -111,8 +111,9 @@ func (d *Device) newPass(steps []nn.Step, tables []packTable) (*pass, error) {
 			return nil, first.err
 		}
 	}
-	for _, s := range steps {
-		p.steps = append(p.steps, passStep{spec: s.Spec, emitter: emitter{device: d, packed: true}})
+	for i, s := range steps {
+		e := emitter{device: d, packed: true, gathered: i > 0 && gathersSame(steps[i-1], s)}
+		p.steps = append(p.steps, passStep{spec: s.Spec, emitter: e})
 		k := s.Kernel.(*kernel)
 		if err := k.emit(&p.steps[len(p.steps)-1].emitter, operands{s.Dst, s.Src}); err != nil {
 			return nil, fmt.Errorf("%s %v: %w", nn.Kind(s.Spec), s.Spec, err)
