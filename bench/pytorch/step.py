@@ -11,9 +11,11 @@ one's peak_rss_bytes contains the first's: run them apart to compare memory.
 On a GPU the images lie in its memory before the clock starts, cuDNN tries its algorithms (cudnn.benchmark), Adam is
 fused, and nothing is read back within a round of ROUND_STEPS steps; a time is a round's mean. --mode is eager or one
 of torch.compile's. --serve takes several modes, separated by commas: it prepares each, says so in a JSON line, and
-then measures the mode that each line of its standard input names.
+then measures the mode that each line of its standard input names. With it --format best is the format in which the
+first mode, which should be eager, is faster.
 """
 import argparse
+import gc
 import gzip
 import json
 import os
@@ -25,7 +27,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--model", required=True)
 parser.add_argument("--batch", type=int, required=True)
 parser.add_argument("--threads", type=int, default=os.cpu_count())
-parser.add_argument("--format", choices=("plain", "channels_last", "both"), default="both")
+parser.add_argument("--format", choices=("plain", "channels_last", "both", "best"), default="both")
 parser.add_argument("--device", default="cpu", help="PyTorch's: cpu, cuda, cuda:1")
 parser.add_argument("--precision", choices=("float32", "tf32", "bf16"), default="float32", help="tf32 is a GPU's; bf16 is autocast's")
 parser.add_argument("--mode", default="eager", help="eager, or a mode of torch.compile such as default or reduce-overhead")
@@ -35,9 +37,14 @@ parser.add_argument("--duration", type=float, default=5, help="seconds to measur
 parser.add_argument("--data", default=os.environ.get("RINGLOOM_DATA", "/usr/share/datasets/fashion-mnist"))
 args = parser.parse_args()
 
-# All are read when the libraries are loaded. OpenBLAS 0.3.21 does not know every processor with AVX-512; one without
-# this core says so and chooses for itself.
-os.environ.setdefault("OPENBLAS_CORETYPE", "Cooperlake")
+# All are read when the libraries are loaded.
+if args.device == "cpu":
+    # OpenBLAS 0.3.21 does not know every processor with AVX-512; one without this core says so and chooses for itself.
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Cooperlake")
+else:
+    # Autotuning must not choose Triton's convolutions: in 2.11, among others, some that are not 1x1 compute something else
+    # (PyTorch's issue 173068, settled in May 2026).
+    os.environ.setdefault("TORCHINDUCTOR_MAX_AUTOTUNE_CONV_BACKENDS", "ATEN")
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(args.threads)
 
 import torch
@@ -46,10 +53,11 @@ from torch import nn
 import models
 
 BATCHES, MIN_STEPS, CLASSES = 4, 3, 10
-GPU = torch.device(args.device).type == "cuda"
+DEVICE_TYPE = torch.device(args.device).type
+GPU = DEVICE_TYPE == "cuda"
 # A GPU works off steps while the next are given to it, so that they are timed in rounds; torch.compile records its
-# graphs in the first steps.
-WARM_UP, ROUND_STEPS = (12, 20) if GPU else (1, 1)
+# graphs in the first steps. Before it is measured again a GPU that has rested, or worked for others, takes RESUME steps.
+WARM_UP, ROUND_STEPS, RESUME = (12, 20, 5) if GPU else (1, 1, 0)
 
 
 def read(name, skip, count):
@@ -75,8 +83,9 @@ def load(side):
 
 
 def peak_rss():
+    """In bytes, or None: not every sandbox has the line."""
     with open("/proc/self/status") as f:
-        return next(1024 * int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+        return next((1024 * int(line.split()[1]) for line in f if line.startswith("VmHWM:")), None)
 
 
 class Training:
@@ -100,12 +109,13 @@ class Training:
             if not hasattr(torch, "compile"):
                 raise RuntimeError(f"PyTorch {torch.__version__} has no torch.compile")
             self.loss = torch.compile(self.forward, mode=mode, dynamic=False)
+        self.run(1)  # whose loss is the first
         self.run(WARM_UP)
 
     def forward(self, x, y):
         if args.precision != "bf16":
             return self.criterion(self.net(x), y)
-        with torch.autocast(torch.device(args.device).type, dtype=torch.bfloat16):
+        with torch.autocast(DEVICE_TYPE, dtype=torch.bfloat16):
             return self.criterion(self.net(x), y)
 
     def run(self, steps):
@@ -127,6 +137,8 @@ class Training:
 
     def measure(self):
         round_steps = min(ROUND_STEPS, args.steps or ROUND_STEPS)
+        if RESUME:
+            self.run(RESUME)
         seconds, begin = [], time.perf_counter()
         while True:
             measured = round_steps * len(seconds)
@@ -140,6 +152,7 @@ class Training:
             "parameters": sum(p.numel() for p in self.net.parameters()), "steps": measured, "round_steps": round_steps,
             "images_per_second": args.batch / best, "images_per_second_median": args.batch / median,
             "step_seconds": best, "step_seconds_median": median, "peak_rss_bytes": peak_rss(),
+            "gpu_bytes": torch.cuda.max_memory_reserved(args.device) if GPU else None,
             "first_loss": self.losses[0], "last_loss": self.losses[-1],
         }
 
@@ -155,18 +168,31 @@ def say(**values):
     print(json.dumps(values), flush=True)
 
 
+def fastest(mode):
+    """The mode in the memory format in which it is faster."""
+    both = [Training(f, mode) for f in ("channels_last", "plain")]
+    return min(both, key=lambda t: min(t.run(ROUND_STEPS) for _ in range(2)))
+
+
 def serve(memory_format):
     """Prepare every mode, and measure one for each line of standard input. A mode that fails says so."""
     trainings = {}
     for mode in args.mode.split(","):
         try:
-            trainings[mode] = Training(memory_format, mode)
-            say(mode=mode, ready=True)
+            trainings[mode] = fastest(mode) if memory_format == "best" else Training(memory_format, mode)
+            memory_format = trainings[mode].format
+            say(mode=mode, format=memory_format, ready=True)
         except Exception as e:  # compilers raise what they like
             say(mode=mode, error=f"{type(e).__name__}: {e}")
+        gc.collect()
+        if GPU:
+            torch.cuda.empty_cache()  # what cuDNN's trials took, others may need
     say(prepared=True)
     for line in sys.stdin:
-        say(**trainings[line.strip()].measure())
+        try:
+            say(**trainings[line.strip()].measure())
+        except Exception as e:
+            say(mode=line.strip(), error=f"{type(e).__name__}: {e}")
 
 
 if args.model not in models.MODELS:
@@ -175,12 +201,16 @@ if args.batch < 1 or args.threads < 1 or args.steps < 0 or args.duration < 0:
     sys.exit("step.py: --batch and --threads must be at least 1, --steps and --duration not negative")
 if args.precision == "tf32" and not GPU:
     sys.exit("step.py: --precision tf32 needs --device cuda")
-if args.serve and args.format == "both":
-    sys.exit("step.py: --serve takes one --format")
+if args.format == "both" if args.serve else args.format == "best":
+    sys.exit("step.py: --format best is for --serve, both for a single mode")
 torch.set_num_threads(args.threads)
 if GPU:
     torch.backends.cudnn.benchmark = True
+    # PyTorch has an old and a new way to say this, and from 2.9 on torch.compile reads now the one, now the other, and
+    # ends where they differ. These two lines, in this order, set both to the same.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision != "float32"
+    if hasattr(torch.backends.cudnn, "fp32_precision"):
+        torch.backends.cudnn.fp32_precision = "ieee" if args.precision == "float32" else "tf32"
 if args.serve:
     serve(args.format)
     sys.exit()
