@@ -104,7 +104,7 @@ func (d *Device) plans(conv *libs.Conv, t *trial, found []libs.Algorithm) ([]*li
 		return nil, nil
 	}
 	steady := len(found) == 0 || slices.ContainsFunc(found, algorithmIsSteady)
-	plans, err := conv.Plans(t.task.pass, t.task.accumulate, steady, t.workBytes, mostPlans)
+	plans, err := conv.Plans(libs.Operation{Pass: t.task.pass, Accumulate: t.task.accumulate}, steady, t.workBytes, mostPlans)
 	if errors.Is(err, libs.ErrNotSupported) || refused(err) { // cuDNN has no such interface, or none of its engines can
 		return nil, nil
 	}

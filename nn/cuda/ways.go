@@ -62,7 +62,7 @@ type plan struct{ *libs.Plan }
 
 func (p plan) workspaceBytes() int64 { return p.WorkspaceBytes }
 
-func (p plan) run(at addresses) error { return p.Run(at.in1, at.in2, at.out, at.workspace) }
+func (p plan) run(at addresses) error { return p.Run(at.in1, at.in2, 0, at.out, at.workspace) }
 
 func (p plan) close() error   { return p.Close() }
 func (p plan) String() string { return fmt.Sprintf("engine %d", p.Engine) }
