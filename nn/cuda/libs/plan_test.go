@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestPlanAgain(t *testing.T) {
 func TestPlanFollowsAddresses(t *testing.T) {
 	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
 		p := c.planCase(d, Operation{Bias: true})
-		plans, err := c.conv.Plans(p.op, false, convWorkspace, 1)
+		plans, err := c.conv.Plans(p.op, false, convWorkspace, 2)
 		if err != nil && !errors.Is(err, ErrNotSupported) {
 			t.Fatal(err)
 		}
@@ -89,6 +90,16 @@ func TestPlanFollowsAddresses(t *testing.T) {
 					t.Fatal(err)
 				}
 				compare(t, "at other addresses", d.Get(r.out, len(r.want), c.bf16), r.want, c.bf16)
+			}
+			if !onEmulator() || plan.WorkspaceBytes == 0 {
+				continue
+			}
+			workspace := d.Put(make([]float32, plan.WorkspaceBytes/4), false) // of which the emulator uses every byte
+			if err := plan.Run(p.in1, p.in2, p.bias, out, workspace); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(d.Get(workspace, int(plan.WorkspaceBytes/4), false), 0) {
+				t.Error("another workspace was not used")
 			}
 		}
 		closePlans(t, plans...)
