@@ -94,11 +94,12 @@ func TestPlanFollowsAddresses(t *testing.T) {
 			if !onEmulator() || plan.WorkspaceBytes == 0 {
 				continue
 			}
-			workspace := d.Put(make([]float32, plan.WorkspaceBytes/4), false) // of which the emulator uses every byte
+			words := int(plan.WorkspaceBytes+3) / 4
+			workspace := d.Put(make([]float32, words), false) // of which the emulator uses every byte
 			if err := plan.Run(p.in1, p.in2, p.bias, out, workspace); err != nil {
 				t.Fatal(err)
 			}
-			if slices.Contains(d.Get(workspace, int(plan.WorkspaceBytes/4), false), 0) {
+			if slices.Contains(d.Get(workspace, words, false), 0) {
 				t.Error("another workspace was not used")
 			}
 		}

@@ -73,7 +73,8 @@ int add_relu(Computation* c, const BackendRef& x, const Backend& settings) {
   return kDnnSuccess;
 }
 
-// follow has an operation done with x, the result so far.
+// follow has an operation done with x, the result so far. What reads x as anything else is refused: so is a result that is written
+// to where an operand is, since the operand's reader then is what follows.
 int follow(Computation* c, const BackendRef& x, const Backend& o) {
   if (o.kind != kBackendPointwiseOperation || id_of(o.reads[0]) != id_of(x)) {
     return refuse(kDnnNotSupported, "only pointwise operations on the result are emulated behind a convolution");
@@ -99,8 +100,8 @@ int compose(const Operations& operations, Computation* computation) {
   add_operand(&c, pass == Pass::kBackwardData ? Role::kW : Role::kX, (*first)->reads[0]);
   add_operand(&c, pass == Pass::kForward ? Role::kW : Role::kY, (*first)->reads[1]);
   BackendRef last = (*first)->writes;
-  std::set<int64_t> written{id_of(last)};
-  for (;;) {
+  size_t followed = 1;
+  for (;; followed++) {
     Operations next;
     std::copy_if(operations.begin(), operations.end(), std::back_inserter(next), [&](const BackendRef& o) {
       return std::any_of(o->reads.begin(), o->reads.end(), [&](const BackendRef& t) { return id_of(t) == id_of(last); });
@@ -111,13 +112,8 @@ int compose(const Operations& operations, Computation* computation) {
     result = follow(&c, last, *next[0]);
     if (result != kDnnSuccess) return result;
     last = next[0]->writes;
-    written.insert(id_of(last));
   }
-  if (written.size() != operations.size()) return refuse(kDnnBadParam, "the operations of a graph don't hang together");
-  for (const Computation::Operand& o : c.operands) {
-    const bool between = o.role == Role::kSums || o.role == Role::kBiased;
-    if (!between && written.count(o.id) != 0) return refuse(kDnnNotSupported, "a graph writes " + name_of(o.id) + ", which it reads before");
-  }
+  if (followed != operations.size()) return refuse(kDnnBadParam, "the operations of a graph don't hang together");
   const Role role = pass == Pass::kForward ? Role::kY : pass == Pass::kBackwardData ? Role::kX : Role::kW;
   add_operand(&c, role, last);
   if (role == Role::kY) c.problem.y = last->tensor;

@@ -276,6 +276,17 @@ TEST(fusion_refuses_wrong_runs) {
   expect(run({'x', 'w', 'y', 'b'}, {t.px, t.pw, t.py, f.bias_pointer}), 0);
 }
 
+TEST(dies_fusion_sums_too_short) {
+  open();
+  const Case t = suited(kFloat);
+  const Fused f(t);
+  Handle sums = finalized(tensor('s', kFloat, t.n, t.oh, t.ow, t.k, t.k));
+  Handle graph = finalized(graph_of(t.dnn, {finalized(f.operation(sums)), finalized(pointwise(kRelu, sums, nullptr, f.y))}));
+  Handle plan = finalized(Engines(t.dnn, graph).plan(14));
+  cudnnBackendExecute(t.dnn, plan, finalized(pack_of({'x', 'w', 'y', 's'}, {t.px, t.pw, t.py, device(16)}, t.workspace)));
+  cuCtxSynchronize();
+}
+
 TEST(dies_fusion_bias_too_short) {
   open();
   const Case t = suited(kFloat);
