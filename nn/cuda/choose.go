@@ -117,8 +117,13 @@ func (t *trial) ways() (all []way, err error) {
 		}
 		all = append(all, w)
 	}
+	if t.device.opts.AnyOrder {
+		for i := range found {
+			found[i].Deterministic = true // as good as any other
+		}
+	}
 	steady := slices.ContainsFunc(found, isSteady)
-	plans, err := t.plans(conv, steady || len(found) == 0)
+	plans, err := t.plans(conv, !t.device.opts.AnyOrder && (steady || len(found) == 0))
 	if err == nil && len(plans) == 0 && len(found) == 0 {
 		plans, err = t.plans(conv, false)
 	}
@@ -127,13 +132,13 @@ func (t *trial) ways() (all []way, err error) {
 	}
 	all = append(all, t.algorithms(conv, found)...)
 	for _, p := range plans {
-		all = append(all, plan{p})
+		all = append(all, p)
 	}
 	return all, err
 }
 
 func isSteady(a libs.Algorithm) bool { return a.Deterministic }
-func planIsSteady(p *libs.Plan) bool { return p.Deterministic }
+func planIsSteady(p plan) bool       { return p.Deterministic }
 
 // algorithms are the ways of cuDNN's older calls.
 func (t *trial) algorithms(conv *libs.Conv, found []libs.Algorithm) (all []way) {
@@ -149,16 +154,39 @@ func (t *trial) algorithms(conv *libs.Conv, found []libs.Algorithm) (all []way) 
 	return all
 }
 
-// plans are the ways of the graph interface, as far as there are any.
-func (t *trial) plans(conv *libs.Conv, steady bool) ([]*libs.Plan, error) {
+// plans are the ways of the graph interface, as far as there are any: those that do what follows the convolution, too, come first.
+func (t *trial) plans(conv *libs.Conv, steady bool) (all []plan, err error) {
 	if t.device.opts.LegacyConvolutions {
 		return nil, nil
 	}
-	plans, err := conv.Plans(t.task.pass, t.task.accumulate, steady, t.workBytes, mostPlans)
-	if refused(err) { // cuDNN has no such interface, or none of its engines can
-		return nil, nil
+	for _, op := range t.task.operations() {
+		if op.LosesNaN && len(all) > 0 { // wanted only where none keeps it
+			continue
+		}
+		built, err := conv.Plans(op, steady, t.workBytes, mostPlans)
+		for _, p := range built {
+			all = append(all, plan{p, op})
+		}
+		if err != nil && !refused(err) { // cuDNN has no such interface, or none of its engines can
+			return all, err
+		}
 	}
-	return plans, err
+	return all, nil
+}
+
+// operations are what the graph interface may be asked to do of a task.
+func (t convTask) operations() []libs.Operation {
+	whole := libs.Operation{Pass: t.pass, Accumulate: t.accumulate}
+	all := []libs.Operation{whole}
+	if t.together() {
+		whole.Bias, whole.ReLU = t.after.bias, t.after.relu
+		all = []libs.Operation{whole, all[0]}
+		if whole.ReLU {
+			whole.LosesNaN = true
+			all = []libs.Operation{all[0], whole, all[1]}
+		}
+	}
+	return all
 }
 
 // refused says that a library declined to do something.
@@ -225,33 +253,4 @@ func (t *trial) run(w way) error {
 	y := t.task.conv.Dst
 	return t.device.launchNow("bias_act"+suffix(t.task.half), kernels.Channels(pixels(y), y.C, t.device.info.Multiprocessors),
 		t.at.out, int32(y.C), t.at.out, bias, pixels(y), int32(y.C), flag(after.relu))
-}
-
-// measuredRuns is how often a way is timed. The emulator's clock always says the same.
-var measuredRuns = 5
-
-// measure is the least time in milliseconds of a few runs, after one that is not counted.
-func (d *Device) measure(run func() error) (float64, error) {
-	least := 0.0
-	for i := range measuredRuns + 1 {
-		begin, err := d.Mark()
-		if err == nil {
-			err = run()
-		}
-		if err != nil {
-			return 0, err
-		}
-		end, err := d.Mark()
-		if err != nil {
-			return 0, err
-		}
-		took, err := end.Since(begin)
-		if err != nil {
-			return 0, err
-		}
-		if ms := took.Seconds() * 1e3; i == 1 || i > 1 && ms < least {
-			least = ms
-		}
-	}
-	return least, nil
 }

@@ -83,8 +83,12 @@ func TestFastestWayIsTaken(t *testing.T) {
 			t.Setenv("RINGLOOM_EMULATOR_ENGINES", c.faults)
 			locked(t, Options{Precision: c.precision, LegacyConvolutions: c.legacy}, func(d *Device) {
 				for _, task := range c.tasks {
-					if got := chosen(t, d, task); got != c.want {
-						t.Errorf("%+v: %s, not %s", task, got, c.want)
+					want := c.want
+					if task.after.bias && strings.HasPrefix(want, "engine") { // all but 0 do the bias and ReLU, too
+						want += " with bias"
+					}
+					if got := chosen(t, d, task); got != want {
+						t.Errorf("%+v: %s, not %s", task, got, want)
 					}
 				}
 				ways := len(d.choices)
@@ -93,6 +97,23 @@ func TestFastestWayIsTaken(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestWrongEpilogueIsPassedOver: the engine then computes the convolution alone, which is still faster than another that does all.
+func TestWrongEpilogueIsPassedOver(t *testing.T) {
+	emulated(t)
+	for _, faults := range []string{"6=unbiased", "6=unrectified"} {
+		t.Setenv("RINGLOOM_EMULATOR_ENGINES", faults)
+		for _, precision := range []Precision{TF32, BF16} {
+			locked(t, Options{Precision: precision}, func(d *Device) {
+				task := biasTask
+				task.half = precision == BF16
+				if got := chosen(t, d, task); got != "engine 6" {
+					t.Errorf("%s, %s: %s", faults, precision, got)
+				}
+			})
+		}
 	}
 }
 
@@ -115,6 +136,9 @@ func TestEveryWayIsRight(t *testing.T) {
 			}
 			if count[namePlan] == 0 {
 				t.Errorf("%s: there is no plan", precision)
+			}
+			if !onGPU && count[nameFusedPlan] == 0 {
+				t.Errorf("%s: there is no plan with a bias", precision)
 			}
 			t.Logf("%s: %v", precision, count)
 		})
@@ -278,7 +302,7 @@ func TestWithoutAlgorithms(t *testing.T) {
 	}
 	locked(t, Options{Precision: Float32}, func(d *Device) {
 		for _, task := range []convTask{forwardTask, biasTask, dataTask, accumulateTask, weightsTask} {
-			if got := chosen(t, d, task); got != "engine 14" {
+			if got := chosen(t, d, task); strings.TrimSuffix(got, " with bias") != "engine 14" {
 				t.Errorf("%v: %s", task, got)
 			}
 		}

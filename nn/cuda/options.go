@@ -38,6 +38,9 @@ type Options struct {
 	// LegacyConvolutions leaves out the engines that only cuDNN's graph API has, most of which newer GPUs are fast with. It is
 	// for finding faults.
 	LegacyConvolutions bool
+	// AnyOrder takes ways to compute convolutions, too, whose sums are in no fixed order, so that the last bits differ from run to
+	// run, as PyTorch does by default. RINGLOOM_CUDNN_ANY_ORDER=1 sets it.
+	AnyOrder bool
 }
 
 // Validate says what is wrong with the options.

@@ -151,24 +151,13 @@ func (p *pass) each() error {
 	return nil
 }
 
-// capture records the steps. A capture must be ended even where a step fails, or the stream stays unusable.
+// capture records the steps.
 func (p *pass) capture() error {
-	d := p.device
-	if err := d.compute.BeginCapture(); err != nil {
-		return err
-	}
-	err := p.each()
-	graph, endErr := d.compute.EndCapture()
+	graph, err := p.device.record(p.each)
 	if err != nil {
-		if graph != nil {
-			graph.Destroy()
-		}
 		return err
-	}
-	if endErr != nil {
-		return endErr
 	}
 	p.graph = graph
-	d.graphs = append(d.graphs, graph)
+	p.device.graphs = append(p.device.graphs, graph)
 	return nil
 }

@@ -42,11 +42,14 @@ func (d *Device) SetChoices(named map[string]string) { maps.Copy(d.remembered, n
 
 // Machine names what the choices depend on, which is not the one GPU but its kind.
 func (d *Device) Machine() string {
-	interfaces := ""
+	machine := fmt.Sprintf("%s, %d multiprocessors, %s", d.info.Name, d.info.Multiprocessors, d.software())
 	if d.opts.LegacyConvolutions {
-		interfaces = ", algorithms alone"
+		machine += ", algorithms alone"
 	}
-	return fmt.Sprintf("%s, %d multiprocessors, %s%s", d.info.Name, d.info.Multiprocessors, d.software(), interfaces)
+	if d.opts.AnyOrder {
+		machine += ", in any order"
+	}
+	return machine
 }
 
 // String names a task with all that the choice of a way depends on.
@@ -68,6 +71,8 @@ const (
 	nameAlgorithm = "algorithm"
 	nameFused     = "algorithm+bias"
 	namePlan      = "engine"
+	nameFusedPlan = "engine+bias"
+	nameLossyPlan = "engine+bias-NaN" // its ReLU makes NaN 0
 	nameWidened   = "float32"
 )
 
@@ -78,8 +83,21 @@ func (a algorithm) named(kind string) string {
 	return fmt.Sprint(kind, " ", a.ID, " math ", a.Math, " workspace ", a.WorkspaceBytes)
 }
 
-func (p plan) name() string    { return fmt.Sprint(namePlan, " ", p.Engine, " configuration ", p.Config) }
 func (w widened) name() string { return nameWidened }
+
+func (p plan) name() string {
+	return fmt.Sprint(planKind(p.op), " ", p.Engine, " configuration ", p.Config)
+}
+
+func planKind(op libs.Operation) string {
+	switch {
+	case op.LosesNaN:
+		return nameLossyPlan
+	case op.Bias || op.ReLU:
+		return nameFusedPlan
+	}
+	return namePlan
+}
 
 // recall makes the way that was remembered for a task, or nothing where none was, it does not exist here, or there is less memory now
 // than it takes.
@@ -105,12 +123,10 @@ func (d *Device) recall(task convTask) (way, error) {
 			}
 			found = fused{a, task.after.relu}
 		}
-	case namePlan:
-		p, err := d.recallPlan(conv, task, numbers[0], int(numbers[1]))
-		if p == nil || err != nil {
+	case namePlan, nameFusedPlan, nameLossyPlan:
+		if found, err = d.recallPlan(conv, task, kind, numbers[0], int(numbers[1])); found == nil || err != nil {
 			return nil, err
 		}
-		found = plan{p}
 	case nameWidened:
 		if !task.half {
 			return nil, nil
@@ -129,15 +145,23 @@ func (d *Device) recall(task convTask) (way, error) {
 	return nil, err
 }
 
-func (d *Device) recallPlan(conv *libs.Conv, task convTask, engine int64, config int) (*libs.Plan, error) {
+func (d *Device) recallPlan(conv *libs.Conv, task convTask, kind string, engine int64, config int) (way, error) {
 	if d.opts.LegacyConvolutions {
 		return nil, nil
 	}
-	p, err := conv.Plan(task.pass, task.accumulate, engine, config)
-	if refused(err) {
-		return nil, nil
+	for _, op := range task.operations() {
+		if planKind(op) != kind {
+			continue
+		}
+		p, err := conv.Plan(op, engine, config)
+		if err == nil {
+			return plan{p, op}, nil
+		}
+		if !refused(err) {
+			return nil, err
+		}
 	}
-	return p, err
+	return nil, nil
 }
 
 // parseName takes a name apart: its kind, and each second word after it, which is a number.
@@ -153,6 +177,8 @@ func parseName(name string) (kind string, numbers []int64, ok bool) {
 		}
 		numbers = append(numbers, n)
 	}
-	want, known := map[string]int{nameAlgorithm: 3, nameFused: 3, namePlan: 2, nameWidened: 0}[words[0]]
+	want, known := map[string]int{
+		nameAlgorithm: 3, nameFused: 3, namePlan: 2, nameFusedPlan: 2, nameLossyPlan: 2, nameWidened: 0,
+	}[words[0]]
 	return words[0], numbers, known && want == len(numbers)
 }

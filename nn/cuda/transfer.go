@@ -97,15 +97,22 @@ func (d *Device) StartPull(b nn.Buffer) (nn.Transfer, error) {
 	return t, d.transfers.Record(t.arrived)
 }
 
+// smallBytes is up to where a copy takes less than handing it over to another stream and back.
+const smallBytes = 64 << 10
+
 // StartPush copies a mirror to b. What is queued later sees it.
 func (d *Device) StartPush(b nn.Buffer) error {
 	if err := d.copyable(b); err != nil {
 		return err
 	}
+	bytes := float32Bytes * int64(len(b.Host))
+	if bytes <= smallBytes {
+		return d.compute.CopyToDevice(b.Device, unsafe.Pointer(&b.Host[0]), bytes)
+	}
 	if err := d.order(d.compute, d.transfers); err != nil {
 		return err
 	}
-	if err := d.transfers.CopyToDevice(b.Device, unsafe.Pointer(&b.Host[0]), float32Bytes*int64(len(b.Host))); err != nil {
+	if err := d.transfers.CopyToDevice(b.Device, unsafe.Pointer(&b.Host[0]), bytes); err != nil {
 		return err
 	}
 	return d.order(d.transfers, d.compute)

@@ -64,12 +64,29 @@ func (f fused) fuses() bool    { return true }
 func (f fused) String() string { return fmt.Sprintf("algorithm %d with bias", f.ID) }
 
 // plan is a way of cuDNN's graph interface, which alone has the engines that were written for newer GPUs.
-type plan struct{ *libs.Plan }
+type plan struct {
+	*libs.Plan
+	op libs.Operation
+}
 
 func (p plan) workspaceBytes() int64 { return p.WorkspaceBytes }
 
-func (p plan) run(at addresses) error { return p.Run(at.in1, at.in2, at.out, at.workspace) }
+func (p plan) run(at addresses) error {
+	if !p.op.Bias {
+		at.bias = 0
+	}
+	return p.Run(at.in1, at.in2, at.bias, at.out, at.workspace)
+}
 
-func (p plan) fuses() bool    { return false }
-func (p plan) close() error   { return p.Close() }
-func (p plan) String() string { return fmt.Sprintf("engine %d", p.Engine) }
+func (p plan) fuses() bool  { return p.op.Bias || p.op.ReLU }
+func (p plan) close() error { return p.Close() }
+
+func (p plan) String() string {
+	with := ""
+	if p.op.Bias {
+		with = " with bias"
+	} else if p.op.ReLU {
+		with = " with relu"
+	}
+	return fmt.Sprintf("engine %d%s", p.Engine, with)
+}

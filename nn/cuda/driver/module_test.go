@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -30,16 +31,17 @@ func loadKernels(t *testing.T, c *Context) *Module {
 		t.Skip("SKIPPED, launches were NOT tested: RINGLOOM_LIBNVRTC names no NVRTC to compile a kernel with")
 	}
 	if os.Getenv("RINGLOOM_EMULATOR_CACHE") == "" {
-		t.Setenv("RINGLOOM_EMULATOR_CACHE", t.TempDir()) // the emulator's PTX names files, which go with the process otherwise
+		t.Setenv("RINGLOOM_EMULATOR_CACHE", t.TempDir()) // the emulator's code names files, which go with the process otherwise
 	}
-	compile := exec.Command(compileC(t, nvrtcSource, "-ldl"), nvrtc)
+	info := c.Info()
+	compile := exec.Command(compileC(t, nvrtcSource, "-ldl"), nvrtc, fmt.Sprintf("sm_%d%d", info.Major, info.Minor))
 	compile.Stdin = bytes.NewReader(kernelSource)
-	var ptx, words bytes.Buffer
-	compile.Stdout, compile.Stderr = &ptx, &words
+	var code, words bytes.Buffer
+	compile.Stdout, compile.Stderr = &code, &words
 	if err := compile.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, &words)
 	}
-	m, err := c.LoadModule(ptx.Bytes())
+	m, err := c.LoadModule(code.Bytes())
 	must(t, err)
 	t.Cleanup(func() { must(t, m.Unload()) })
 	return m

@@ -19,6 +19,8 @@ var deaths = map[string]string{
 	"dies_outside_shared_array":           "kernel k: test.cu:2: index outside of an array",
 	"dies_convolution_onto_itself":        "y, which is written, overlaps x",
 	"dies_backend_workspace_too_small":    "cuDNN's engine 14: the workspace (",
+	"dies_fusion_bias_too_short":          "cuDNN's engine 14: the bias (16 bytes at",
+	"dies_fusion_sums_too_short":          "cuDNN's engine 14: the sums (",
 	"dies_gemm_outside":                   "b (64 bytes at",
 	"dies_page_locked_memory_freed_early": "page-locked memory is freed while",
 	"dies_write_past_the_end":             "past the end of an allocation of 124 bytes (found after kernel overrun",

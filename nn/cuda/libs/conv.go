@@ -19,12 +19,9 @@ type ConvShape struct {
 	Compute          Compute // for F32
 }
 
-// math is the math type that the shape asks of cuDNN: its default allows TF32 for float32.
+// math is the math type that the shape asks of cuDNN: its default allows TF32 for float32, and tensor cores for bfloat16.
 func (s ConvShape) math() C.int {
-	switch {
-	case s.Type == BF16:
-		return C.CUDNN_TENSOR_OP_MATH
-	case s.Compute == Strict:
+	if s.Type == F32 && s.Compute == Strict {
 		return C.CUDNN_FMA_MATH
 	}
 	return C.CUDNN_DEFAULT_MATH

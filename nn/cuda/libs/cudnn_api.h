@@ -121,6 +121,6 @@ struct rl_perf {
        cudnnFilterDescriptor_t, void *dw))
 
 // Only cuDNN 9 has these; a null pointer where they are missing.
-#define RL_CUDNN_OPTIONAL(F) F(void, cudnnGetLastErrorString, (char *, size_t))
+#define RL_CUDNN_OPTIONAL(F) F(void, cudnnGetLastErrorString, (char *, size_t)) F(size_t, cudnnGetCudartVersion, (void))
 
 #endif

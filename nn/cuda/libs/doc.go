@@ -30,8 +30,9 @@
 // # Two ways to convolve
 //
 // Find..., Forward, BackwardData and BackwardWeights use cuDNN's legacy API, which versions 8 and 9 share and which is
-// all that a device needs. Plans (graph.go, graph.c) is the same through cuDNN's graph API, whose newer engines the legacy API does
-// not reach; nothing else here depends on it.
+// all that a device needs. Plans (graph.go, graph.c, plan.c) is the same through cuDNN's graph API, whose newer engines the legacy
+// API does not reach, and which adds a bias and does a ReLU in the same kernel; nothing else here depends on it. Plan builds one of
+// them again, by its engine and the place of its configuration among all that cuDNN proposes.
 //
 // # Tests
 //

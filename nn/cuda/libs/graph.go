@@ -24,47 +24,114 @@ const (
 	PassBackwardWeights             // reads x and dy, writes dw
 )
 
-// Plan is a way to do one pass of a convolution by cuDNN's graph API, which has engines that Forward, BackwardData and
-// BackwardWeights cannot reach: the newer GPUs' kernels are added there only.
+// Operation is what is done with a convolution's shape.
+type Operation struct {
+	Pass       Pass
+	Accumulate bool // add to what the output holds
+	// Behind the forward pass, and not with Accumulate: the bias, OutC elements of float32 whatever the shape's type, is added to the
+	// float32 sums, and the larger of that and zero is taken, which keeps NaN. Only then is it rounded to the shape's type.
+	Bias, ReLU bool
+	// LosesNaN lets the ReLU make 0 of NaN, as most who use cuDNN do: it may have engines for that alone.
+	LosesNaN bool
+}
+
+func (o Operation) validate() error {
+	switch fused := o.Bias || o.ReLU; {
+	case o.Pass < PassForward || o.Pass > PassBackwardWeights:
+		return fmt.Errorf("libs: a convolution has no pass %d", o.Pass)
+	case fused && o.Pass != PassForward:
+		return errors.New("libs: a bias or ReLU behind a convolution's backward pass")
+	case o.LosesNaN && !o.ReLU:
+		return errors.New("libs: NaN is for a ReLU to lose")
+	case fused && o.Accumulate:
+		return errors.New("libs: a bias or ReLU behind a convolution that adds to what its output holds")
+	}
+	return nil
+}
+
+// Plan is a way to do an operation by cuDNN's graph API, which has engines that Forward, BackwardData and BackwardWeights cannot
+// reach: the newer GPUs' kernels are added there only.
 type Plan struct {
 	Engine         int64 // cuDNN's number of the engine
+	Config         int   // the place of the engine, with a choice of its knobs, among all that the heuristics propose for the operation
 	WorkspaceBytes int64
 	Deterministic  bool // the same bits from run to run
 	plan           *C.rl_plan
 	graph          *planGraph
 }
 
-// planGraph is what the plans of one Plans call share; the last that is closed destroys it.
+// planGraph is an operation as cuDNN has been told of it, with what its heuristics propose. Plans share it; the last hold that is
+// released destroys it.
 type planGraph struct {
+	shape ConvShape
 	graph *C.rl_graph
-	plans int
+	bias  bool
+	holds int
+}
+
+func (c *Conv) openGraph(op Operation) (*planGraph, error) {
+	if err := op.validate(); err != nil {
+		return nil, err
+	}
+	if err := graphAPI(); err != nil {
+		return nil, err
+	}
+	shape := c.shape.describe()
+	described := C.rl_operation{pass: C.int(op.Pass), accumulate: flag(op.Accumulate), bias: flag(op.Bias), relu: flag(op.ReLU), loses_nan: flag(op.LosesNaN)}
+	g := &planGraph{shape: c.shape, bias: op.Bias, holds: 1}
+	if err := failure(cuDNN, C.rl_graph_open(c.dnn.handle, &shape, &described, &g.graph)); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func flag(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (g *planGraph) release() error {
-	if g.plans--; g.plans > 0 {
+	if g.holds--; g.holds > 0 {
 		return nil
 	}
 	return failure(cuDNN, C.rl_graph_close(g.graph))
 }
 
-// Plans builds up to most plans for a pass, in the order that cuDNN's heuristics prefer (mode A, then the fallback list), with
-// at most workspaceBytes each, and if steady is set only deterministic ones. With accumulate they add to what the output holds.
-// The list may be empty; times are for the caller to measure. Building can compile kernels, which takes seconds. The error matches ErrNotSupported where cuDNN has no
-// such API (before 8.3). The plans keep no reference to the Conv, but must be closed before the DNN.
-func (c *Conv) Plans(pass Pass, accumulate, steady bool, workspaceBytes int64, most int) ([]*Plan, error) {
-	if err := graphAPI(); err != nil {
+func (g *planGraph) configs() int { return int(C.rl_graph_configs(g.graph)) }
+
+// at is the plan of a configuration before it is built. It says whether the engine keeps the shape's precision.
+func (g *planGraph) at(config int) (p *Plan, precise bool, err error) {
+	var known C.rl_config
+	if err := failure(cuDNN, C.rl_graph_config(g.graph, C.int(config), &known)); err != nil {
+		return nil, false, err
+	}
+	p = &Plan{Engine: int64(known.engine), Config: config, Deterministic: known.notes&(1<<C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) == 0}
+	return p, g.shape.allows(uint(known.notes)), nil
+}
+
+// build makes cuDNN's plan, which can compile kernels.
+func (g *planGraph) build(p *Plan) error {
+	var bytes C.int64_t
+	if err := failure(cuDNN, C.rl_plan_open(g.graph, C.int(p.Config), &p.plan, &bytes)); err != nil {
+		return err
+	}
+	p.WorkspaceBytes, p.graph = int64(bytes), g
+	g.holds++
+	return nil
+}
+
+// Plans builds up to most plans for an operation, in the order that cuDNN's heuristics prefer (mode A, then the fallback list),
+// with at most workspaceBytes each, and if steady is set only deterministic ones. The list may be empty; times are for the caller to
+// measure. Building can compile kernels, which takes seconds. The error matches ErrNotSupported where cuDNN has no such API
+// (before 8.3). The plans keep no reference to the Conv, but must be closed before the DNN.
+func (c *Conv) Plans(op Operation, steady bool, workspaceBytes int64, most int) ([]*Plan, error) {
+	graph, err := c.openGraph(op)
+	if err != nil {
 		return nil, err
 	}
-	var beta C.float
-	if accumulate {
-		beta = 1
-	}
-	shape := c.shape.describe()
-	graph := &planGraph{plans: 1} // this function's own hold
-	if err := failure(cuDNN, C.rl_graph_open(c.dnn.handle, &shape, C.int(pass), beta, &graph.graph)); err != nil {
-		return nil, err
-	}
-	plans, err := c.build(graph, steady, workspaceBytes, most)
+	plans, err := graph.plans(steady, workspaceBytes, most)
 	if err = errors.Join(err, graph.release()); err != nil {
 		for _, p := range plans {
 			err = errors.Join(err, p.Close())
@@ -74,27 +141,22 @@ func (c *Conv) Plans(pass Pass, accumulate, steady bool, workspaceBytes int64, m
 	return plans, nil
 }
 
-// build makes the plans. A configuration that cuDNN then cannot make a plan of is passed over, as heuristics propose
+// plans makes the plans. A configuration that cuDNN then cannot make a plan of is passed over, as heuristics propose
 // without having tried; if nothing else is left, its error is returned.
-func (c *Conv) build(graph *planGraph, steady bool, workspaceBytes int64, most int) (plans []*Plan, err error) {
+func (g *planGraph) plans(steady bool, workspaceBytes int64, most int) (plans []*Plan, err error) {
 	var refused error
-	for i := C.int(0); i < C.rl_graph_configs(graph.graph) && len(plans) < most; i++ {
-		var config C.rl_config
-		if err := failure(cuDNN, C.rl_graph_config(graph.graph, i, &config)); err != nil {
+	for i := 0; i < g.configs() && len(plans) < most; i++ {
+		p, precise, err := g.at(i)
+		if err != nil {
 			return plans, err
 		}
-		p := &Plan{Engine: int64(config.engine), Deterministic: config.notes&(1<<C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) == 0}
-		if !c.shape.allows(uint(config.notes)) || steady && !p.Deterministic {
+		if !precise || steady && !p.Deterministic {
 			continue
 		}
-		var bytes C.int64_t
-		if err := failure(cuDNN, C.rl_plan_open(graph.graph, i, &p.plan, &bytes)); err != nil {
+		if err := g.build(p); err != nil {
 			refused = err
 			continue
 		}
-		p.WorkspaceBytes = int64(bytes)
-		graph.plans++
-		p.graph = graph
 		if p.WorkspaceBytes > workspaceBytes {
 			if err := p.Close(); err != nil {
 				return plans, err
@@ -109,6 +171,44 @@ func (c *Conv) build(graph *planGraph, steady bool, workspaceBytes int64, most i
 	return plans, nil
 }
 
+// Plan builds one plan of Plans again, perhaps in a later process, without building the others: that of a configuration of
+// an engine. Both are asked for because an engine may be proposed several times, with other knobs, and because another version of cuDNN
+// or another GPU proposes others. The error matches ErrNotSupported where at that place there is not that engine, or one that cuDNN
+// cannot build, or one that does not keep the shape's precision.
+func (c *Conv) Plan(op Operation, engine int64, config int) (*Plan, error) {
+	graph, err := c.openGraph(op)
+	if err != nil {
+		return nil, err
+	}
+	p, err := graph.plan(engine, config)
+	if releaseErr := graph.release(); releaseErr != nil {
+		if p != nil {
+			releaseErr = errors.Join(releaseErr, p.Close())
+		}
+		return nil, errors.Join(err, releaseErr)
+	}
+	return p, err
+}
+
+func (g *planGraph) plan(engine int64, config int) (*Plan, error) {
+	if n := g.configs(); config < 0 || config >= n {
+		return nil, fmt.Errorf("libs: cuDNN proposes %d configurations, and none at %d: %w", n, config, ErrNotSupported)
+	}
+	p, precise, err := g.at(config)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Engine != engine:
+		return nil, fmt.Errorf("libs: configuration %d is of cuDNN's engine %d, not %d: %w", config, p.Engine, engine, ErrNotSupported)
+	case !precise:
+		return nil, fmt.Errorf("libs: cuDNN's engine %d is less precise than the convolution: %w", engine, ErrNotSupported)
+	}
+	if err := g.build(p); err != nil {
+		return nil, fmt.Errorf("libs: configuration %d of cuDNN's engine %d is %w: %w", config, engine, ErrNotSupported, err)
+	}
+	return p, nil
+}
+
 // allows says whether an engine with these numerical notes (bits by cudnnBackendNumericalNote_t) keeps the shape's
 // precision. Inputs are never rounded to a smaller type in memory and sums are always float32; float32 on tensor cores is TF32.
 func (s ConvShape) allows(notes uint) bool {
@@ -119,16 +219,24 @@ func (s ConvShape) allows(notes uint) bool {
 	return !(s.Type == F32 && s.Compute == Strict && has(C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE))
 }
 
-// Run enqueues the pass: in1 and in2 are what it reads, in the order of Pass. All addresses must be multiples of 16. It
-// allocates nothing on the Go heap, and inside cuDNN only when an address differs from the last run's.
-func (p *Plan) Run(in1, in2, out, workspace uintptr) error {
-	if (in1|in2|out|workspace)&15 != 0 {
+// Run enqueues the operation: in1 and in2 are what its pass reads, in the order of Pass, and bias is 0 where it has none. All
+// addresses must be multiples of 16. It allocates nothing on the Go heap, and inside cuDNN only when an address differs from the
+// last run's.
+func (p *Plan) Run(in1, in2, bias, out, workspace uintptr) error {
+	if (in1|in2|bias|out|workspace)&15 != 0 {
 		return errMisaligned
 	}
-	return failure(cuDNN, C.rl_plan_run(p.plan, C.uintptr_t(in1), C.uintptr_t(in2), C.uintptr_t(out), C.uintptr_t(workspace)))
+	if (bias != 0) != p.graph.bias {
+		return errBias
+	}
+	return failure(cuDNN, C.rl_plan_run(p.plan, C.uintptr_t(in1), C.uintptr_t(in2), C.uintptr_t(bias), C.uintptr_t(out),
+		C.uintptr_t(workspace)))
 }
 
-var errMisaligned = errors.New("libs: an address of a plan's data is not a multiple of 16")
+var (
+	errMisaligned = errors.New("libs: an address of a plan's data is not a multiple of 16")
+	errBias       = errors.New("libs: a plan is run with a bias that its operation has not, or without the one that it has")
+)
 
 // Close destroys the plan.
 func (p *Plan) Close() error {

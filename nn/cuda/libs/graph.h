@@ -9,9 +9,16 @@
 enum { RL_GRAPH_VALUES(RL_VALUE) };
 #undef RL_VALUE
 
-// rl_graph is one convolution as cuDNN's operation graph, with the engine configurations that its heuristics propose.
+// rl_graph is one convolution, and what follows it, as cuDNN's operation graph, with the engine configurations that its
+// heuristics propose.
 typedef struct rl_graph rl_graph;
 typedef struct rl_plan rl_plan;
+
+// rl_operation is what is done with a shape: a pass of rl_conv_run, onto what the output holds if accumulate is set; behind
+// the forward pass a float32 bias and a ReLU, which makes NaN 0 if loses_nan is set.
+typedef struct {
+    int pass, accumulate, bias, relu, loses_nan;
+} rl_operation;
 
 // What is known of a configuration before it is built.
 typedef struct {
@@ -22,15 +29,14 @@ typedef struct {
 // Fills the table; returns null, or the name of a function that the library lacks.
 const char *rl_resolve_graph(void *library);
 
-// beta is part of the operation. pass and the meaning of the three addresses are those of rl_conv_run.
-rl_result rl_graph_open(cudnnHandle_t dnn, const rl_shape *shape, int pass, float beta, rl_graph **graph);
+rl_result rl_graph_open(cudnnHandle_t dnn, const rl_shape *shape, const rl_operation *operation, rl_graph **graph);
 int rl_graph_configs(const rl_graph *graph);
 rl_result rl_graph_config(const rl_graph *graph, int index, rl_config *config);
 rl_result rl_graph_close(rl_graph *graph);
 
-// The graph must outlive its plans.
+// The graph must outlive its plans. a, b and c are those of rl_conv_run; bias is not used where the graph has none.
 rl_result rl_plan_open(const rl_graph *graph, int index, rl_plan **plan, int64_t *workspace_bytes);
-rl_result rl_plan_run(rl_plan *plan, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t workspace);
+rl_result rl_plan_run(rl_plan *plan, uintptr_t a, uintptr_t b, uintptr_t bias, uintptr_t c, uintptr_t workspace);
 rl_result rl_plan_close(rl_plan *plan);
 
 #endif

@@ -12,76 +12,137 @@ import (
 	"ringloom/nn/cuda/libs/internal/gputest"
 )
 
-// Every plan of every pass against naive loops, onto NaN and onto old content, and again at other addresses.
-func TestPlans(t *testing.T) {
-	rng := rand.New(rand.NewPCG(11, 12))
-	plans := 0
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
-		forward, data, weights := make([]float32, len(c.yv)), make([]float32, len(c.xv)), make([]float32, len(c.wv))
-		c.s.taps(func(x, w, y int) {
-			forward[y] += c.xv[x] * c.wv[w]
-			data[x] += c.yv[y] * c.wv[w]
-			weights[w] += c.xv[x] * c.yv[y]
-		})
-		for _, p := range []struct {
-			pass     Pass
-			in1, in2 uintptr
-			want     []float32
-		}{{PassForward, c.x, c.w, forward}, {PassBackwardData, c.w, c.y, data}, {PassBackwardWeights, c.x, c.y, weights}} {
-			for _, accumulate := range []bool{false, true} {
-				list, err := c.conv.Plans(p.pass, accumulate, false, convWorkspace, 8)
-				if errors.Is(err, ErrNotSupported) {
-					t.Logf("pass %d, accumulate %v: %v", p.pass, accumulate, err)
-					continue
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, plan := range list {
-					plans++
-					for range 2 {
-						old, want := nans(len(p.want)), p.want
-						if accumulate {
-							old, want = eighths(rng, len(p.want)), append([]float32(nil), p.want...)
-							for i := range want {
-								want[i] += old[i]
-							}
-						}
-						out := d.Put(old, c.bf16)
-						if err := plan.Run(p.in1, p.in2, out, c.workspace); err != nil {
-							t.Fatal(err)
-						}
-						what := fmt.Sprintf("pass %d, accumulate %v, engine %d of %+v", p.pass, accumulate, plan.Engine, c.s)
-						compare(t, what, d.Get(out, len(want), c.bf16), want, c.bf16)
-					}
-					out := d.Put(make([]float32, len(p.want)), c.bf16)
-					if n := testing.AllocsPerRun(3, func() { err = plan.Run(p.in1, p.in2, out, c.workspace) }); n != 0 || err != nil {
-						t.Errorf("%v allocations, %v", n, err)
-					}
-					if err := plan.Run(p.in1+4, p.in2, out, c.workspace); err == nil {
-						t.Error("a misaligned address was accepted")
-					}
-				}
-				for _, plan := range list {
-					if err := plan.Close(); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-		}
-	})
-	if plans == 0 && onEmulator() {
-		t.Fatal("the emulator has no plan")
-	}
-	if plans == 0 {
-		t.Skip("this cuDNN has no graph API or no plan: plans were not tested")
-	}
-	t.Logf("%d plans", plans)
+// planForms are the operations that plans are tested for.
+var planForms = []Operation{
+	{Pass: PassForward},
+	{Pass: PassForward, Accumulate: true},
+	{Pass: PassForward, Bias: true},
+	{Pass: PassForward, ReLU: true},
+	{Pass: PassForward, Bias: true, ReLU: true},
+	{Pass: PassBackwardData},
+	{Pass: PassBackwardData, Accumulate: true},
+	{Pass: PassBackwardWeights},
+	{Pass: PassBackwardWeights, Accumulate: true},
 }
 
-// Which of the emulator's engines are taken, and in what order: not one that rounds its inputs (17), nor one that is refused
-// (1), nor one with too large a workspace (23); one that uses tensor cores (6) only where they are allowed and the channels suit.
-func TestPlansOfEmulator(t *testing.T) {
+// planCase is an operation with its operands on the device, and with its result on the host if the output holds nothing.
+type planCase struct {
+	convCase
+	op             Operation
+	in1, in2, bias uintptr
+	want           []float32
+}
+
+func (c convCase) planCase(d *gputest.Device, op Operation) planCase {
+	p := planCase{convCase: c, op: op}
+	switch op.Pass {
+	case PassForward:
+		p.in1, p.in2, p.want = c.x, c.w, make([]float32, len(c.yv))
+		c.s.taps(func(x, w, y int) { p.want[y] += c.xv[x] * c.wv[w] })
+	case PassBackwardData:
+		p.in1, p.in2, p.want = c.w, c.y, make([]float32, len(c.xv))
+		c.s.taps(func(x, w, y int) { p.want[x] += c.yv[y] * c.wv[w] })
+	default:
+		p.in1, p.in2, p.want = c.x, c.y, make([]float32, len(c.wv))
+		c.s.taps(func(x, w, y int) { p.want[w] += c.xv[x] * c.yv[y] })
+	}
+	if op.Bias {
+		p.bias = d.Put(c.bv, false)
+	}
+	for i := range p.want {
+		if op.Bias {
+			p.want[i] += c.bv[i%c.s.OutC]
+		}
+		if op.ReLU {
+			p.want[i] = max(p.want[i], 0)
+		}
+	}
+	return p
+}
+
+// check runs a plan onto NaN or, if it accumulates, onto old content, twice: at other addresses.
+func (p planCase) check(t *testing.T, d *gputest.Device, plan *Plan, rng *rand.Rand) {
+	t.Helper()
+	for range 2 {
+		old, want := nans(len(p.want)), slices.Clone(p.want)
+		if p.op.Accumulate {
+			old = eighths(rng, len(want))
+			for i := range want {
+				want[i] += old[i]
+			}
+		}
+		out := d.Put(old, p.bf16)
+		if err := plan.Run(p.in1, p.in2, p.bias, out, p.workspace); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, fmt.Sprintf("%+v, engine %d of %+v", p.op, plan.Engine, p.s), d.Get(out, len(want), p.bf16), want, p.bf16)
+	}
+}
+
+func closePlans(t *testing.T, plans ...*Plan) {
+	t.Helper()
+	for _, p := range plans {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Every plan of every form against naive loops.
+func TestPlans(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	plans := map[Operation]int{}
+	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+		for _, op := range planForms {
+			most := 8
+			if (op.Bias || op.ReLU) && !onEmulator() {
+				most = 2 // cuDNN compiles a kernel for each, which takes it a second
+			}
+			list, err := c.conv.Plans(op, false, convWorkspace, most)
+			if errors.Is(err, ErrNotSupported) {
+				t.Logf("%+v: %v", op, err)
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := c.planCase(d, op)
+			for _, plan := range list {
+				plans[op]++
+				p.check(t, d, plan, rng)
+				out := d.Put(make([]float32, len(p.want)), c.bf16)
+				run := func() { err = errors.Join(err, plan.Run(p.in1, p.in2, p.bias, out, c.workspace)) }
+				if n := testing.AllocsPerRun(3, run); n != 0 || err != nil {
+					t.Errorf("%v allocations, %v", n, err)
+				}
+				if err := plan.Run(p.in1+4, p.in2, p.bias, out, c.workspace); err == nil {
+					t.Error("a misaligned address was accepted")
+				}
+				other := c.bias
+				if op.Bias {
+					other = 0
+				}
+				if err := plan.Run(p.in1, p.in2, other, out, c.workspace); err != errBias { // cuDNN need not notice
+					t.Errorf("%+v with a bias too many or too few: %v", op, err)
+				}
+			}
+			closePlans(t, list...)
+		}
+	})
+	for _, op := range planForms {
+		if plans[op] == 0 && onEmulator() {
+			t.Errorf("the emulator has no plan of %+v", op)
+		}
+	}
+	if len(plans) == 0 {
+		t.Skip("this cuDNN has no graph API or no plan: plans were not tested")
+	}
+	t.Logf("%v plans", plans)
+}
+
+// emulatedConv is a convolution on the emulator, whose engines the test knows.
+func emulatedConv(t *testing.T, s ConvShape) *Conv {
+	t.Helper()
 	d := openDevice(t)
 	if !onEmulator() {
 		t.Skip("the engines of a real cuDNN are not known beforehand")
@@ -90,48 +151,59 @@ func TestPlansOfEmulator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dnn.Close()
+	conv, err := dnn.NewConv(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(conv.Close(), dnn.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return conv
+}
+
+// Which of the emulator's configurations are taken, and in what order: 17, 11, 1, 23, 14 and 6 of mode A, then 1, 0 and 14. Not one
+// that rounds its inputs (17), nor one that is refused (1) or that does not fuse (0), nor one with too large a workspace (23); one that
+// uses tensor cores (6) only where they are allowed and the channels suit.
+func TestPlansOfEmulator(t *testing.T) {
 	for _, c := range []struct {
-		s      ConvShape
-		steady bool
-		most   int
-		want   []int64
+		s       ConvShape
+		op      Operation
+		steady  bool
+		most    int
+		engines []int64
+		configs []int
 	}{
-		{ConvShape{C: 8, Compute: Strict}, false, 8, []int64{11, 14, 0, 14}},
-		{ConvShape{C: 8, Compute: TF32}, false, 8, []int64{11, 14, 6, 0, 14}},
-		{ConvShape{C: 8, Compute: TF32}, true, 8, []int64{14, 6, 0, 14}},
-		{ConvShape{C: 8, Compute: TF32}, true, 2, []int64{14, 6}},
-		{ConvShape{C: 8, Type: BF16}, true, 8, []int64{14, 6, 0, 14}},
-		{ConvShape{C: 3, Type: BF16}, true, 8, []int64{14, 0, 14}},
+		{ConvShape{C: 8, Compute: Strict}, Operation{}, false, 8, []int64{11, 14, 0, 14}, []int{1, 4, 7, 8}},
+		{ConvShape{C: 8, Compute: TF32}, Operation{}, false, 8, []int64{11, 14, 6, 0, 14}, []int{1, 4, 5, 7, 8}},
+		{ConvShape{C: 8, Compute: TF32}, Operation{}, true, 8, []int64{14, 6, 0, 14}, []int{4, 5, 7, 8}},
+		{ConvShape{C: 8, Compute: TF32}, Operation{}, true, 2, []int64{14, 6}, []int{4, 5}},
+		{ConvShape{C: 8, Type: BF16}, Operation{}, true, 8, []int64{14, 6, 0, 14}, []int{4, 5, 7, 8}},
+		{ConvShape{C: 3, Type: BF16}, Operation{}, true, 8, []int64{14, 0, 14}, []int{4, 7, 8}},
+		{ConvShape{C: 8, Compute: Strict}, Operation{Bias: true}, true, 8, []int64{14, 14}, []int{4, 8}},
+		{ConvShape{C: 8, Compute: TF32}, Operation{Bias: true, ReLU: true}, true, 8, []int64{14, 6, 14}, []int{4, 5, 8}},
+		{ConvShape{C: 3, Type: BF16}, Operation{ReLU: true}, false, 8, []int64{11, 14, 14}, []int{1, 4, 8}},
 	} {
 		s := convShapes[0].out()
 		s.C, s.Type, s.Compute = c.s.C, c.s.Type, c.s.Compute
-		conv, err := dnn.NewConv(s)
+		conv := emulatedConv(t, s)
+		plans, err := conv.Plans(c.op, c.steady, convWorkspace, c.most)
 		if err != nil {
 			t.Fatal(err)
 		}
-		plans, err := conv.Plans(PassForward, false, c.steady, convWorkspace, c.most)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []int64
+		var engines []int64
+		var configs []int
 		for _, p := range plans {
-			got = append(got, p.Engine)
+			engines, configs = append(engines, p.Engine), append(configs, p.Config)
 			if p.Deterministic != (p.Engine != 11) {
 				t.Errorf("engine %d: deterministic %v", p.Engine, p.Deterministic)
 			}
 		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%+v: engines %v, not %v", c, got, c.want)
+		if !slices.Equal(engines, c.engines) || !slices.Equal(configs, c.configs) {
+			t.Errorf("%+v: engines %v at %v", c, engines, configs)
 		}
-		for _, p := range plans {
-			if err := p.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-		if err := conv.Close(); err != nil {
-			t.Error(err)
-		}
+		closePlans(t, plans...)
 	}
 }
 

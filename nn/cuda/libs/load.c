@@ -76,6 +76,9 @@ void rl_cudnn_details(char *text, size_t bytes)
 
 size_t rl_cudnn_version(void) { return rl_cudnn.cudnnGetVersion(); }
 
+// rl_cudnn_cuda is the version of CUDA that cuDNN is made for, 13000 for 13.0, or 0 where it does not say.
+size_t rl_cudnn_cuda(void) { return rl_cudnn.cudnnGetCudartVersion ? rl_cudnn.cudnnGetCudartVersion() : 0; }
+
 rl_result rl_cublas_version(int version[3])
 {
     RL_TRY(rl_cublas, cublasGetProperty, MAJOR_VERSION, &version[0]);

@@ -9,6 +9,7 @@ import "C"
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"unsafe"
@@ -135,7 +136,22 @@ func Load() error {
 	if len(others) > 0 {
 		return fmt.Errorf("%w (nor can %s be loaded)", first, strings.Join(others, " and "))
 	}
+	if first == nil {
+		first = sameMajor(int(C.rl_cudnn_cuda())/1000, cublas)
+	}
 	return first
+}
+
+// sameMajor refuses a cuBLAS of another major version of CUDA than cuDNN's, if that says which it is made for: cuDNN asks the loader for
+// the cuBLAS of its own, and ends the process where there is none.
+func sameMajor(major int, blas *loading) error {
+	theirs, _, _ := strings.Cut(blas.loaded.Version, ".")
+	if major == 0 || theirs == strconv.Itoa(major) {
+		return nil
+	}
+	return &LoadError{Library: cudnn.name, Tried: cudnn.loaded.Path + " beside " + blas.loaded.Path,
+		Reason: fmt.Sprintf("it is made for CUDA %d, and %s is of CUDA %s", major, blas.name, theirs),
+		Advice: fmt.Sprintf("put the folders of one version of CUDA first into %s, or the file into %s", pathEnv, blas.env)}
 }
 
 // Loaded returns the libraries that Load, or the first use of one of them, has loaded. Call it after those have returned.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -53,10 +54,15 @@ func (l *library) places(getenv func(string) string) []place {
 		}
 		places = append(places, p)
 	}
-	for _, folder := range filepath.SplitList(getenv(pathEnv)) {
-		if folder != "" {
-			add(folder, folder+" ("+pathEnv+")")
+	// The newest of all these folders, which may be those of packages for several versions of CUDA.
+	if folders := slices.DeleteFunc(filepath.SplitList(getenv(pathEnv)), func(f string) bool { return f == "" }); len(folders) > 0 {
+		p := place{name: strings.Join(folders, ", ") + " (" + pathEnv + ")"}
+		for _, f := range l.files {
+			for _, folder := range folders {
+				p.files = append(p.files, filepath.Join(folder, f))
+			}
 		}
+		places = append(places, p)
 	}
 	places = append(places, place{name: "the loader's path", files: l.files})
 	if home := getenv("CUDA_HOME"); home != "" {

@@ -54,6 +54,34 @@ func TestSearchOrder(t *testing.T) {
 	}
 }
 
+// The newest file wins, in whichever of the folders it is.
+func TestNewestOfAllFolders(t *testing.T) {
+	old, young := t.TempDir(), t.TempDir()
+	for _, f := range []string{filepath.Join(old, "libnone.so"), filepath.Join(young, "libnone.so.9")} {
+		if err := os.WriteFile(f, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := sample.find(environment(pathEnv, old+"::"+young), func(string) string { return "" })
+	if want := filepath.Join(young, "libnone.so.9"); err != nil || got != want {
+		t.Errorf("%s (%v), not %s", got, err, want)
+	}
+}
+
+// cuDNN of one major version of CUDA beside cuBLAS of another would end the process.
+func TestMajorVersionsMustMatch(t *testing.T) {
+	blas := &loading{
+		library: library{name: "cuBLAS", env: "RINGLOOM_LIBCUBLAS"}, loaded: Library{Path: "/b/libcublas.so.12", Version: "12.6.4"},
+	}
+	err := sameMajor(13, blas)
+	if err == nil || !strings.Contains(err.Error(), "/b/libcublas.so.12") || !strings.Contains(err.Error(), "RINGLOOM_LIBCUBLAS") {
+		t.Errorf("error %v", err)
+	}
+	if sameMajor(0, blas) != nil || sameMajor(12, blas) != nil {
+		t.Error("a cuBLAS that fits is refused")
+	}
+}
+
 func TestMissing(t *testing.T) {
 	for _, c := range []struct {
 		env    func(string) string

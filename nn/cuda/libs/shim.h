@@ -38,6 +38,7 @@ const char *rl_cudnn_text(int status);
 const char *rl_nvrtc_text(int status);
 void rl_cudnn_details(char *text, size_t bytes);
 size_t rl_cudnn_version(void);
+size_t rl_cudnn_cuda(void);
 rl_result rl_cublas_version(int version[3]);
 
 // nvrtc.c

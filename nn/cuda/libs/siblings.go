@@ -42,7 +42,7 @@ func siblings(path string) (before, after []string) {
 		}
 		var parts []string
 		for _, part := range []string{
-			"graph", "ops", "cnn", "heuristic", "engines_precompiled", "engines_runtime_compiled", "engines_tensor_ir", // 9
+			"graph", "ops", "cnn", "adv", "ext", "heuristic", "engines_precompiled", "engines_runtime_compiled", "engines_tensor_ir", // 9
 			"ops_infer", "ops_train", "cnn_infer", "cnn_train", // 8
 		} {
 			parts = append(parts, "libcudnn_"+part+".so"+major)

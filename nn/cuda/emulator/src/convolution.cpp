@@ -74,6 +74,20 @@ float disordered(float v, uint32_t seed, size_t i) {
   return std::isfinite(v) && v != 0 ? of_bits(bits_of(v) ^ (h >> 13 & 1)) : v;
 }
 
+// kept writes what stands between two steps, if it is wanted, and gives what the next step reads there.
+float kept(float v, const Tensor& t, size_t at) {
+  if (t.data == nullptr) return v;
+  store(v, t.data, t.type, at);
+  return load(t.data, t.type, at);
+}
+
+// followed is what becomes of a sum.
+float followed(float v, const Epilogue& e, int n, int h, int w, int c) {
+  v = kept(v, e.sums, e.sums.at(n, h, w, c));
+  if (e.bias != nullptr) v = kept(v + load(e.bias, e.bias_type, size(c)), e.biased, e.biased.at(n, h, w, c));
+  return e.relu && !(v > 0) && !(e.keeps_nan && std::isnan(v)) ? 0 : v;
+}
+
 void scatter(const Tensor& t, int n, const float* from, const Scaling& s, const Epilogue* e) {
   size_t i = 0;
   for (int h = 0; h < t.h; h++) {
@@ -82,9 +96,7 @@ void scatter(const Tensor& t, int n, const float* from, const Scaling& s, const 
         const size_t at = t.at(n, h, w, c);
         float v = s.alpha * (s.disorder != 0 ? disordered(from[i], s.disorder, i) : from[i]);
         if (s.beta != 0) v += s.beta * (e != nullptr && e->z.data != nullptr ? load(e->z.data, e->z.type, e->z.at(n, h, w, c)) : load(t.data, t.type, at));
-        if (e != nullptr && e->bias != nullptr) v += load(e->bias, t.type, size(c));
-        if (e != nullptr && e->relu && !(v > 0)) v = 0;  // NaN too becomes 0: it isn't propagated
-        store(v, t.data, t.type, at);
+        store(e != nullptr ? followed(v, *e, n, h, w, c) : v, t.data, t.type, at);
       }
     }
   }

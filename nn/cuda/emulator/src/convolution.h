@@ -35,11 +35,13 @@ struct Scaling {
   uint32_t disorder = 0;
 };
 
-// Epilogue is what cudnnConvolutionBiasActivationForward adds: y = act(alpha conv + beta z + bias).
+// Epilogue is what may follow a forward convolution in the same call: y = act(alpha conv + beta z + bias).
 struct Epilogue {
   Tensor z;
-  const void* bias = nullptr;  // of y's type; null: none
-  bool relu = false;
+  const void* bias = nullptr;  // null: none
+  Type bias_type = Type::kF32;
+  bool relu = false, keeps_nan = false;  // a ReLU that doesn't keep NaN makes it 0
+  Tensor sums, biased;                   // with data: where what the bias is added to, and what the ReLU is made of, is wanted too
 };
 
 // The filter w is a Tensor with n filters: element (k, r, s, c), dense in s and c.

@@ -18,6 +18,7 @@ struct Row {
 };
 
 constexpr int64_t kMany = 16;
+constexpr int kAnyOperation = -1;
 
 constexpr Row kRows[] = {
     {kBackendTensor, kTensorAlignment, kInt64, 1, 1, Row::kRequired},
@@ -25,6 +26,7 @@ constexpr Row kRows[] = {
     {kBackendTensor, kTensorDimensions, kInt64, 4, 4, Row::kRequired},
     {kBackendTensor, kTensorStrides, kInt64, 4, 4, Row::kRequired},
     {kBackendTensor, kTensorId, kInt64, 1, 1, Row::kRequired},
+    {kBackendTensor, kTensorVirtual, kBoolean, 1, 1, Row::kOptional},
     {kBackendConvolution, kConvolutionCompute, kDataType, 1, 1, Row::kRequired},
     {kBackendConvolution, kConvolutionModeName, kConvolutionMode, 1, 1, Row::kRequired},
     {kBackendConvolution, kConvolutionDilations, kInt64, 2, 2, Row::kRequired},
@@ -33,7 +35,16 @@ constexpr Row kRows[] = {
     {kBackendConvolution, kConvolutionPrePads, kInt64, 2, 2, Row::kRequired},
     {kBackendConvolution, kConvolutionDims, kInt64, 1, 1, Row::kRequired},
     {kBackendGraph, kGraphHandle, kHandle, 1, 1, Row::kRequired},
-    {kBackendGraph, kGraphOperations, kDescriptor, 1, 1, Row::kRequired, kBackendForward},  // or one of the others
+    {kBackendPointwise, kPointwiseModeName, kPointwiseMode, 1, 1, Row::kRequired},
+    {kBackendPointwise, kPointwiseCompute, kDataType, 1, 1, Row::kRequired},
+    {kBackendPointwise, kPointwiseNan, kNanPropagation, 1, 1, Row::kOptional},
+    {kBackendPointwiseOperation, kPointwiseDescriptor, kDescriptor, 1, 1, Row::kRequired, kBackendPointwise},
+    {kBackendPointwiseOperation, kPointwiseX, kDescriptor, 1, 1, Row::kRequired, kBackendTensor},
+    {kBackendPointwiseOperation, kPointwiseB, kDescriptor, 1, 1, Row::kOptional, kBackendTensor},
+    {kBackendPointwiseOperation, kPointwiseY, kDescriptor, 1, 1, Row::kRequired, kBackendTensor},
+    {kBackendPointwiseOperation, kPointwiseAlpha1, kFloat, 1, 1, Row::kOptional},
+    {kBackendPointwiseOperation, kPointwiseAlpha2, kFloat, 1, 1, Row::kOptional},
+    {kBackendGraph, kGraphOperations, kDescriptor, 1, kMany, Row::kRequired, kAnyOperation},
     {kBackendHeuristics, kHeuristicsMode, kHeuristicMode, 1, 1, Row::kRequired},
     {kBackendHeuristics, kHeuristicsGraph, kDescriptor, 1, 1, Row::kRequired, kBackendGraph},
     {kBackendHeuristics, kHeuristicsResults, kDescriptor, 0, 0, Row::kReadOnly, kBackendConfig},
@@ -48,13 +59,11 @@ constexpr Row kRows[] = {
     {kBackendPack, kPackWorkspace, kVoidPointer, 1, 1, Row::kRequired},
 };
 
-bool is_operation(int kind) { return kind == kBackendForward || kind == kBackendBackwardData || kind == kBackendBackwardFilter; }
-
 // rows are the attributes of a kind.
 std::vector<Row> rows(int kind) {
   std::vector<Row> all;
   std::copy_if(std::begin(kRows), std::end(kRows), std::back_inserter(all), [kind](const Row& r) { return r.kind == kind; });
-  if (is_operation(kind)) {
+  if (is_convolution(kind)) {
     const int first = kind == kBackendForward ? kForwardAlpha : kind == kBackendBackwardData ? kBackwardDataAlpha : kBackwardFilterAlpha;
     all.push_back({kind, first, kFloat, 1, 1, Row::kOptional});
     all.push_back({kind, first + kOffsetBeta, kFloat, 1, 1, Row::kOptional});
@@ -64,9 +73,17 @@ std::vector<Row> rows(int kind) {
   return all;
 }
 
-bool suits(const Row& r, int kind) { return r.of == kBackendForward ? is_operation(kind) : r.of == kind; }
+bool suits(const Row& r, int kind) { return r.of == kind || (r.of == kAnyOperation && (is_convolution(kind) || kind == kBackendPointwiseOperation)); }
 
-size_t bytes_of_type(int type) { return type == kHandle || type == kInt64 || type == kVoidPointer || type == kDescriptor ? 8 : 4; }
+size_t bytes_of_type(int type) {
+  switch (type) {
+    case kBoolean: return sizeof(bool);
+    case kHandle:
+    case kInt64:
+    case kVoidPointer: return 8;
+    default: return 4;
+  }
+}
 
 std::unordered_map<const void*, BackendRef>& live() {
   static auto& all = *new std::unordered_map<const void*, BackendRef>;
@@ -91,9 +108,11 @@ int set(Backend& b, const Row& r, int64_t count, const void* values) {
   if (r.type != kDescriptor) {
     a.bytes.assign(bytes, bytes + static_cast<size_t>(count) * bytes_of_type(r.type));
   } else {
-    const BackendRef used = lookup(*static_cast<void* const*>(values));
-    if (!used || !used->finalized || !suits(r, used->kind)) return refuse(kDnnBadParam, named(b, r.name) + " isn't a finalised descriptor of the right type");
-    a.descriptors.push_back(used);
+    for (int64_t i = 0; i < count; i++) {
+      const BackendRef used = lookup(static_cast<void* const*>(values)[i]);
+      if (!used || !used->finalized || !suits(r, used->kind)) return refuse(kDnnBadParam, named(b, r.name) + " isn't a finalised descriptor of the right type");
+      a.descriptors.push_back(used);
+    }
   }
   b.attributes[r.name] = std::move(a);
   return kDnnSuccess;
@@ -124,7 +143,7 @@ int get(const Backend& b, const Row& r, int64_t asked, int64_t* got, void* value
     case kHeuristicsResults:
     case kConfigEngine: return give_descriptors(b, r, asked, got, values);
     case kEngineIndex: return give(std::vector<int64_t>{b.engine->index}, asked, got, values);
-    case kPlanWorkspace: return give(std::vector<int64_t>{static_cast<int64_t>(workspace_bytes(*b.engine, b.problem))}, asked, got, values);
+    case kPlanWorkspace: return give(std::vector<int64_t>{static_cast<int64_t>(workspace_bytes(*b.engine, b.computation.problem))}, asked, got, values);
     case kEngineNotes: {
       std::vector<int> notes;
       for (int i = 0; i < 32; i++) {
@@ -134,6 +153,37 @@ int get(const Backend& b, const Row& r, int64_t asked, int64_t* got, void* value
     }
     default: return refuse(kDnnNotSupported, "reading " + named(b, r.name) + " isn't emulated");
   }
+}
+
+void set_data(Computation* c, Role role, void* data) {
+  switch (role) {
+    case Role::kX: c->problem.x.data = data; break;
+    case Role::kW: c->problem.w.data = data; break;
+    case Role::kY: c->problem.y.data = data; break;
+    case Role::kBias: c->epilogue.bias = data; break;
+    case Role::kSums: c->epilogue.sums.data = data; break;
+    case Role::kBiased: c->epilogue.biased.data = data; break;
+  }
+}
+
+// place gives a computation's tensors the addresses of a variant pack.
+int place(Computation* c, const Backend& pack) {
+  const int64_t count = pack.attributes.at(kPackIds).count;
+  if (count != static_cast<int64_t>(c->operands.size())) {
+    return refuse(kDnnBadParam, "the plan has " + std::to_string(c->operands.size()) + " tensors, the variant pack " + std::to_string(count));
+  }
+  for (const Computation::Operand& o : c->operands) {
+    const auto* ids = pack.get<int64_t>(kPackIds);
+    const auto* at = std::find(ids, ids + count, o.id);
+    if (at == ids + count) return refuse(kDnnBadParam, "the variant pack has no tensor " + std::to_string(o.id));
+    void* data = pack.get<void*>(kPackPointers)[at - ids];
+    if (data == nullptr) return refuse(kDnnNullPointer, "tensor " + std::to_string(o.id) + " is null");
+    if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(o.alignment) != 0) {
+      return refuse(kDnnMisaligned, "tensor " + std::to_string(o.id) + " isn't aligned as its descriptor says");
+    }
+    set_data(c, o.role, data);
+  }
+  return kDnnSuccess;
 }
 
 }  // namespace
@@ -221,24 +271,16 @@ EXPORT int cudnnBackendExecute(LibraryHandle* handle, void* plan, void* pack) {
   if (!p || p->kind != kBackendPlan || !sound(p)) return refuse(kDnnBadParam, "no finalised plan, or what it is made from has been destroyed");
   if (!v || v->kind != kBackendPack || !sound(v)) return refuse(kDnnBadParam, "no finalised variant pack");
   if (p->handle != handle) return refuse(kDnnBadParam, "the plan is another handle's");
-  const int64_t count = v->attributes.at(kPackIds).count;
-  if (count != 3) return refuse(kDnnBadParam, "the plan has 3 tensors, the variant pack " + std::to_string(count));
-  Problem problem = p->problem;
-  Tensor* const tensors[3] = {&problem.x, &problem.w, &problem.y};
-  for (int i = 0; i < 3; i++) {
-    const auto* ids = v->get<int64_t>(kPackIds);
-    const auto* at = std::find(ids, ids + count, p->ids[i]);
-    if (at == ids + count) return refuse(kDnnBadParam, "the variant pack has no tensor " + std::to_string(p->ids[i]));
-    tensors[i]->data = v->get<void*>(kPackPointers)[at - ids];
-    if (reinterpret_cast<uintptr_t>(tensors[i]->data) % static_cast<uintptr_t>(p->alignments[i]) != 0) {
-      return refuse(kDnnMisaligned, "tensor " + std::to_string(p->ids[i]) + " isn't aligned as its descriptor says");
-    }
-  }
+  Computation c = p->computation;
+  const int result = place(&c, *v);
+  if (result != kDnnSuccess) return result;
   const Engine& e = *p->engine;
   const std::string wrong = fault(e);
   if (wrong == "fails") return refuse(kDnnExecutionFailed, "RINGLOOM_EMULATOR_ENGINES wants engine " + std::to_string(e.index) + " to fail");
-  const size_t bytes = workspace_bytes(e, problem);
+  if (wrong == "unbiased") c.epilogue.bias = nullptr;
+  if (wrong == "unrectified") c.epilogue.relu = false;
+  const size_t bytes = workspace_bytes(e, c.problem);
   const Method m{"cuDNN's engine " + std::to_string(e.index), (e.notes & kNondeterministic) == 0, (e.notes & kTensorCores) != 0,
                  e.milliseconds * (wrong == "slow" ? 100 : 1), bytes, wrong == "wrong"};
-  return queue(*handle, problem, m, *v->get<void*>(kPackWorkspace), bytes, p->alpha, wrong == "overwrites" ? 0 : p->beta, Epilogue{});
+  return queue(*handle, c.problem, m, *v->get<void*>(kPackWorkspace), bytes, c.alpha, wrong == "overwrites" ? 0 : c.beta, c.epilogue);
 }

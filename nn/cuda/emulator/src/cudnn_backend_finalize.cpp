@@ -24,6 +24,8 @@ int finalize_tensor(Backend& b) {
   }
   const auto dim = [&](int i) { return static_cast<int>(dims[i]); };
   const auto stride = [&](int i) { return static_cast<size_t>(strides[i]); };
+  if (const auto* is_virtual = b.get<bool>(kTensorVirtual)) b.is_virtual = *is_virtual;
+  if (b.is_virtual && t != Type::kF32) return refuse(kDnnNotSupported, "only virtual tensors of float are emulated");
   b.tensor = Tensor{nullptr, t, dim(0), dim(1), dim(2), dim(3), stride(0), stride(1), stride(2), stride(3)};
   return kDnnSuccess;
 }
@@ -38,51 +40,73 @@ int finalize_convolution(Backend& b) {
     if (!fits(pre[i], 0) || !fits(strides[i], 1) || !fits(dilations[i], 1)) return refuse(kDnnBadParam, "padding, stride or dilation of a convolution");
     if (pre[i] != post[i]) return refuse(kDnnNotSupported, "padding that differs at the two ends isn't emulated");
   }
-  b.problem.geometry = {static_cast<int>(pre[0]),     static_cast<int>(pre[1]),       static_cast<int>(strides[0]),
-                        static_cast<int>(strides[1]), static_cast<int>(dilations[0]), static_cast<int>(dilations[1])};
+  const auto at = [](const int64_t* values, int i) { return static_cast<int>(values[i]); };
+  b.computation.problem.geometry = {at(pre, 0), at(pre, 1), at(strides, 0), at(strides, 1), at(dilations, 0), at(dilations, 1)};
   return kDnnSuccess;
 }
 
-int finalize_operation(Backend& b) {
+int finalize_convolution_operation(Backend& b) {
   const int first = b.kind == kBackendForward ? kForwardAlpha : b.kind == kBackendBackwardData ? kBackwardDataAlpha : kBackwardFilterAlpha;
-  b.problem.pass = b.kind == kBackendForward ? Pass::kForward : b.kind == kBackendBackwardData ? Pass::kBackwardData : Pass::kBackwardFilter;
   const auto used = [&](int offset) { return b.attributes.at(first + offset).descriptors[0]; };
-  const BackendRef tensors[3] = {used(kOffsetX), used(kOffsetW), used(kOffsetY)};
-  for (int i = 0; i < 3; i++) {
-    b.ids[i] = *tensors[i]->get<int64_t>(kTensorId);
-    b.alignments[i] = *tensors[i]->get<int64_t>(kTensorAlignment);
+  const BackendRef x = used(kOffsetX), w = used(kOffsetW), y = used(kOffsetY);
+  const int64_t ids[] = {*x->get<int64_t>(kTensorId), *w->get<int64_t>(kTensorId), *y->get<int64_t>(kTensorId)};
+  if (ids[0] == ids[1] || ids[0] == ids[2] || ids[1] == ids[2]) return refuse(kDnnBadParam, "two tensors of an operation have the same unique id");
+  Problem& p = b.computation.problem;
+  switch (b.kind) {
+    case kBackendForward: p.pass = Pass::kForward, b.reads = {x, w}, b.writes = y; break;
+    case kBackendBackwardData: p.pass = Pass::kBackwardData, b.reads = {w, y}, b.writes = x; break;
+    default: p.pass = Pass::kBackwardFilter, b.reads = {x, y}, b.writes = w; break;
   }
-  if (b.ids[0] == b.ids[1] || b.ids[0] == b.ids[2] || b.ids[1] == b.ids[2]) return refuse(kDnnBadParam, "two tensors of an operation have the same unique id");
-  if (const auto* alpha = b.get<float>(first)) b.alpha = *alpha;
-  if (const auto* beta = b.get<float>(first + kOffsetBeta)) b.beta = *beta;
-  b.problem.x = tensors[0]->tensor;
-  b.problem.w = tensors[1]->tensor;
-  b.problem.y = tensors[2]->tensor;
-  b.problem.geometry = used(kOffsetConvolution)->problem.geometry;
-  b.problem.math = kDnnDefaultMath;
-  const Tensor& f = b.problem.w;
+  if (const auto* alpha = b.get<float>(first)) b.computation.alpha = *alpha;
+  if (const auto* beta = b.get<float>(first + kOffsetBeta)) b.computation.beta = *beta;
+  p.x = x->tensor;
+  p.w = w->tensor;
+  p.y = y->tensor;
+  p.geometry = used(kOffsetConvolution)->computation.problem.geometry;
+  p.math = kDnnDefaultMath;
+  const Tensor& f = p.w;
   const auto c = static_cast<size_t>(f.c), fw = static_cast<size_t>(f.w), fh = static_cast<size_t>(f.h);
   if ((c != 1 && f.c_stride != 1) || f.w_stride != c || f.h_stride != fw * c || f.n_stride != fh * fw * c) {
     return refuse(kDnnNotSupported, "only dense NHWC filters are emulated");
   }
-  return agree(b.problem.x, f, b.problem.geometry, b.problem.y);
+  Tensor typed = p.y;  // sums may be of another type than what they are made of, if something follows: see compose
+  if (p.pass == Pass::kForward) typed.type = p.x.type;
+  return agree(p.x, f, p.geometry, typed);
 }
 
-// adopt takes over what another descriptor knows of the operation.
-void adopt(Backend& b, const Backend& from) {
-  b.problem = from.problem;
-  b.alpha = from.alpha;
-  b.beta = from.beta;
-  std::copy_n(from.ids, 3, b.ids);
-  std::copy_n(from.alignments, 3, b.alignments);
+int finalize_pointwise(Backend& b) {
+  const int mode = *b.get<int>(kPointwiseModeName);
+  if (mode != kPointwiseAdd && mode != kPointwiseRelu) return refuse(kDnnNotSupported, "of pointwise modes only addition and ReLU are emulated");
+  if (*b.get<int>(kPointwiseCompute) != kDnnFloat) return refuse(kDnnNotSupported, "the compute type isn't float");
+  const auto* nan = b.get<int>(kPointwiseNan);
+  if (nan != nullptr && *nan != 0 && *nan != 1) return refuse(kDnnBadParam, "there is no such way to treat NaN");
+  return kDnnSuccess;
+}
+
+int finalize_pointwise_operation(Backend& b) {
+  const auto used = [&](int name) { return b.attributes.at(name).descriptors[0]; };
+  const int mode = *used(kPointwiseDescriptor)->get<int>(kPointwiseModeName);
+  const bool has_b = b.attributes.count(kPointwiseB) != 0;
+  if (has_b != (mode == kPointwiseAdd)) return refuse(kDnnBadParam, has_b ? "ReLU has no second operand" : "an addition has no second operand");
+  b.reads = {used(kPointwiseX)};
+  if (has_b) b.reads.push_back(used(kPointwiseB));
+  b.writes = used(kPointwiseY);
+  const auto fits = [](int of, int result) { return of == result || of == 1; };
+  const Tensor& y = b.writes->tensor;
+  for (const BackendRef& r : b.reads) {
+    const Tensor& t = r->tensor;
+    if (!fits(t.n, y.n) || !fits(t.c, y.c) || !fits(t.h, y.h) || !fits(t.w, y.w)) {
+      return refuse(kDnnBadParam, "an operand of a pointwise operation has neither the result's dimensions nor 1");
+    }
+  }
+  return kDnnSuccess;
 }
 
 int finalize_graph(Backend& b) {
   const auto* handle = *b.get<const LibraryHandle*>(kGraphHandle);
   if (!exists(handle)) return refuse(kDnnBadParam, "an operation graph of no handle");
   b.handle = handle;
-  adopt(b, *b.attributes.at(kGraphOperations).descriptors[0]);
-  return kDnnSuccess;
+  return compose(b.attributes.at(kGraphOperations).descriptors, &b.computation);
 }
 
 int finalize_heuristics(Backend& b) {
@@ -96,8 +120,8 @@ int finalize_plan(Backend& b) {
   const BackendRef config = b.attributes.at(kPlanConfig).descriptors[0];
   if (!exists(handle) || handle != config->handle) return refuse(kDnnBadParam, "a plan's handle isn't its operation graph's");
   if (!handle->usable(entry)) return refuse(kDnnExecutionFailed, "the handle's context isn't current, or a capture is under way");
-  if (!runs(*config->engine, config->problem)) return refuse(kDnnNotSupported, "engine " + std::to_string(config->engine->index) + " doesn't do this operation");
-  adopt(b, *config);
+  if (!runs(*config->engine, config->computation)) return refuse(kDnnNotSupported, "engine " + std::to_string(config->engine->index) + " doesn't do this operation");
+  b.computation = config->computation;
   b.handle = handle;
   b.engine = config->engine;
   return kDnnSuccess;
@@ -126,7 +150,9 @@ int finalize(Backend& b) {
     case kBackendConvolution: return finalize_convolution(b);
     case kBackendForward:
     case kBackendBackwardData:
-    case kBackendBackwardFilter: return finalize_operation(b);
+    case kBackendBackwardFilter: return finalize_convolution_operation(b);
+    case kBackendPointwise: return finalize_pointwise(b);
+    case kBackendPointwiseOperation: return finalize_pointwise_operation(b);
     case kBackendGraph: return finalize_graph(b);
     case kBackendHeuristics: return finalize_heuristics(b);
     case kBackendPlan: return finalize_plan(b);
@@ -146,7 +172,7 @@ std::vector<Backend> results(const Backend& b, int name) {
     const BackendRef graph = b.attributes.at(kHeuristicsGraph).descriptors[0];
     for (const Engine* e : *proposals(*b.get<int>(kHeuristicsMode))) {
       Backend config(kBackendConfig);
-      adopt(config, *graph);
+      config.computation = graph->computation;
       config.finalized = true;
       config.handle = graph->handle;
       config.engine = e;

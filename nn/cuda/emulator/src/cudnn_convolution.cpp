@@ -63,6 +63,7 @@ EXPORT int cudnnConvolutionBiasActivationForward(LibraryHandle* handle, const vo
   e.z = zd->tensor;
   e.z.data = const_cast<void*>(z);
   e.bias = bias;
+  e.bias_type = biasd->tensor.type;
   e.relu = activation->mode == kDnnRelu;
   if (e.z.type != p.y.type || e.z.n != p.y.n || e.z.c != p.y.c || e.z.h != p.y.h || e.z.w != p.y.w) return refuse(kDnnBadParam, "z isn't like y");
   const Tensor& b = biasd->tensor;

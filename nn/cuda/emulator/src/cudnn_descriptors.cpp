@@ -69,6 +69,7 @@ int refuse(int status, const std::string& why) {
 using namespace emulator;
 
 EXPORT size_t cudnnGetVersion() { return settings().cudnn; }
+EXPORT size_t cudnnGetCudartVersion() { return 13000; }
 
 EXPORT int cudnnGetProperty(int which, int* value) {
   if (value == nullptr || which < 0 || which > 2) return kDnnBadParam;

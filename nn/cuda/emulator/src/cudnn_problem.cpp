@@ -106,7 +106,8 @@ int queue(const LibraryHandle& handle, const Problem& p, const Method& m, void* 
     return refuse(kDnnBadParam, "the workspace has " + std::to_string(workspace_size) + " bytes; " + std::to_string(m.workspace_bytes) + " are needed");
   }
   for (const void* pointer : {static_cast<const void*>(p.x.data), static_cast<const void*>(p.w.data), static_cast<const void*>(p.y.data),
-                              static_cast<const void*>(workspace), e.bias, static_cast<const void*>(e.z.data)}) {
+                              static_cast<const void*>(workspace), e.bias, static_cast<const void*>(e.z.data),
+                              static_cast<const void*>(e.sums.data), static_cast<const void*>(e.biased.data)}) {
     if (reinterpret_cast<uintptr_t>(pointer) % 16 != 0) return refuse(kDnnMisaligned, "a pointer isn't a multiple of 16");
   }
   if (p.x.data == nullptr || p.w.data == nullptr || p.y.data == nullptr) return refuse(kDnnNullPointer, "x, w or y is null");
@@ -116,8 +117,10 @@ int queue(const LibraryHandle& handle, const Problem& p, const Method& m, void* 
                           {"w", p.w.data, p.w.bytes(), p.pass == Pass::kBackwardFilter},
                           {"y", p.y.data, p.y.bytes(), p.pass == Pass::kForward},
                           {"the workspace", workspace, workspace == nullptr ? 0 : workspace_size, true}};
-  if (e.bias != nullptr) spans.push_back({"the bias", e.bias, static_cast<size_t>(p.y.c) * bytes_of(p.y.type), false});
+  if (e.bias != nullptr) spans.push_back({"the bias", e.bias, static_cast<size_t>(p.y.c) * bytes_of(e.bias_type), false});
   if (e.z.data != nullptr && e.z.data != p.y.data && beta != 0) spans.push_back({"z", e.z.data, e.z.bytes(), false});
+  if (e.sums.data != nullptr) spans.push_back({"the sums", e.sums.data, e.sums.bytes(), true});
+  if (e.biased.data != nullptr) spans.push_back({"the sums with bias", e.biased.data, e.biased.bytes(), true});
   Problem computed = p;
   if (m.skips_last_image) computed.x.n = --computed.y.n;
   auto work = [workspace, workspace_size, scaling, e, p = computed] {

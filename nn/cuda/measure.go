@@ -1,0 +1,84 @@
+//go:build gpu && cgo
+
+package cuda
+
+import "ringloom/nn/cuda/driver"
+
+// measuredRuns is how often something is timed. The emulator's clock always says the same.
+var measuredRuns = 5
+
+// Work that is shorter than that is measured several times in a row: what it takes the host to queue it is no part of it where a
+// graph is replayed.
+const (
+	measuredMilliseconds = 0.2
+	mostInARow           = 20
+)
+
+// measure is the least time in milliseconds of a few runs, as it takes them in a CUDA graph. It fails where run cannot be recorded.
+func (d *Device) measure(run func() error) (float64, error) {
+	once, err := d.least(2, run)
+	if err != nil {
+		return 0, err
+	}
+	inARow := mostInARow
+	if once*mostInARow > measuredMilliseconds {
+		inARow = max(1, int(measuredMilliseconds/once))
+	}
+	graph, err := d.record(func() error {
+		for range inARow {
+			if err := run(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	took, err := d.least(measuredRuns, func() error { return graph.Launch(d.compute) })
+	if destroyErr := graph.Destroy(); err == nil {
+		err = destroyErr
+	}
+	return took / float64(inARow), err
+}
+
+// least is the shortest of a few runs, after one that is not counted.
+func (d *Device) least(runs int, run func() error) (milliseconds float64, err error) {
+	for i := range runs + 1 {
+		begin, err := d.Mark()
+		if err == nil {
+			err = run()
+		}
+		if err != nil {
+			return 0, err
+		}
+		end, err := d.Mark()
+		if err != nil {
+			return 0, err
+		}
+		took, err := end.Since(begin)
+		if err != nil {
+			return 0, err
+		}
+		if ms := took.Seconds() * 1e3; i == 1 || i > 1 && ms < milliseconds {
+			milliseconds = ms
+		}
+	}
+	return milliseconds, nil
+}
+
+// record makes a graph of what queue queues. The recording must be ended even where that fails, or the stream stays unusable.
+func (d *Device) record(queue func() error) (*driver.Graph, error) {
+	if err := d.compute.BeginCapture(); err != nil {
+		return nil, err
+	}
+	err := queue()
+	graph, endErr := d.compute.EndCapture()
+	if err == nil {
+		return graph, endErr
+	}
+	if graph != nil {
+		graph.Destroy()
+	}
+	return nil, err
+}
