@@ -117,6 +117,29 @@ func TestWrongEpilogueIsPassedOver(t *testing.T) {
 	}
 }
 
+// TestReLUThatLosesNaN is taken where there is no other in the same call.
+func TestReLUThatLosesNaN(t *testing.T) {
+	emulated(t)
+	for faults, want := range map[string]string{"": nameFusedPlan, "14=lossy,6=lossy": nameLossyPlan} {
+		t.Setenv("RINGLOOM_EMULATOR_ENGINES", faults)
+		var names [2]string
+		var choices map[string]string
+		for i := range names {
+			locked(t, Options{Precision: Float32}, func(d *Device) { // in which engine 14 is the fastest
+				d.SetChoices(choices)
+				w, err := d.choose(biasTask)
+				if err != nil {
+					t.Fatal(err)
+				}
+				names[i], choices = w.name(), d.Choices()
+			})
+		}
+		if !strings.HasPrefix(names[0], want+" 14") || names[1] != names[0] {
+			t.Errorf("%q: %q, then %q", faults, names[0], names[1])
+		}
+	}
+}
+
 // TestEveryWayIsRight: a device would pass over one that is not, without a word.
 func TestEveryWayIsRight(t *testing.T) {
 	pointwise, strided, grey := exampleConv, exampleConv, exampleConv

@@ -20,7 +20,8 @@
 //   - RINGLOOM_EMULATOR_LEGACY: what the algorithms of cuDNN's legacy interface do: float32, that is no bfloat16, or none.
 //   - RINGLOOM_EMULATOR_CUDNN: the version that cuDNN says it is (90600); before 8300 the backend API refuses everything.
 //   - RINGLOOM_EMULATOR_ENGINES: faults of engines of cuDNN's backend API, such as 6=wrong,14=slow: wrong leaves out the last
-//     image, overwrites ignores beta, unbiased and unrectified leave out the bias and the ReLU behind a convolution, slow takes
+//     image, overwrites ignores beta, unbiased and unrectified leave out the bias and the ReLU behind a convolution, lossy
+//     has no ReLU that keeps NaN, slow takes
 //     100 times as long, fails refuses to run. This one is read at each run.
 //   - RINGLOOM_EMULATOR_CACHE: the folder of compiled kernels; without it a temporary one that goes with the process.
 //

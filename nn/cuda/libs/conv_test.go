@@ -100,15 +100,31 @@ func convCases(t *testing.T, run func(t *testing.T, d *gputest.Device, c convCas
 	}
 }
 
+// tolerated says that there is an error. Of the emulator's libraries, which can do all that is asked, it is a failure, and of a real
+// one where that does not say that it cannot. A real cuDNN has no algorithm for some shapes and types, which package cuda lives with.
+func tolerated(t *testing.T, err error, what string) bool {
+	t.Helper()
+	var refusal *Error
+	switch {
+	case err == nil:
+		return false
+	case onEmulator() || !errors.Is(err, ErrNotSupported) && !errors.As(err, &refusal):
+		t.Fatalf("%s: %v", what, err)
+	}
+	t.Logf("%s: %v", what, err)
+	return true
+}
+
 // checkPass finds the algorithms of a pass and runs each of them, onto NaN with beta 0 and onto old content with beta 1.
 func (c convCase) checkPass(t *testing.T, d *gputest.Device, what string, want []float32, rng *rand.Rand,
 	find func(out uintptr) ([]Algorithm, error), run func(a Algorithm, out uintptr, beta float32) error) {
 	found, err := find(d.Put(nans(len(want)), c.bf16))
-	if err != nil {
-		t.Fatal(err)
+	if tolerated(t, err, what+" of "+fmt.Sprintf("%+v", c.s)) {
+		return
 	}
 	if len(found) == 0 {
-		t.Fatalf("%s of %+v: no algorithm", what, c.s)
+		tolerated(t, fmt.Errorf("no algorithm: %w", ErrNotSupported), what+" of "+fmt.Sprintf("%+v", c.s))
+		return
 	}
 	for i, a := range found {
 		if i > 0 && a.Milliseconds < found[i-1].Milliseconds {
@@ -118,8 +134,8 @@ func (c convCase) checkPass(t *testing.T, d *gputest.Device, what string, want [
 			t.Errorf("%s: %+v needs more than the workspace", what, a)
 		}
 		out := d.Put(nans(len(want)), c.bf16)
-		if err := run(a, out, 0); err != nil {
-			t.Fatal(err)
+		if tolerated(t, run(a, out, 0), fmt.Sprintf("%s %+v %+v", what, c.s, a)) {
+			continue
 		}
 		compare(t, fmt.Sprintf("%s %+v %+v", what, c.s, a), d.Get(out, len(want), c.bf16), want, c.bf16)
 		old := eighths(rng, len(want))
@@ -128,8 +144,8 @@ func (c convCase) checkPass(t *testing.T, d *gputest.Device, what string, want [
 			sum[i] = want[i] + old[i]
 		}
 		out = d.Put(old, c.bf16)
-		if err := run(a, out, 1); err != nil {
-			t.Fatal(err)
+		if tolerated(t, run(a, out, 1), fmt.Sprintf("%s %+v %+v onto old", what, c.s, a)) {
+			continue
 		}
 		compare(t, fmt.Sprintf("%s %+v %+v onto old", what, c.s, a), d.Get(out, len(want), c.bf16), sum, c.bf16)
 	}
@@ -189,8 +205,8 @@ func TestForwardBias(t *testing.T) {
 		}
 		c.s.taps(func(x, w, y int) { want[y] += c.xv[x] * c.wv[w] })
 		found, err := c.conv.FindForward(c.x, c.w, d.Alloc(4*len(want)), c.workspace, convWorkspace)
-		if err != nil {
-			t.Fatal(err)
+		if tolerated(t, err, fmt.Sprintf("%+v", c.s)) {
+			return
 		}
 		ran := map[bool]int{}
 		for _, relu := range []bool{false, true} {
@@ -202,18 +218,15 @@ func TestForwardBias(t *testing.T) {
 			for _, a := range found {
 				y := d.Put(nans(len(want)), c.bf16)
 				err := c.conv.ForwardBias(a, c.x, c.w, c.bias, y, c.workspace, convWorkspace, relu)
-				if errors.Is(err, ErrNotSupported) {
+				if errors.Is(err, ErrNotSupported) || tolerated(t, err, fmt.Sprintf("relu %v %+v %+v", relu, c.s, a)) {
 					continue
-				}
-				if err != nil {
-					t.Fatal(err)
 				}
 				ran[relu]++
 				compare(t, fmt.Sprintf("relu %v %+v %+v", relu, c.s, a), d.Get(y, len(want), c.bf16), want, c.bf16)
 			}
 		}
 		if ran[true] == 0 || ran[false] == 0 {
-			t.Errorf("of %+v, %d algorithms ran with relu and %d without", found, ran[true], ran[false])
+			tolerated(t, fmt.Errorf("%d algorithms ran with relu and %d without: %w", ran[true], ran[false], ErrNotSupported), fmt.Sprintf("%+v", c.s))
 		}
 	})
 }
@@ -256,8 +269,9 @@ func TestConvAllocates(t *testing.T) {
 				err = e
 			}
 		})
-		if n != 0 || err != nil {
-			t.Errorf("%v allocations, %v", n, err)
+		if n != 0 && err == nil {
+			t.Errorf("%v allocations", n)
 		}
+		tolerated(t, err, fmt.Sprintf("%+v", c.s))
 	})
 }

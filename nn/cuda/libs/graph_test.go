@@ -19,6 +19,7 @@ var planForms = []Operation{
 	{Pass: PassForward, Bias: true},
 	{Pass: PassForward, ReLU: true},
 	{Pass: PassForward, Bias: true, ReLU: true},
+	{Pass: PassForward, Bias: true, ReLU: true, LosesNaN: true},
 	{Pass: PassBackwardData},
 	{Pass: PassBackwardData, Accumulate: true},
 	{Pass: PassBackwardWeights},
@@ -72,8 +73,8 @@ func (p planCase) check(t *testing.T, d *gputest.Device, plan *Plan, rng *rand.R
 			}
 		}
 		out := d.Put(old, p.bf16)
-		if err := plan.Run(p.in1, p.in2, p.bias, out, p.workspace); err != nil {
-			t.Fatal(err)
+		if tolerated(t, plan.Run(p.in1, p.in2, p.bias, out, p.workspace), fmt.Sprintf("%+v, engine %d of %+v", p.op, plan.Engine, p.s)) {
+			return
 		}
 		compare(t, fmt.Sprintf("%+v, engine %d of %+v", p.op, plan.Engine, p.s), d.Get(out, len(want), p.bf16), want, p.bf16)
 	}
@@ -99,7 +100,7 @@ func TestPlans(t *testing.T) {
 				most = 2 // cuDNN compiles a kernel for each, which takes it a second
 			}
 			list, err := c.conv.Plans(op, false, convWorkspace, most)
-			if errors.Is(err, ErrNotSupported) {
+			if errors.Is(err, ErrNotSupported) { // anything else would be a graph that this package describes wrongly
 				t.Logf("%+v: %v", op, err)
 				continue
 			}

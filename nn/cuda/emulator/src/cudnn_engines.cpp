@@ -19,7 +19,7 @@ constexpr Engine kPlain{14, 0, 0.012f, 6, 0, true};
 constexpr Engine kPlainInLess{14, 0, 0.014f, 2, 0, true};
 constexpr Engine kFallback{0, 0, 0.050f, 0, 0, false};
 
-const std::set<std::string> kFaults{"wrong", "overwrites", "unbiased", "unrectified", "slow", "fails"};
+const std::set<std::string> kFaults{"wrong", "overwrites", "unbiased", "unrectified", "lossy", "slow", "fails"};
 
 constexpr int64_t kModeFallback = 2, kModeA = 3;
 
@@ -33,6 +33,7 @@ const std::vector<const Engine*>* proposals(int64_t mode) {
 
 bool runs(const Engine& e, const Computation& c) {
   if (e.index == kRefused.index || (c.fused() && !e.fuses)) return false;
+  if (c.epilogue.relu && c.epilogue.keeps_nan && fault(e) == "lossy") return false;
   return (e.notes & kTensorCores) == 0 || (c.problem.x.c % 4 == 0 && c.problem.y.c % 4 == 0);
 }
 
