@@ -88,6 +88,17 @@ build/cuda/libcuda.a: $(wildcard nn/cuda/stub/*.[ch] nn/cuda/include/*.h)
 build-purego: ## build bin/ringloom without any C library (slow reference device)
 	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
 
+# The images of deploy/Dockerfile; DOCKER may be podman.
+DOCKER ?= docker
+IMAGE  ?= ringloom
+
+.PHONY: image image-cpu
+image: ## build the container image with NVIDIA's libraries, $(IMAGE):gpu
+	$(DOCKER) build -f deploy/Dockerfile --target gpu --build-arg VERSION=$(VERSION) -t $(IMAGE):gpu .
+
+image-cpu: ## build the container image for machines without a GPU, $(IMAGE):cpu
+	$(DOCKER) build -f deploy/Dockerfile --target cpu --build-arg VERSION=$(VERSION) -t $(IMAGE):cpu .
+
 .PHONY: train
 train: build ## train LeNet on Fashion-MNIST with NPROC (2) processes; ARGS goes to train
 	bin/ringloom launch -n $(NPROC) -- $(ARGS)
