@@ -76,9 +76,9 @@ func TestRanksShareAGPU(t *testing.T) {
 	}
 }
 
-// TestChoicesOutliveTheProcess: of two runs the first tries how to compute, also what comes up within it, such as another batch of
+// TestGPUChoicesOutliveTheProcess: of two runs the first tries how to compute, also what comes up within it, such as another batch of
 // an evaluation.
-func TestChoicesOutliveTheProcess(t *testing.T) {
+func TestGPUChoicesOutliveTheProcess(t *testing.T) {
 	needGPU(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	var hashes [2]string
