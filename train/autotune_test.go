@@ -6,19 +6,14 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/allreduce/allreducetest"
-	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/nn/purego"
 )
 
 func TestRanksAgreeOnBuckets(t *testing.T) {
 	defer func(was []int) { bucketSizes = was }(bucketSizes)
-	bucketSizes = []int{1 << 10, 4 << 10, 5 << 10, 1 << 20, 2 << 20} // some of which are the same for so small a model
+	bucketSizes = []int{64, 512, 600, 1 << 20, 2 << 20} // some of which are the same for so small a model
 	const world = 3
-	spec, err := models.Lookup("lenet")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, change := range map[string]func(*Config){
 		"plain":        func(*Config) {},
 		"accelerators": func(*Config) {},
@@ -27,7 +22,7 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := DefaultConfig()
-			cfg.GlobalBatch, cfg.BucketBytes = 9, 8<<10
+			cfg.Model, cfg.GlobalBatch, cfg.BucketBytes = smallName, 9, 1<<10
 			change(&cfg)
 			ring := allreduce.DefaultConfig()
 			ring.Job, ring.Size = "test", world
@@ -40,9 +35,9 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 					device = mixed(g.Rank())
 				}
 				defer device.Close()
-				chosen[g.Rank()], trials[g.Rank()], err = TuneBuckets(t.Context(), Options{
+				chosen[g.Rank()], trials[g.Rank()], err = tuneBuckets(t.Context(), Options{
 					Config: cfg, Device: device, Ring: g, Rank: g.Rank(), World: world, Train: stripes(90, 1), Test: stripes(9, 2),
-				})
+				}, smallSpec)
 				return err
 			})
 			for r, err := range errs {
@@ -53,7 +48,7 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 					t.Errorf("rank %d chose %d after %v, rank 0 %d after %v", r, chosen[r], trials[r], chosen[0], trials[0])
 				}
 			}
-			info, err := nn.Inspect(spec.InputSide, spec.Build)
+			info, err := nn.Inspect(smallSpec.InputSide, smallSpec.Build)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,10 +46,7 @@ func recorded(t *testing.T, cfg Config, spec models.Spec, world int) []timeline.
 func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 	cfg := testConfig()
 	cfg.MaxSteps, cfg.CheckEvery, cfg.CheckpointEvery = 8, 3, 4 // six steps make an epoch
-	spec, err := models.Lookup(cfg.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec := specOf(t, cfg.Model)
 	info, err := nn.Inspect(spec.InputSide, spec.Build)
 	if err != nil {
 		t.Fatal(err)

@@ -6,18 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"ringloom/allreduce/allreducetest"
 	"ringloom/allreduce/codec"
-	"ringloom/models"
 )
-
-func mustLookup(t *testing.T, model string) models.Spec {
-	t.Helper()
-	spec, err := models.Lookup(model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return spec
-}
 
 func denseConfig() Config {
 	cfg := testConfig()
@@ -52,15 +43,17 @@ func ways() map[string]way {
 	return all
 }
 
-// A network learns the stripes, whichever way the gradients of two ranks travel.
+// A network learns the stripes, whichever way the gradients of two ranks travel. With -short it has not learnt them by the end,
+// and how far the lossy ways are from the others is not judged.
 func TestEveryWayConverges(t *testing.T) {
 	cfg := denseConfig()
+	cfg.Epochs = allreducetest.Amount(3, 15, 15) // 6 steps each
 	exact, errs := trainRing(t, cfg, 2, nil)
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 	want := exact[0].epochs
-	if first, last := want[0].Loss, want[len(want)-1].Loss; first < 2 || last > 0.02 {
+	if first, last := want[0].Loss, want[len(want)-1].Loss; first < 2 || !testing.Short() && last > 0.02 {
 		t.Fatalf("float32 comes from a loss of %v to %v: the margins of the others mean nothing", first, last)
 	}
 	for name, way := range ways() {
@@ -78,7 +71,7 @@ func TestEveryWayConverges(t *testing.T) {
 			last := len(want) - 1
 			end := math.Abs(out[0].epochs[last].Loss - want[last].Loss)
 			t.Logf("an epoch's mean loss differs from float32's by %.6f at most, the last by %.6f", worst, end)
-			if worst > way.curve || end > way.end {
+			if exact := way.curve == 0; (exact || !testing.Short()) && (worst > way.curve || end > way.end) {
 				t.Errorf("that is beyond %v or %v", way.curve, way.end)
 			}
 			if !slices.Equal(out[0].values, out[1].values) {
@@ -171,7 +164,7 @@ func TestResidualsAreResumed(t *testing.T) {
 			if _, errs := trainRing(t, half, 3, keep(&states)); errors.Join(errs...) != nil {
 				t.Fatal(errors.Join(errs...))
 			}
-			for _, k := range states {
+			for _, k := range resumed(states) {
 				out, errs := trainRing(t, cfg, 3, k.from(t))
 				if err := errors.Join(errs...); err != nil {
 					t.Fatal(err)

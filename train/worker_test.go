@@ -34,6 +34,17 @@ func stripes(n int, seed uint64) *data.Dataset {
 	return data.NewDataset(images, labels, data.Side)
 }
 
+// smallName is a Config.Model that stands for a LeNet in small: what all this is about is not how much a step computes.
+const smallName = "small"
+
+var smallSpec = models.Spec{Name: smallName, InputSide: data.Side, Build: func(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
+	x = b.AvgPool(b.Sigmoid(b.Conv2D(x, 3, 5, nn.Stride(2), nn.Pad(2))), 2)
+	x = b.AvgPool(b.Sigmoid(b.Conv2D(x, 4, 3)), 2)
+	x = b.Sigmoid(b.Linear(x, 24))
+	x = b.Sigmoid(b.Linear(x, 16))
+	return b.Linear(x, data.Classes)
+}}
+
 // normName is a Config.Model that stands for a small network with batch norm before and behind a stride, and dropout.
 const normName = "norm"
 
@@ -51,7 +62,19 @@ var denseSpec = models.Spec{Name: denseName, InputSide: data.Side, Build: func(b
 }}
 
 // testSpecs are the models that are not in the table.
-var testSpecs = map[string]models.Spec{normName: normSpec, denseName: denseSpec}
+var testSpecs = map[string]models.Spec{smallName: smallSpec, normName: normSpec, denseName: denseSpec}
+
+func specOf(t *testing.T, model string) models.Spec {
+	t.Helper()
+	if spec, ok := testSpecs[model]; ok {
+		return spec
+	}
+	spec, err := models.Lookup(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
 
 // outcome is what one rank ends with.
 type outcome struct {
@@ -65,14 +88,7 @@ type outcome struct {
 // trainRing trains world ranks over an in-memory ring. change may alter one rank's worker before it runs.
 func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
-	spec, ok := testSpecs[cfg.Model]
-	if !ok {
-		var err error
-		if spec, err = models.Lookup(cfg.Model); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return trainModel(t, cfg, spec, world, change)
+	return trainModel(t, cfg, specOf(t, cfg.Model), world, change)
 }
 
 func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
@@ -141,7 +157,7 @@ func trainFleet(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spe
 
 func testConfig() Config {
 	cfg := DefaultConfig()
-	cfg.Epochs, cfg.GlobalBatch, cfg.CheckEvery, cfg.BucketBytes = 2, 16, 3, 20_000
+	cfg.Model, cfg.Epochs, cfg.GlobalBatch, cfg.CheckEvery, cfg.BucketBytes = smallName, 2, 16, 3, 1000
 	return cfg
 }
 
@@ -236,9 +252,9 @@ func loneWorker(t *testing.T, cfg Config, onStep func(Step)) *Worker {
 	}
 	device := purego.New()
 	t.Cleanup(func() { g.Close(); device.Close() })
-	w, err := NewWorker(Options{
+	w, err := newWorker(Options{
 		Config: cfg, Device: device, Ring: g, World: 1, Train: stripes(90, 1), Test: stripes(33, 2), OnStep: onStep,
-	})
+	}, specOf(t, cfg.Model))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,11 +276,14 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	rich.Accumulate, rich.ClipNorm, rich.Schedule, rich.WarmupEpochs = 3, 0.1, "cosine", 1
 	shards, factors := rich, plain
 	shards.ShardOptimizer, shards.Wire = true, "int8"
-	factors.PowerSGD, factors.Wire, factors.ErrorFeedback = 4, "bf16", "on"
+	factors.Model, factors.PowerSGD, factors.Wire, factors.ErrorFeedback = denseName, 4, "bf16", "on"
 	for _, cfg := range []Config{plain, rich, shards, factors} {
 		w := loneWorker(t, cfg, nil)
 		batch := &data.Batch{Pixels: make([]byte, 16*data.Side*data.Side), Labels: make([]float32, 16), N: 16}
 		e := &RankEpoch{}
+		for i := range batch.Pixels { // of a matrix of zeros PowerSGD's factors would begin anew in each step
+			batch.Pixels[i] = byte(i * i % 251)
+		}
 		watch := startWatch()
 		ctx := t.Context()
 		step := func() {
