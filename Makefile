@@ -123,6 +123,7 @@ FUZZTIME ?= 1m
 test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
 	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/...
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
+	$(GO) test -race -timeout 60m $(RACE)
 	for seed in 0 1 2 3; do \
 		RINGLOOM_EMULATOR_SEED=$$seed $(CUDA_ENV) $(GO) test -tags gpu -count=1 -timeout 60m ./nn/cuda/...; \
 	done
