@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -57,8 +58,13 @@ func inputNode(g *gorgonia.ExprGraph, name string, shape ...int) *gorgonia.Node 
 	return gorgonia.NewTensor(g, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
 }
 
+// gradLock is held while Gorgonia differentiates: Grad adds a node of its own package, which it hashes at the first use, to every graph.
+var gradLock sync.Mutex
+
 // differentiate adds the backward nodes to the graph.
 func (n *network) differentiate() (err error) {
+	gradLock.Lock()
+	defer gradLock.Unlock()
 	if n.grads, err = gorgonia.Grad(n.loss, n.nodes...); err != nil {
 		return fmt.Errorf("differentiating the model: %w", err)
 	}
