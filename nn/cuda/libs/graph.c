@@ -227,7 +227,7 @@ static rl_result read_engine(descriptor config, descriptor *engine, rl_config *o
            engine);
     RL_TRY(rl_backend, cudnnBackendGetAttribute, *engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &got,
            &out->engine);
-    RL_TRY(rl_backend, cudnnBackendGetAttribute, *engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, 32,
+    RL_TRY(rl_backend, cudnnBackendGetAttribute, *engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, NOTES,
            &got, notes);
     for (int i = 0; i < got && i < NOTES; i++)
         if (notes[i] >= 0 && notes[i] < 32)
