@@ -152,13 +152,9 @@ func (m *kernelMemory) choices() map[string]string {
 
 // add keeps choices beside those that are there, and those for other machines that share the folder.
 func (m *kernelMemory) add(choices map[string]string) error {
-	all := maps.Clone(choices)
-	known := m.choices()
-	for task, way := range known {
-		if _, ok := all[task]; !ok {
-			all[task] = way
-		}
-	}
+	known, all := m.choices(), map[string]string{}
+	maps.Copy(all, known)
+	maps.Copy(all, choices)
 	if m.path == "" || maps.Equal(all, known) {
 		return nil
 	}

@@ -117,18 +117,13 @@ func (t *trial) ways() (all []way, err error) {
 		}
 		all = append(all, w)
 	}
-	if t.device.opts.AnyOrder {
-		for i := range found {
-			found[i].Deterministic = true // as good as any other
-		}
-	}
-	steady := slices.ContainsFunc(found, isSteady)
-	plans, err := t.plans(conv, !t.device.opts.AnyOrder && (steady || len(found) == 0))
-	if err == nil && len(plans) == 0 && len(found) == 0 {
+	ordered := !t.device.opts.AnyOrder
+	plans, err := t.plans(conv, ordered && (len(found) == 0 || slices.ContainsFunc(found, isSteady)))
+	if err == nil && ordered && len(plans) == 0 && len(found) == 0 {
 		plans, err = t.plans(conv, false)
 	}
-	if steady = steady || slices.ContainsFunc(plans, planIsSteady); steady {
-		found = slices.DeleteFunc(slices.Clone(found), func(a libs.Algorithm) bool { return !isSteady(a) })
+	if ordered && (slices.ContainsFunc(found, isSteady) || slices.ContainsFunc(plans, planIsSteady)) {
+		found = slices.DeleteFunc(found, func(a libs.Algorithm) bool { return !isSteady(a) })
 	}
 	all = append(all, t.algorithms(conv, found)...)
 	for _, p := range plans {
@@ -176,17 +171,18 @@ func (t *trial) plans(conv *libs.Conv, steady bool) (all []plan, err error) {
 
 // operations are what the graph interface may be asked to do of a task.
 func (t convTask) operations() []libs.Operation {
-	whole := libs.Operation{Pass: t.pass, Accumulate: t.accumulate}
-	all := []libs.Operation{whole}
-	if t.together() {
-		whole.Bias, whole.ReLU = t.after.bias, t.after.relu
-		all = []libs.Operation{whole, all[0]}
-		if whole.ReLU {
-			whole.LosesNaN = true
-			all = []libs.Operation{all[0], whole, all[1]}
-		}
+	alone := libs.Operation{Pass: t.pass, Accumulate: t.accumulate}
+	if !t.together() {
+		return []libs.Operation{alone}
 	}
-	return all
+	whole := alone
+	whole.Bias, whole.ReLU = t.after.bias, t.after.relu
+	all := []libs.Operation{whole}
+	if whole.ReLU {
+		whole.LosesNaN = true
+		all = append(all, whole)
+	}
+	return append(all, alone)
 }
 
 // refused says that a library declined to do something.

@@ -100,6 +100,20 @@ func TestFastestWayIsTaken(t *testing.T) {
 	}
 }
 
+// TestAnyOrderTakesWhatIsFastest: engine 11, whose sums are in no fixed order.
+func TestAnyOrderTakesWhatIsFastest(t *testing.T) {
+	emulated(t)
+	for anyOrder, want := range map[bool]string{false: "engine 6", true: "engine 11"} {
+		locked(t, Options{Precision: TF32, AnyOrder: anyOrder}, func(d *Device) {
+			for _, task := range []convTask{forwardTask, dataTask, accumulateTask, weightsTask} {
+				if got := chosen(t, d, task); got != want {
+					t.Errorf("any order %v, %v: %s", anyOrder, task, got)
+				}
+			}
+		})
+	}
+}
+
 // TestWrongEpilogueIsPassedOver: the engine then computes the convolution alone, which is still faster than another that does all.
 func TestWrongEpilogueIsPassedOver(t *testing.T) {
 	emulated(t)

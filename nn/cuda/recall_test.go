@@ -10,7 +10,7 @@ import (
 	"ringloom/nn"
 )
 
-// specsOf are the convolutions of the tasks in choose_test.go.
+// tunedSpecs are the convolutions of the tasks in choose_test.go.
 var tunedSpecs = []nn.Spec{
 	nn.ConvForward{Conv: exampleConv, ReLU: true}, nn.ConvBackwardData{Conv: exampleConv}, nn.ConvBackwardWeights{Conv: exampleConv},
 	nn.ReLUForward{Len: 4},
@@ -101,7 +101,7 @@ func TestChoicesThatCannotBeFollowed(t *testing.T) {
 // TestMachineTellsKindsApart, by what choices depend on, and not GPUs of a kind.
 func TestMachineTellsKindsApart(t *testing.T) {
 	seen := map[string]Options{}
-	for _, o := range []Options{{Precision: TF32}, {Precision: Float32}, {Precision: BF16}, {Precision: TF32, LegacyConvolutions: true}} {
+	for _, o := range []Options{{Precision: TF32}, {Precision: Float32}, {Precision: BF16}, {Precision: TF32, LegacyConvolutions: true}, {Precision: TF32, AnyOrder: true}} {
 		locked(t, o, func(d *Device) {
 			machine := d.Machine()
 			if other, ok := seen[machine]; ok {
