@@ -4,7 +4,7 @@ package cuda
 
 import "ringloom/nn/cuda/driver"
 
-// measuredRuns is how often something is timed. The emulator's clock always says the same.
+// measuredRuns is how often something is timed; once is enough for the clock of the emulator, which always says the same.
 var measuredRuns = 5
 
 // Work that is shorter than that is measured several times in a row: what it takes the host to queue it is no part of it where a

@@ -10,46 +10,27 @@ namespace {
 
 size_t size(int n) { return static_cast<size_t>(n); }
 
-// taps calls visit(column, ih, iw) for each tap of output pixel (oh, ow), with ih = -1 where the tap is in the padding.
+// runs calls visit(column, pixel, count) for each run of neighbouring floats among the taps of output pixel (oh, ow): pixel is where it
+// begins in an image [h][w][c], and negative for taps in the padding.
 template <typename Visit>
-void taps(const Tensor& x, const Tensor& w, const Geometry& g, int oh, int ow, Visit visit) {
+void runs(const Tensor& x, const Tensor& w, const Geometry& g, int oh, int ow, Visit visit) {
+  const int together = g.dilation_w == 1 ? w.w : 1;
+  size_t column = 0;
   for (int r = 0; r < w.h; r++) {
     const int ih = oh * g.stride_h - g.pad_h + r * g.dilation_h;
-    for (int s = 0; s < w.w; s++) {
+    const bool outside = ih < 0 || ih >= x.h;
+    for (int s = 0; s < w.w; s += together) {
       const int iw = ow * g.stride_w - g.pad_w + s * g.dilation_w;
-      const bool inside = ih >= 0 && ih < x.h && iw >= 0 && iw < x.w;
-      visit((size(r) * size(w.w) + size(s)) * size(w.c), inside ? ih : -1, iw);
-    }
-  }
-}
-
-// columns writes image n of x as rows of output pixels: [oh*ow][r*s*c].
-void columns(float* to, const Tensor& x, int n, const Tensor& w, const Tensor& y, const Geometry& g) {
-  const size_t width = size(w.h) * size(w.w) * size(w.c);
-  for (int oh = 0; oh < y.h; oh++) {
-    for (int ow = 0; ow < y.w; ow++, to += width) {
-      taps(x, w, g, oh, ow, [&](size_t column, int ih, int iw) {
-        if (ih < 0) {
-          std::fill_n(to + column, x.c, 0.0f);
-          return;
-        }
-        const size_t from = x.at(n, ih, iw, 0);
-        for (int c = 0; c < x.c; c++) to[column + size(c)] = load(x.data, x.type, from + size(c) * x.c_stride);
-      });
-    }
-  }
-}
-
-// add_columns is the transpose of columns: it adds each tap's gradient to image, which is [h][w][c].
-void add_columns(float* image, const float* from, const Tensor& x, const Tensor& w, const Tensor& y, const Geometry& g) {
-  const size_t width = size(w.h) * size(w.w) * size(w.c);
-  for (int oh = 0; oh < y.h; oh++) {
-    for (int ow = 0; ow < y.w; ow++, from += width) {
-      taps(x, w, g, oh, ow, [&](size_t column, int ih, int iw) {
-        if (ih < 0) return;
-        float* to = image + (size(ih) * size(x.w) + size(iw)) * size(x.c);
-        for (int c = 0; c < x.c; c++) to[c] += from[column + size(c)];
-      });
+      const int first = outside ? together : std::clamp(-iw, 0, together);
+      const int last = outside ? together : std::clamp(x.w - iw, first, together);
+      const auto emit = [&](int64_t pixel, int taps) {
+        if (taps == 0) return;
+        visit(column, pixel * x.c, size(taps) * size(x.c));
+        column += size(taps) * size(x.c);
+      };
+      emit(-1, first);
+      emit(int64_t{ih} * x.w + iw + first, last - first);
+      emit(-1, together - last);
     }
   }
 }
@@ -64,6 +45,36 @@ std::vector<float> gathered(const Tensor& t, int n) {
     }
   }
   return out;
+}
+
+// columns writes image n of x as rows of output pixels: [oh*ow][r*s*c].
+void columns(float* to, const Tensor& x, int n, const Tensor& w, const Tensor& y, const Geometry& g) {
+  const auto image = gathered(x, n);
+  const size_t width = size(w.h) * size(w.w) * size(w.c);
+  for (int oh = 0; oh < y.h; oh++) {
+    for (int ow = 0; ow < y.w; ow++, to += width) {
+      runs(x, w, g, oh, ow, [&](size_t column, int64_t from, size_t count) {
+        if (from < 0) {
+          std::fill_n(to + column, count, 0.0f);
+        } else {
+          std::copy_n(image.data() + from, count, to + column);
+        }
+      });
+    }
+  }
+}
+
+// add_columns is the transpose of columns: it adds each tap's gradient to image, which is [h][w][c].
+void add_columns(float* image, const float* from, const Tensor& x, const Tensor& w, const Tensor& y, const Geometry& g) {
+  const size_t width = size(w.h) * size(w.w) * size(w.c);
+  for (int oh = 0; oh < y.h; oh++) {
+    for (int ow = 0; ow < y.w; ow++, from += width) {
+      runs(x, w, g, oh, ow, [&](size_t column, int64_t to, size_t count) {
+        if (to < 0) return;
+        for (size_t i = 0; i < count; i++) image[static_cast<size_t>(to) + i] += from[column + i];
+      });
+    }
+  }
 }
 
 // disordered changes a sum by about a unit in the last place.

@@ -10,14 +10,14 @@ namespace {
 
 // The fastest ones are those that a careful program must pass over: rounded inputs, a workspace that is too large, sums in no
 // fixed order. The next ones are faster than any algorithm of the legacy API. What follows a convolution takes them no time.
-constexpr Engine kRounds{17, kTensorCores | kDownConverts, 0.001f, 0, 0, true};
-constexpr Engine kHuge{23, 0, 0.002f, 0, size_t{1} << 34, true};
-constexpr Engine kUnordered{11, kNondeterministic, 0.003f, 0, 0, true};
-constexpr Engine kRefused{1, 0, 0.001f, 0, 0, false};
-constexpr Engine kTensorCore{6, kTensorCores, 0.006f, 3, 0, true};
-constexpr Engine kPlain{14, 0, 0.012f, 6, 0, true};
-constexpr Engine kPlainInLess{14, 0, 0.014f, 2, 0, true};
-constexpr Engine kFallback{0, 0, 0.050f, 0, 0, false};
+constexpr Engine kRounds{17, kTensorCores | kDownConverts, 0.1f, 0, 0, true};
+constexpr Engine kHuge{23, 0, 0.2f, 0, size_t{1} << 34, true};
+constexpr Engine kUnordered{11, kNondeterministic, 0.3f, 0, 0, true};
+constexpr Engine kRefused{1, 0, 0.1f, 0, 0, false};
+constexpr Engine kTensorCore{6, kTensorCores, 0.6f, 3, 0, true};
+constexpr Engine kPlain{14, 0, 1.2f, 6, 0, true};
+constexpr Engine kPlainInLess{14, 0, 1.4f, 2, 0, true};
+constexpr Engine kFallback{0, 0, 5.0f, 0, 0, false};
 
 const std::set<std::string> kFaults{"wrong", "overwrites", "unbiased", "unrectified", "lossy", "slow", "fails"};
 

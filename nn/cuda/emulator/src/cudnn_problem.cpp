@@ -6,22 +6,23 @@
 namespace emulator {
 namespace {
 
+// The times are so long that nobody runs a convolution many times to measure it: that would take long here.
 // The fastest algorithm isn't deterministic, so that a program has to choose; the next one needs a workspace; the last does not.
 constexpr Algorithm kForwardTable[] = {
-    {2, false, 0.010f, 8},  // GEMM
-    {1, true, 0.020f, 2},   // IMPLICIT_PRECOMP_GEMM
-    {6, true, 0.030f, 3},   // WINOGRAD
-    {0, true, 0.040f, 0},   // IMPLICIT_GEMM
+    {2, false, 1.0f, 8},  // GEMM
+    {1, true, 2.0f, 2},   // IMPLICIT_PRECOMP_GEMM
+    {6, true, 3.0f, 3},   // WINOGRAD
+    {0, true, 4.0f, 0},   // IMPLICIT_GEMM
 };
 constexpr Algorithm kBackwardDataTable[] = {
-    {0, false, 0.010f, 0},  // ALGO_0
-    {1, true, 0.020f, 4},   // ALGO_1
-    {4, true, 0.030f, 3},   // WINOGRAD
+    {0, false, 1.0f, 0},  // ALGO_0
+    {1, true, 2.0f, 4},   // ALGO_1
+    {4, true, 3.0f, 3},   // WINOGRAD
 };
 constexpr Algorithm kBackwardFilterTable[] = {
-    {0, false, 0.010f, 0},  // ALGO_0
-    {3, false, 0.015f, 2},  // ALGO_3
-    {1, true, 0.020f, 5},   // ALGO_1
+    {0, false, 1.0f, 0},  // ALGO_0
+    {3, false, 1.5f, 2},  // ALGO_3
+    {1, true, 2.0f, 5},   // ALGO_1
 };
 
 int winograd(Pass pass) { return pass == Pass::kForward ? 6 : pass == Pass::kBackwardData ? 4 : -1; }
