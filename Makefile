@@ -103,19 +103,20 @@ image-cpu: ## build the container image for machines without a GPU, $(IMAGE):cpu
 train: build ## train LeNet on Fashion-MNIST with NPROC (2) processes; ARGS goes to train
 	bin/ringloom launch -n $(NPROC) -- $(ARGS)
 
-# A package that is the same in several of these runs is in one of them: nn/acceltest, a stand-in for tests, in the last, where -short
-# makes it quick (test-long runs all of it), and what nn/cuda has without its tag in the first.
+# What is the same in several of these runs is in one of them, and go vet goes before: without cgo only devices and the command differ;
+# nn/purego and nn/acceltest are only tested there, where -short makes them quick (test-long runs all of them).
 .PHONY: test
 test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU device on an emulator, race detector, and all without cgo
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
 	$(GO) vet -tags onednn ./...
-	$(GO) test -tags onednn $$($(GO) list ./... | grep -v /nn/acceltest$$)
+	$(GO) test -vet=off -tags onednn $$($(GO) list ./... | grep -vE '/nn/(acceltest|purego|cuda/kernels|cuda/emulator)$$')
 	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./nn/cuda/... ./cmd/...
-	$(CUDA_ENV) $(GO) test -tags gpu -short ./nn/cuda/...
-	$(CUDA_ENV) $(GO) test -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom
-	$(GO) test -race -short $(RACE)
-	CGO_ENABLED=0 $(GO) test -short $$($(GO) list ./... | grep -v /nn/cuda/)
+	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -short ./nn/cuda/...
+	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom
+	$(GO) test -vet=off -race -short $(RACE)
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=0 $(GO) test -vet=off -short $$($(GO) list ./cmd/... ./nn/... | grep -v /nn/cuda/)
 
 FUZZTIME ?= 1m
 

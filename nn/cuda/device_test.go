@@ -19,7 +19,7 @@ var onGPU = os.Getenv(emulator.RealGPU) != ""
 
 func TestMain(m *testing.M) {
 	if !onGPU {
-		workspaceLimit = 8 << 20 // the emulator fills it all
+		workspaceLimit = 2 << 20 // the emulator fills it all
 		measuredRuns = 1
 		os.Setenv("RINGLOOM_EMULATOR_DEVICES", "2")
 	}
