@@ -36,6 +36,7 @@ func readContent(r io.Reader, compressed bool, size int64) ([]byte, error) {
 		r = unpacked
 	}
 	content := make([]byte, size+1)
+	inHugePages(content)
 	have := 0
 	for have < len(content) {
 		n, err := r.Read(content[have:])
