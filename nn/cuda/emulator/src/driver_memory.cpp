@@ -89,6 +89,7 @@ int allocate_host(void** block, size_t bytes) {
   if (block == nullptr || bytes == 0) return kInvalidValue;
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return kOutOfMemory;
+  madvise(p, bytes, MADV_HUGEPAGE);
   std::memset(p, kUnwritten, bytes);  // page-locked memory isn't zeroed either
   entry.context->host_blocks.emplace_back(p, bytes);
   *block = p;
