@@ -97,7 +97,7 @@ func (d *Device) try(task convTask) (best way, err error) {
 }
 
 // ways are those that cuDNN says it has for the task: algorithms, the best first, then what may be faster. They give the same bits
-// each time, if any does. Where there is no algorithm for bfloat16, float32's is one of them.
+// each time, unless any order will do. Our own is for what cuDNN may be slow at, and for what it has no way for.
 func (t *trial) ways() (all []way, err error) {
 	conv, err := t.device.descriptors(t.task)
 	if err != nil {
@@ -107,33 +107,22 @@ func (t *trial) ways() (all []way, err error) {
 	if err != nil && !refused(err) {
 		return nil, err
 	}
-	if len(found) == 0 && t.task.half {
-		w, err := t.device.widen(t.task)
-		if err == nil {
-			err = t.enlarge(w.workspaceBytes())
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, w)
-	}
 	ordered := !t.device.opts.AnyOrder
-	plans, err := t.plans(conv, ordered && (len(found) == 0 || slices.ContainsFunc(found, isSteady)))
-	if err == nil && ordered && len(plans) == 0 && len(found) == 0 {
-		plans, err = t.plans(conv, false)
+	if ordered {
+		found = slices.DeleteFunc(found, func(a libs.Algorithm) bool { return !a.Deterministic })
 	}
-	if ordered && (slices.ContainsFunc(found, isSteady) || slices.ContainsFunc(plans, planIsSteady)) {
-		found = slices.DeleteFunc(found, func(a libs.Algorithm) bool { return !isSteady(a) })
-	}
-	all = append(all, t.algorithms(conv, found)...)
+	all = t.algorithms(conv, found)
+	plans, err := t.plans(conv, ordered)
 	for _, p := range plans {
 		all = append(all, p)
 	}
+	if err == nil && (len(all) == 0 || t.task.conv.Src.C < fewChannels) {
+		own := t.device.newPatches(t.task)
+		all = append(all, own)
+		err = t.enlarge(own.workspaceBytes())
+	}
 	return all, err
 }
-
-func isSteady(a libs.Algorithm) bool { return a.Deterministic }
-func planIsSteady(p plan) bool       { return p.Deterministic }
 
 // algorithms are the ways of cuDNN's older calls.
 func (t *trial) algorithms(conv *libs.Conv, found []libs.Algorithm) (all []way) {
@@ -217,17 +206,14 @@ func (t *trial) fastest(ways []way) (best way, err error) {
 		}
 	}
 	if best == nil {
-		return nil, t.hopeless(len(ways), wrong)
+		return nil, t.hopeless(wrong)
 	}
 	return best, nil
 }
 
 // hopeless says why there is no way.
-func (t *trial) hopeless(tried int, wrong []way) error {
-	switch {
-	case tried == 0:
-		return fmt.Errorf("cuDNN has no way to compute the convolution %v in %s of memory", t.task, size(t.workBytes))
-	case len(wrong) == 0:
+func (t *trial) hopeless(wrong []way) error {
+	if len(wrong) == 0 {
 		return fmt.Errorf("cuDNN refuses to run every way that it has to compute the convolution %v", t.task)
 	}
 	return fmt.Errorf("the convolution %v comes out wrong in every way that cuDNN has to compute it: %v", t.task, wrong)

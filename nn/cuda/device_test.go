@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 	if !onGPU {
 		workspaceLimit = 2 << 20 // the emulator fills it all
 		measuredRuns = 1
+		patchesBytes = 8 << 10 // several turns
 		os.Setenv("RINGLOOM_EMULATOR_DEVICES", "2")
 	}
 	os.Exit(m.Run())

@@ -73,7 +73,7 @@ const (
 	namePlan      = "engine"
 	nameFusedPlan = "engine+bias"
 	nameLossyPlan = "engine+bias-NaN" // its ReLU makes NaN 0
-	nameWidened   = "float32"
+	namePatches   = "patches"
 )
 
 func (a algorithm) name() string { return a.named(nameAlgorithm) }
@@ -83,7 +83,7 @@ func (a algorithm) named(kind string) string {
 	return fmt.Sprint(kind, " ", a.ID, " math ", a.Math, " workspace ", a.WorkspaceBytes)
 }
 
-func (w widened) name() string { return nameWidened }
+func (p patches) name() string { return fmt.Sprint(namePatches, " ", p.images) }
 
 func (p plan) name() string {
 	return fmt.Sprint(planKind(p.op), " ", p.Engine, " configuration ", p.Config)
@@ -127,13 +127,11 @@ func (d *Device) recall(task convTask) (way, error) {
 		if found, err = d.recallPlan(conv, task, kind, numbers[0], int(numbers[1])); found == nil || err != nil {
 			return nil, err
 		}
-	case nameWidened:
-		if !task.half {
+	case namePatches:
+		if numbers[0] < 1 || numbers[0] > int64(task.conv.Src.N) {
 			return nil, nil
 		}
-		if found, err = d.widen(task); err != nil {
-			return nil, err
-		}
+		found = patches{d, task, int(numbers[0])}
 	}
 	room, err := d.workspaceRoom(0)
 	if err == nil && found.workspaceBytes() <= room {
@@ -178,7 +176,7 @@ func parseName(name string) (kind string, numbers []int64, ok bool) {
 		numbers = append(numbers, n)
 	}
 	want, known := map[string]int{
-		nameAlgorithm: 3, nameFused: 3, namePlan: 2, nameFusedPlan: 2, nameLossyPlan: 2, nameWidened: 0,
+		nameAlgorithm: 3, nameFused: 3, namePlan: 2, nameFusedPlan: 2, nameLossyPlan: 2, namePatches: 1,
 	}[words[0]]
 	return words[0], numbers, known && want == len(numbers)
 }

@@ -10,9 +10,10 @@ import (
 	"ringloom/nn"
 )
 
-// tunedSpecs are the convolutions of the tasks in choose_test.go.
+// tunedSpecs are the convolutions of the tasks in choose_test.go, and one for which our own way is the fastest in the emulator.
 var tunedSpecs = []nn.Spec{
 	nn.ConvForward{Conv: exampleConv, ReLU: true}, nn.ConvBackwardData{Conv: exampleConv}, nn.ConvBackwardWeights{Conv: exampleConv},
+	nn.ConvBackwardWeights{Conv: greyConv},
 	nn.ReLUForward{Len: 4},
 }
 
@@ -45,7 +46,7 @@ func TestRememberedWaysAreTakenAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("RINGLOOM_EMULATOR_ENGINES", c.faults)
 			found, _ := tunedOn(t, c.o, nil)
-			if len(found) != 3 {
+			if len(found) != 4 {
 				t.Fatalf("%d choices: %v", len(found), found)
 			}
 			t.Setenv("RINGLOOM_EMULATOR_ENGINES", "")
@@ -86,7 +87,7 @@ func TestChoicesThatCannotBeFollowed(t *testing.T) {
 	want, _ := tunedOn(t, Options{Precision: TF32}, nil)
 	for _, name := range []string{
 		"", "by hand", "engine", "engine 6", "engine six configuration 1", "engine 6 configuration 0", "engine 6 configuration 900",
-		"engine -6 configuration 1", "algorithm 1", "float32", "algorithm 1 math 0 workspace 99999999999",
+		"engine -6 configuration 1", "algorithm 1", "patches", "patches 0", "patches 3", "algorithm 1 math 0 workspace 99999999999",
 	} {
 		before := map[string]string{}
 		for task := range want {

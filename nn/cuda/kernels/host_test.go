@@ -18,7 +18,7 @@ import (
 )
 
 // checks are the parts of the host program after the kernels' source, in order.
-var checks = []string{"check.h", "check_elementwise.cpp", "check_pool.cpp", "check_sums.cpp", "check_rest.cpp", "pixels.cpp", "main.cpp"}
+var checks = []string{"check.h", "check_elementwise.cpp", "check_pool.cpp", "check_sums.cpp", "check_rest.cpp", "check_patches.cpp", "pixels.cpp", "main.cpp"}
 
 // hostSource is the kernels as a C++ program that checks them on the host (testdata/prelude.h).
 func hostSource() (string, error) {

@@ -3,10 +3,6 @@
 
 constexpr int sample_threads = 128;
 
-struct convolution {
-    int n, h, w, c, oh, ow, oc, kh, kw, sh, sw, ph, pw;
-};
-
 // sample_place is the i-th of count places among len elements: all of them, or count/run runs that lie evenly from first to last.
 __device__ inline long long sample_place(int i, int count, int run, long long len) {
     if (len <= count) return i;
@@ -31,13 +27,6 @@ struct tap {
     __device__ inline long long w(const convolution& s) const { return (((long long)oc * s.kh + ky) * s.kw + kx) * s.c + c; }
     __device__ inline long long y(const convolution& s) const { return (((long long)n * s.oh + oy) * s.ow + ox) * s.oc + oc; }
 };
-
-// meets finds the row or column of y whose window has position i of x as its k-th, if there is one.
-__device__ inline bool meets(int* o, int i, int k, int stride, int pad, int outputs) {
-    const int from = i + pad - k;
-    *o = from / stride;
-    return from >= 0 && from % stride == 0 && *o < outputs;
-}
 
 template <typename T> __device__ inline double forward_terms(const convolution& s, long long place, const T* x, const T* w) {
     digits at{place};

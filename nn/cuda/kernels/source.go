@@ -12,8 +12,8 @@ var files embed.FS
 
 // order is that of the files in Source: what a file uses comes before it.
 var order = []string{
-	"common.cuh", "convert.cu", "elementwise.cu", "channels.cu", "pool.cu", "sums.cu", "batchnorm.cu", "batchnorm_sums.cu",
-	"loss.cu", "update.cu", "permute.cu", "pixels.cu", "samples.cu",
+	"common.cuh", "convolution.cuh", "convert.cu", "elementwise.cu", "channels.cu", "pool.cu", "sums.cu", "batchnorm.cu", "batchnorm_sums.cu",
+	"loss.cu", "update.cu", "permute.cu", "pixels.cu", "samples.cu", "patches.cu",
 }
 
 // Source is one translation unit with all kernels. A compiler's messages name the files of this package.
@@ -35,7 +35,7 @@ var typed = []string{
 	"relu", "relu_backward", "add", "sigmoid", "sigmoid_backward", "mask", "dropout", "copy_channels",
 	"avgpool", "avgpool_backward", "maxpool", "maxpool_backward",
 	"bn_moments", "bn_forward", "bn_inference", "bn_sums", "bn_backward",
-	"softmax_loss", "chw_from_hwc", "hwc_from_chw", "conv_samples",
+	"softmax_loss", "chw_from_hwc", "hwc_from_chw", "conv_samples", "patches", "sum_patches",
 }
 
 // untyped are the kernels on floats alone.

@@ -6,6 +6,7 @@ template <typename T> static void check_type() {
     check_loss<T>();
     check_permute<T>();
     check_samples<T>();
+    check_patches<T>();
 }
 
 // Without arguments it checks all kernels but load_pixels. With a file of resizing it is told what to do (pixels.cpp).
