@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"ringloom/nn"
-	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
 )
 
@@ -193,7 +192,7 @@ func (t *trial) fastest(ways []way) (best way, err error) {
 		}
 		var took float64
 		if err == nil {
-			took, err = t.device.measure(func() error { return t.run(w) })
+			took, err = t.device.measure(t.run)
 		}
 		if refused(err) {
 			continue
@@ -219,20 +218,28 @@ func (t *trial) hopeless(wrong []way) error {
 	return fmt.Errorf("the convolution %v comes out wrong in every way that cuDNN has to compute it: %v", t.task, wrong)
 }
 
-// run queues a way with the bias and ReLU behind it.
-func (t *trial) run(w way) error {
-	if err := w.run(t.at); err != nil {
-		return err
+// take makes a way, with the bias and ReLU behind it, what run queues.
+func (t *trial) take(w way) error {
+	e := &t.device.tried
+	e.device = t.device
+	e.reset()
+	w.emit(e, "cudnn", t.at)
+	if after := t.task.after; !w.fuses() && t.task.pass == libs.PassForward && (after.bias || after.relu) {
+		bias := t.at.bias
+		if !after.bias {
+			bias = 0
+		}
+		e.biasAct(t.task.conv.Dst, t.task.half, t.at.out, t.at.out, bias, after.relu)
 	}
-	after := t.task.after
-	if w.fuses() || t.task.pass != libs.PassForward || !after.bias && !after.relu {
-		return nil
+	return e.err
+}
+
+// run queues the way that was taken.
+func (t *trial) run() error {
+	for _, a := range t.device.tried.actions {
+		if err := a.run(); err != nil {
+			return err
+		}
 	}
-	bias := t.at.bias
-	if !after.bias {
-		bias = 0
-	}
-	y := t.task.conv.Dst
-	return t.device.launchNow("bias_act"+suffix(t.task.half), kernels.Channels(pixels(y), y.C, t.device.info.Multiprocessors),
-		t.at.out, int32(y.C), t.at.out, bias, pixels(y), int32(y.C), flag(after.relu))
+	return nil
 }

@@ -3,8 +3,6 @@
 package cuda
 
 import (
-	"fmt"
-
 	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
@@ -78,16 +76,11 @@ func (c convForward) emit(e *emitter, o operands) error {
 	if pitched(c.Dst) {
 		at.out = e.scratch(scratchA)
 	}
-	e.compute("cudnn conv", way, at)
+	way.emit(e, "cudnn conv", at)
 	if !way.fuses() && (!c.NoBias || c.ReLU || pitched(c.Dst)) {
 		e.biasAct(c.Dst, half, y, at.out, at.bias, c.ReLU)
 	}
 	return nil
-}
-
-// compute queues a way. Traces show which one it is.
-func (e *emitter) compute(name string, w way, at addresses) {
-	e.do(fmt.Sprintf("%s, %v", name, w), func() error { return w.run(at) })
 }
 
 // biasAct is y = max(0, x + b), without b where it is 0, and without the maximum unless relu is set. x is dense.
@@ -151,7 +144,7 @@ func (c convBackwardData) emit(e *emitter, o operands) error {
 		return err
 	}
 	dx, dy := o.dst[0].Device, e.dense(c.Dst, o.src[0])
-	e.compute("cudnn conv.dx", way, addresses{in1: w, in2: dy, out: dx, workspace: e.scratch(scratchWorkspace)})
+	way.emit(e, "cudnn conv.dx", addresses{in1: w, in2: dy, out: dx, workspace: e.scratch(scratchWorkspace)})
 	if c.Mask {
 		e.mask(half, dx, o.mask(true), c.Src.Len())
 	}
@@ -195,7 +188,7 @@ func (c convBackwardWeights) emit(e *emitter, o operands) error {
 	if c.repacks(o) {
 		dw = e.scratch(scratchB)
 	}
-	e.compute("cudnn conv.dw", way, addresses{in1: x, in2: dy, out: dw, workspace: e.scratch(scratchWorkspace)})
+	way.emit(e, "cudnn conv.dw", addresses{in1: x, in2: dy, out: dw, workspace: e.scratch(scratchWorkspace)})
 	if taps := c.KernelH * c.KernelW; c.repacks(o) {
 		e.launch("unpack_gradient"+suffix(half), kernels.Transpose(c.Dst.C, taps, c.Src.C, e.device.info.Multiprocessors),
 			o.dst[0].Device, dw, int32(c.Dst.C), int32(c.Src.C), int32(taps))

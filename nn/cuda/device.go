@@ -30,6 +30,7 @@ type Device struct {
 	images  map[*nn.Resampling]*tables
 	args    slab
 	single  arguments // of launchNow
+	tried   emitter   // of the way that is being tried out
 	packed  map[weights]*packedWeights
 	convs   map[libs.ConvShape]*libs.Conv
 	choices map[convTask]way

@@ -71,12 +71,15 @@ func (t *trial) restore() error {
 	return t.device.compute.Fill(t.at.out, nan, elementBytes(t.task.half)*int64(t.outLen))
 }
 
-// right says whether a way, with what has to follow it, computes what is expected.
+// right takes a way and says whether it, with what has to follow it, computes what is expected.
 func (t *trial) right(w way) (bool, error) {
 	if err := t.restore(); err != nil {
 		return false, err
 	}
-	if err := t.run(w); err != nil {
+	if err := t.take(w); err != nil {
+		return false, err
+	}
+	if err := t.run(); err != nil {
 		return false, err
 	}
 	got := make([]float32, len(t.want))

@@ -27,45 +27,46 @@ var patchesBytes int64 = 32 << 20
 // newPatches takes as many images at a time as fit.
 func (d *Device) newPatches(task convTask) patches {
 	p := patches{d, task, 1}
-	p.images = int(max(1, min(patchesBytes/p.bytes(), int64(task.conv.Src.N))))
+	one, _ := p.matrices(0, 1)
+	p.images = int(max(1, min(patchesBytes/roomOf(one), int64(task.conv.Src.N))))
 	return p
 }
 
-// columns are the elements of a patch.
-func (p patches) columns() int { return p.task.conv.WeightLen() / p.task.conv.Dst.C }
-
-// wide says that patches are float32: gradients of them are, for they are summed later.
-func (p patches) wide() bool { return !p.task.half || p.task.pass == libs.PassBackwardData }
-
-// matrix is that of some images' patches, whose rows begin at multiples of 16 bytes.
-func (p patches) matrix(at uintptr, images int) libs.Matrix {
-	y := p.task.conv.Dst
-	m := matrix(at, !p.wide(), images*y.H*y.W, p.columns())
-	together := int(16 / elementBytes(!p.wide()))
-	m.Stride = (m.Cols + together - 1) / together * together
-	return m
+// roomOf is the memory that a matrix takes, so that what follows is aligned.
+func roomOf(m libs.Matrix) int64 {
+	return (elementBytes(m.Type == libs.BF16)*int64(m.Rows)*int64(m.Stride) + alignBytes - 1) / alignBytes * alignBytes
 }
 
-// bytes is the memory that the patches take.
-func (p patches) bytes() int64 {
-	m := p.matrix(0, p.images)
-	return (elementBytes(!p.wide())*int64(m.Rows)*int64(m.Stride) + alignBytes - 1) / alignBytes * alignBytes
+// matrices are those of the product of some images, from an address on: their patches, and the weights or their gradient. Both have
+// columns up to a multiple of 16 bytes, which cuBLAS's fast kernels want; those beyond the window are 0. What is summed later is
+// float32.
+func (p patches) matrices(at uintptr, images int) (rows, weights libs.Matrix) {
+	c, half := p.task.conv, p.task.half
+	together := int(16 / elementBytes(half))
+	columns := (p.window() + together - 1) / together * together
+	rows = matrix(at, half && p.task.pass != libs.PassBackwardData, images*c.Dst.H*c.Dst.W, columns)
+	weights = matrix(at+uintptr(roomOf(rows)), half && p.task.pass != libs.PassBackwardWeights, c.Dst.C, columns)
+	return rows, weights
 }
 
-// summed says that the gradient of the weights is summed beside the result, which would round what is added to it in each turn.
-func (p patches) summed() bool {
-	return p.task.half && p.task.pass == libs.PassBackwardWeights && p.images < p.task.conv.Src.N
-}
+// window is the number of elements of one.
+func (p patches) window() int { return p.task.conv.WeightLen() / p.task.conv.Dst.C }
 
 func (p patches) workspaceBytes() int64 {
-	if p.summed() {
-		return p.bytes() + float32Bytes*int64(p.task.conv.WeightLen())
-	}
-	return p.bytes()
+	rows, weights := p.matrices(0, p.images)
+	return roomOf(rows) + roomOf(weights)
 }
 
-func (p patches) run(at addresses) error {
-	c, half := p.task.conv, p.task.half
+// asPatches are the weights as images of one line, each of which is one window: the kernels for patches then pad them, and take the
+// padding off.
+func (p patches) asPatches() convArgs {
+	c := p.task.conv.Dst.C
+	k := int32(p.window())
+	return convArgs{n: int32(c), h: 1, w: k, c: 1, oh: 1, ow: 1, oc: 1, kh: 1, kw: k, sh: 1, sw: 1}
+}
+
+func (p patches) emit(e *emitter, _ string, at addresses) {
+	d, c, half, kind := p.device, p.task.conv, p.task.half, suffix(p.task.half)
 	x, w, y := at.in1, at.in2, at.out // forwards
 	switch p.task.pass {
 	case libs.PassBackwardData:
@@ -73,44 +74,38 @@ func (p patches) run(at addresses) error {
 	case libs.PassBackwardWeights:
 		x, y, w = at.in1, at.in2, at.out
 	}
-	weights := matrix(w, half, c.Dst.C, p.columns())
-	if p.summed() {
-		weights = matrix(at.workspace+uintptr(p.bytes()), false, c.Dst.C, p.columns())
+	_, weights := p.matrices(at.workspace, p.images)
+	if p.task.pass != libs.PassBackwardWeights {
+		e.launch("patches"+kind, d.elementwise(weights.Rows*weights.Stride), weights.Ptr, w, p.asPatches(), int32(weights.Stride))
 	}
 	for first := 0; first < c.Src.N; first += p.images {
 		part := c
 		part.Src.N = min(p.images, c.Src.N-first)
 		part.Dst.N = part.Src.N
-		rows := p.matrix(at.workspace, part.Src.N)
+		rows, _ := p.matrices(at.workspace, part.Src.N)
 		result := matrix(y+uintptr(elementBytes(half)*int64(first*c.Dst.H*c.Dst.W*c.Dst.C)), half, rows.Rows, c.Dst.C)
 		images := x + uintptr(elementBytes(half)*int64(first*c.Src.H*c.Src.W*c.Src.C))
-		if err := p.part(part, images, rows, weights, result, float32(flag(first > 0))); err != nil {
-			return err
-		}
+		p.part(e, part, images, rows, weights, result, float32(flag(first > 0)))
 	}
-	if p.summed() {
-		n := c.WeightLen()
-		return p.device.launchNow("cast_bf16", p.device.elementwise(n), w, weights.Ptr, int64(n))
+	if p.task.pass == libs.PassBackwardWeights {
+		e.launch("sum_patches"+kind, d.elementwise(c.WeightLen()), w, weights.Ptr, p.asPatches(), int32(weights.Stride), int32(0))
 	}
-	return nil
 }
 
 // part does the images of c, which lie at x: rows are their patches, and y their results. beta is that of the weights' gradient.
-func (p patches) part(c nn.Conv, x uintptr, rows, weights, y libs.Matrix, beta float32) error {
+func (p patches) part(e *emitter, c nn.Conv, x uintptr, rows, weights, y libs.Matrix, beta float32) {
 	d, kind, stride := p.device, suffix(p.task.half), int32(rows.Stride)
 	if p.task.pass == libs.PassBackwardData {
-		if err := d.blas.Gemm(rows, y, weights, 1, 0, d.math()); err != nil {
-			return err
-		}
-		return d.launchNow("sum_patches"+kind, d.elementwise(c.Src.Len()), x, rows.Ptr, convArgsOf(c), stride, flag(p.task.accumulate))
+		e.gemm("cublas dy*w", rows, y, weights, 0)
+		e.launch("sum_patches"+kind, d.elementwise(c.Src.Len()), x, rows.Ptr, convArgsOf(c), stride, flag(p.task.accumulate))
+		return
 	}
-	if err := d.launchNow("patches"+kind, d.elementwise(rows.Rows*rows.Stride), rows.Ptr, x, convArgsOf(c), stride); err != nil {
-		return err
-	}
+	e.launch("patches"+kind, d.elementwise(rows.Rows*rows.Stride), rows.Ptr, x, convArgsOf(c), stride)
 	if p.task.pass == libs.PassForward {
-		return d.blas.Gemm(y, rows, transposed(weights), 1, 0, d.math())
+		e.gemm("cublas patches*w", y, rows, transposed(weights), 0)
+	} else {
+		e.gemm("cublas dy*patches", weights, transposed(y), rows, beta)
 	}
-	return d.blas.Gemm(weights, transposed(y), rows, 1, beta, d.math())
 }
 
 func (p patches) fuses() bool    { return false }

@@ -21,7 +21,7 @@ func TestPrecisions(t *testing.T) {
 		tolerance float64 // relative, of each loss
 	}{
 		{"lenet", Float32, 1e-5}, {"lenet", TF32, 2e-3}, {"lenet", BF16, 2e-2},
-		{"vgg-tiny-96", Float32, 1e-4}, {"vgg-tiny-96", TF32, 1e-2}, {"vgg-tiny-96", BF16, 6e-2},
+		{"vgg-tiny-96", Float32, 1e-4}, {"vgg-tiny-96", TF32, 2e-2}, {"vgg-tiny-96", BF16, 6e-2},
 	} {
 		t.Run(c.model+" "+string(c.precision), func(t *testing.T) {
 			runtime.LockOSThread()

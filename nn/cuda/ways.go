@@ -11,8 +11,8 @@ import (
 // way is one way to compute a task of a convolution. Ways are compared with ==.
 type way interface {
 	workspaceBytes() int64
-	// run queues it.
-	run(at addresses) error
+	// emit gives the emitter what is to be queued. A call of cuDNN's has the name in traces.
+	emit(e *emitter, name string, at addresses)
 	// fuses says that it does the task's epilogue too.
 	fuses() bool
 	// name is what recall makes it of again.
@@ -33,6 +33,10 @@ type algorithm struct {
 }
 
 func (a algorithm) workspaceBytes() int64 { return a.WorkspaceBytes }
+
+func (a algorithm) emit(e *emitter, name string, at addresses) {
+	e.do(fmt.Sprintf("%s, %v", name, a), func() error { return a.run(at) })
+}
 
 func (a algorithm) run(at addresses) error {
 	beta := float32(flag(a.accumulate))
@@ -56,8 +60,10 @@ type fused struct {
 	relu bool
 }
 
-func (f fused) run(at addresses) error {
-	return f.conv.ForwardBias(f.Algorithm, at.in1, at.in2, at.bias, at.out, at.workspace, f.WorkspaceBytes, f.relu)
+func (f fused) emit(e *emitter, name string, at addresses) {
+	e.do(fmt.Sprintf("%s, %v", name, f), func() error {
+		return f.conv.ForwardBias(f.Algorithm, at.in1, at.in2, at.bias, at.out, at.workspace, f.WorkspaceBytes, f.relu)
+	})
 }
 
 func (f fused) fuses() bool    { return true }
@@ -71,11 +77,11 @@ type plan struct {
 
 func (p plan) workspaceBytes() int64 { return p.WorkspaceBytes }
 
-func (p plan) run(at addresses) error {
+func (p plan) emit(e *emitter, name string, at addresses) {
 	if !p.op.Bias {
 		at.bias = 0
 	}
-	return p.Run(at.in1, at.in2, at.bias, at.out, at.workspace)
+	e.do(fmt.Sprintf("%s, %v", name, p), func() error { return p.Run(at.in1, at.in2, at.bias, at.out, at.workspace) })
 }
 
 func (p plan) fuses() bool  { return p.op.Bias || p.op.ReLU }

@@ -163,3 +163,8 @@ template <typename Read, typename Finish> __device__ inline void in_pairs(long l
     }
     if (i < n) finish(i, read(i));
 }
+
+// convolution is one of NHWC images with filters [oc][kh][kw][c].
+struct convolution {
+    int n, h, w, c, oh, ow, oc, kh, kw, sh, sw, ph, pw;
+};

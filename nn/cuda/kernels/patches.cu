@@ -30,6 +30,12 @@ template <typename T> __device__ inline void patches(T* dst, const T* x, const c
     }
 }
 
+// first_tap is the first position in windows at which i stands in one of them. The others are stride apart.
+__device__ inline int first_tap(int i, int stride, int pad, int windows) {
+    const int from = i + pad, first = from - stride * (windows - 1);
+    return first >= 0 ? first : from % stride;
+}
+
 // sum_patches is the transpose of patches: each element of dx is the sum of where it stands in them, in a fixed order.
 template <typename T> __device__ inline void sum_patches(T* dx, const float* src, const convolution& s, int stride, int accumulate) {
     const long long len = (long long)s.n * s.h * s.w * s.c;
@@ -37,12 +43,11 @@ template <typename T> __device__ inline void sum_patches(T* dx, const float* src
         const long long pixel = i / s.c, line = pixel / s.w, image = line / s.h;
         const int channel = (int)(i - pixel * s.c), ix = (int)(pixel - line * s.w), iy = (int)(line - image * s.h);
         float sum = accumulate ? widen(dx[i]) : 0.0f;
-        for (int ky = 0; ky < s.kh; ky++) {
-            int oy, ox;
-            if (!meets(&oy, iy, ky, s.sh, s.ph, s.oh)) continue;
-            for (int kx = 0; kx < s.kw; kx++)
-                if (meets(&ox, ix, kx, s.sw, s.pw, s.ow)) sum += src[((image * s.oh + oy) * s.ow + ox) * stride + (ky * s.kw + kx) * s.c + channel];
-        }
+        for (int ky = first_tap(iy, s.sh, s.ph, s.oh); ky < s.kh && ky <= iy + s.ph; ky += s.sh)
+            for (int kx = first_tap(ix, s.sw, s.pw, s.ow); kx < s.kw && kx <= ix + s.pw; kx += s.sw) {
+                const long long row = (image * s.oh + (iy + s.ph - ky) / s.sh) * s.ow + (ix + s.pw - kx) / s.sw;
+                sum += src[row * stride + (ky * s.kw + kx) * s.c + channel];
+            }
         narrow(dx + i, sum);
     }
 }

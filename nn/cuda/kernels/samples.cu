@@ -28,6 +28,13 @@ struct tap {
     __device__ inline long long y(const convolution& s) const { return (((long long)n * s.oh + oy) * s.ow + ox) * s.oc + oc; }
 };
 
+// meets finds the row or column of y whose window has position i of x as its k-th, if there is one.
+__device__ inline bool meets(int* o, int i, int k, int stride, int pad, int outputs) {
+    const int from = i + pad - k;
+    *o = from / stride;
+    return from >= 0 && from % stride == 0 && *o < outputs;
+}
+
 template <typename T> __device__ inline double forward_terms(const convolution& s, long long place, const T* x, const T* w) {
     digits at{place};
     tap t;

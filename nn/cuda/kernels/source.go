@@ -12,7 +12,7 @@ var files embed.FS
 
 // order is that of the files in Source: what a file uses comes before it.
 var order = []string{
-	"common.cuh", "convolution.cuh", "convert.cu", "elementwise.cu", "channels.cu", "pool.cu", "sums.cu", "batchnorm.cu", "batchnorm_sums.cu",
+	"common.cuh", "convert.cu", "elementwise.cu", "channels.cu", "pool.cu", "sums.cu", "batchnorm.cu", "batchnorm_sums.cu",
 	"loss.cu", "update.cu", "permute.cu", "pixels.cu", "samples.cu", "patches.cu",
 }
 
