@@ -92,7 +92,15 @@ func (d *Device) try(task convTask) (best way, err error) {
 	if err := t.expect(); err != nil {
 		return nil, err
 	}
-	return t.fastest(ways)
+	best, err = t.fastest(ways)
+	if best == nil && err == nil { // cuDNN refuses to run what it has
+		var own way
+		if own, err = t.own(); err == nil {
+			ways = append(ways, own)
+			best, err = t.fastest(ways[len(ways)-1:])
+		}
+	}
+	return best, err
 }
 
 // ways are those that cuDNN says it has for the task: algorithms, the best first, then what may be faster. They give the same bits
@@ -116,11 +124,17 @@ func (t *trial) ways() (all []way, err error) {
 		all = append(all, p)
 	}
 	if err == nil && (len(all) == 0 || t.task.conv.Src.C < fewChannels) {
-		own := t.device.newPatches(t.task)
+		var own way
+		own, err = t.own()
 		all = append(all, own)
-		err = t.enlarge(own.workspaceBytes())
 	}
 	return all, err
+}
+
+// own is our own way.
+func (t *trial) own() (way, error) {
+	p := t.device.newPatches(t.task)
+	return p, t.enlarge(p.workspaceBytes())
 }
 
 // algorithms are the ways of cuDNN's older calls.
@@ -180,7 +194,7 @@ func refused(err error) bool {
 }
 
 // fastest times the ways that compute what is expected. One that cuDNN refuses to run is passed over: not every algorithm can add
-// a bias.
+// a bias. There is none where it refuses all of them.
 func (t *trial) fastest(ways []way) (best way, err error) {
 	var least float64
 	var wrong []way
@@ -204,18 +218,10 @@ func (t *trial) fastest(ways []way) (best way, err error) {
 			least, best = took, w
 		}
 	}
-	if best == nil {
-		return nil, t.hopeless(wrong)
+	if best == nil && len(wrong) > 0 {
+		return nil, fmt.Errorf("the convolution %v comes out wrong in every way that there is to compute it: %v", t.task, wrong)
 	}
 	return best, nil
-}
-
-// hopeless says why there is no way.
-func (t *trial) hopeless(wrong []way) error {
-	if len(wrong) == 0 {
-		return fmt.Errorf("cuDNN refuses to run every way that it has to compute the convolution %v", t.task)
-	}
-	return fmt.Errorf("the convolution %v comes out wrong in every way that cuDNN has to compute it: %v", t.task, wrong)
 }
 
 // take makes a way, with the bias and ReLU behind it, what run queues.

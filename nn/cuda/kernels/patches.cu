@@ -11,7 +11,7 @@ template <typename T> __device__ inline void patches(T* dst, const T* x, const c
         for (int j = 0; j < V; j++) {
             const int column = (int)w.lane * V + j, tap = column / s.c;
             channel[j] = column % s.c;
-            down[j] = tap < s.kh * s.kw ? tap / s.kw - s.ph : s.h + s.sh * s.oh; // or below every image
+            down[j] = tap < s.kh * s.kw ? tap / s.kw - s.ph : s.h; // or below every image
             right[j] = tap % s.kw - s.pw;
         }
         for (long long row = w.row; row < rows; row += w.step) {
