@@ -45,14 +45,17 @@ func TestPrecisions(t *testing.T) {
 }
 
 // tf32Tolerance is for TF32, whose numbers have 10 bits behind the point. Gradients of the tiny networks are off by up to a
-// tenth of their norm, because rounding turns many maxima of pooling round. A single element of a deep network's gradient can
+// quarter of their norm, because rounding turns many maxima of pooling round. A single element of a deep network's gradient can
 // then be anything of the usual size, from run to run too where another algorithm is chosen; the norms are what is held.
 //
 // Of googlenet-bn little more than the loss can be held: in float64, rounding the operands of its convolutions to TF32 moves
 // logits by 16% and half of the gradients' norms by more than 50%, where it moves 1.3% and 0.6% in googlenet-res.
 func tf32Tolerance(file string) nntest.GoldenTolerance {
-	if file == "googlenet-bn.json" {
-		return nntest.GoldenTolerance{Loss: 2e-2, Forward: 0.5, Backward: 2, Element: 2, Adam: 1}
+	switch file {
+	case "googlenet-bn.json":
+		return nntest.GoldenTolerance{Loss: 2e-2, Forward: 0.5, Backward: 2, Element: 2, Adam: 2}
+	case "vgg-tiny.json":
+		return nntest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.5, Element: 2, Adam: 1}
 	}
 	return nntest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.25, Element: 2, Adam: 1}
 }
