@@ -1,5 +1,7 @@
 package nn
 
+import "math"
+
 // The optimizers' arithmetic runs on the device, over a range of the flat parameter memory.
 
 // Hyper are the indices into the operand hyper of AdamUpdate and SGDUpdate, which may change from step to step.
@@ -18,6 +20,23 @@ const (
 // AdamUpdate: dst = {value [Len], mean [Len], square [Len]}, all updated in place, src = {grad [Len], hyper [HyperLen]}:
 // mean = beta1 mean + (1-beta1) g; square = beta2 square + (1-beta2) g^2; value -= rate mean/(sqrt(square) root + eps).
 type AdamUpdate struct{ Len int }
+
+// Adam is what an AdamUpdate is done with, beside what scales the gradient and decays the values.
+type Adam struct{ Rate, Beta1, Beta2, Epsilon float64 }
+
+// DefaultAdam is PyTorch's.
+func DefaultAdam() Adam { return Adam{Rate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8} }
+
+// SetHyper writes what an AdamUpdate's hyper has of a at step t, counted from 1, and leaves the rest: HyperGradScale, HyperL2 and
+// HyperDecay.
+func (a Adam) SetHyper(hyper []float32, t int) {
+	// The kernel works with the rounded betas, and so must the correction of its bias.
+	beta1, beta2 := float32(a.Beta1), float32(a.Beta2)
+	hyper[HyperRate] = float32(a.Rate / (1 - math.Pow(float64(beta1), float64(t))))
+	hyper[HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(float64(beta2), float64(t))))
+	hyper[HyperMomentum], hyper[HyperBeta2] = beta1, beta2
+	hyper[HyperEpsilon] = float32(a.Epsilon)
+}
 
 // SGDUpdate: dst = {value [Len], velocity [Len]}, both updated in place, src = {grad [Len], hyper [HyperLen]}:
 // velocity = momentum velocity + g; value -= rate velocity.

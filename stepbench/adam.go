@@ -2,7 +2,6 @@ package stepbench
 
 import (
 	"fmt"
-	"math"
 
 	"ringloom/nn"
 )
@@ -15,10 +14,6 @@ type adam struct {
 	hyper    nn.Buffer
 	step     int
 }
-
-const (
-	adamRate, adamBeta1, adamBeta2, adamEpsilon = 1e-3, 0.9, 0.999, 1e-8
-)
 
 func newAdam(device nn.Device, params *nn.Params) (*adam, error) {
 	kernel, err := device.Compile(nn.AdamUpdate{Len: params.Len()})
@@ -39,15 +34,12 @@ func newAdam(device nn.Device, params *nn.Params) (*adam, error) {
 	a.src = []nn.Buffer{params.Grads, a.hyper}
 	h := a.hyper.Host
 	h[nn.HyperGradScale], h[nn.HyperDecay] = 1, 1
-	h[nn.HyperMomentum], h[nn.HyperBeta2], h[nn.HyperEpsilon] = adamBeta1, adamBeta2, adamEpsilon
 	return a, nil
 }
 
 func (a *adam) run() error {
 	a.step++
-	h := a.hyper.Host
-	h[nn.HyperRate] = float32(adamRate / (1 - math.Pow(adamBeta1, float64(a.step))))
-	h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(adamBeta2, float64(a.step))))
+	nn.DefaultAdam().SetHyper(a.hyper.Host, a.step)
 	if err := nn.Push(a.device, a.hyper); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"math"
 
 	"ringloom/nn"
 )
@@ -87,13 +86,7 @@ func (o *optimizer) setHyper(steps int, rate, gradScale float64) {
 	if o.cfg.Optimizer == "adamw" {
 		h[nn.HyperL2], h[nn.HyperDecay] = 0, float32(1-rate*o.cfg.WeightDecay)
 	}
-	// The kernel works with the rounded betas, and so must the correction of its bias.
-	beta1, beta2 := float32(o.cfg.Beta1), float32(o.cfg.Beta2)
-	t := float64(steps + 1)
-	h[nn.HyperRate] = float32(rate / (1 - math.Pow(float64(beta1), t)))
-	h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(float64(beta2), t)))
-	h[nn.HyperMomentum], h[nn.HyperBeta2] = beta1, beta2
-	h[nn.HyperEpsilon] = float32(o.cfg.Epsilon)
+	nn.Adam{Rate: rate, Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Epsilon: o.cfg.Epsilon}.SetHyper(h, steps+1)
 }
 
 // update applies the step to the regions of one bucket, whose gradient must stand in the parameters' gradient memory.

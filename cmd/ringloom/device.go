@@ -8,11 +8,12 @@ import (
 
 	"ringloom/nn"
 	"ringloom/nn/cuda"
+	"ringloom/nn/cuda/driver"
 	"ringloom/nn/onednn"
 	"ringloom/nn/purego"
 )
 
-const deviceHelp = "auto, cpu (oneDNN), cuda (an NVIDIA GPU; cuda:N or cuda:GPU-... for that number or UUID) or purego (slow reference); auto takes the fastest that this binary and machine have"
+const deviceHelp = "auto, cpu (oneDNN), cuda (an NVIDIA GPU; cuda:N, cuda:GPU-... or cuda:MIG-... for that number or UUID) or purego (slow reference); auto takes the fastest that this binary and machine have"
 
 // openDevice opens the device called name; kernels is the value of --deterministic-kernels. A device asked for by name
 // is never replaced by another. note is what the user should know of the choice, in one line.
@@ -51,7 +52,7 @@ func openDevice(name string, threads int, kernels string, gpu gpuFlags) (device 
 	case "purego":
 		return purego.New(), note, nil
 	}
-	return nil, "", usageError{fmt.Errorf("--device %q: choose one of auto, cpu, cuda, purego; cuda:N or cuda:GPU-... for a certain GPU", name)}
+	return nil, "", usageError{fmt.Errorf("--device %q: choose one of auto, cpu, cuda, purego; cuda:N, cuda:GPU-... or cuda:MIG-... for a certain GPU", name)}
 }
 
 func joinNotes(a, b string) string {
@@ -75,7 +76,7 @@ func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
 	if kernels != "" {
 		return failed(fmt.Errorf("--deterministic-kernels %s is of the CPU's kernels: leave it out", kernels))
 	}
-	options, err := f.options(name, os.Getenv(envLocalRank), cuda.Count)
+	options, err := f.options(name, os.Getenv(envLocalRank), driver.Devices)
 	if err != nil {
 		return failed(err)
 	}
@@ -86,17 +87,26 @@ func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
 	return device, nil
 }
 
-// options are those of the GPU called name. localRank is the value of envLocalRank, and count the number of GPUs here.
-func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cuda.Options, error) {
+// options are those of the GPU called name. localRank is the value of envLocalRank, and list the GPUs here.
+func (f gpuFlags) options(name, localRank string, list func() ([]driver.Info, error)) (cuda.Options, error) {
 	o := cuda.Options{Precision: cuda.Precision(f.precision), MemoryLimit: int64(f.memory), Eager: os.Getenv(envEager) == "1"}
 	_, which, certain := strings.Cut(name, ":")
 	switch {
-	case certain && strings.HasPrefix(strings.ToUpper(which), "GPU-"):
+	case certain && isUUID(which):
 		o.UUID = which
+		all, err := list()
+		if err != nil {
+			return o, err
+		}
+		for _, info := range all {
+			if driver.SameUUID(info.UUID, which) {
+				o.UUID = info.UUID
+			}
+		}
 	case certain:
 		n, err := strconv.Atoi(which)
 		if err != nil || n < 0 {
-			return o, fmt.Errorf("give a number, such as cuda:0, or a UUID, such as cuda:GPU-...; nvidia-smi -L lists both")
+			return o, fmt.Errorf("give a number, such as cuda:0, or a UUID, such as cuda:GPU-... or cuda:MIG-...; nvidia-smi -L lists both")
 		}
 		o.Ordinal = n
 	case localRank != "":
@@ -104,13 +114,19 @@ func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cu
 		if err != nil {
 			return o, fmt.Errorf("$%s: %w", envLocalRank, err)
 		}
-		n, err := count()
+		all, err := list()
 		if err != nil {
 			return o, err
 		}
-		o.Ordinal = rank % max(1, n)
+		o.Ordinal = rank % max(1, len(all))
 	}
 	return o, nil
+}
+
+// isUUID reports whether which, the part of a GPU's name behind cuda:, is a UUID rather than a number.
+func isUUID(which string) bool {
+	which = strings.ToUpper(which)
+	return strings.HasPrefix(which, "GPU-") || strings.HasPrefix(which, "MIG-")
 }
 
 // hardware is what a device is exactly, as a GPU's name and UUID; empty where there is no more to say than its name.

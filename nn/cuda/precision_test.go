@@ -133,12 +133,9 @@ func adam(t *testing.T, d nn.Device, params *nn.Params) func() {
 	step := 0
 	return func() {
 		step++
-		const beta1, beta2 = 0.9, 0.999
 		h := buffers[2].Host
-		h[nn.HyperRate] = float32(1e-3 / (1 - math.Pow(beta1, float64(step))))
-		h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(beta2, float64(step))))
 		h[nn.HyperGradScale], h[nn.HyperDecay] = 1, 1
-		h[nn.HyperMomentum], h[nn.HyperBeta2], h[nn.HyperEpsilon] = beta1, beta2, 1e-8
+		nn.DefaultAdam().SetHyper(h, step)
 		err := nn.Push(d, buffers[2])
 		if err == nil {
 			err = k.Run([]nn.Buffer{params.Values, buffers[0], buffers[1]}, []nn.Buffer{params.Grads, buffers[2]})

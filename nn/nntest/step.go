@@ -144,15 +144,12 @@ func (s *goldenRun) newAdam() func() {
 	n := s.params.Len()
 	k := s.compile(nn.AdamUpdate{Len: n})
 	mean, square, hyper := s.zeros(n), s.zeros(n), s.zeros(nn.HyperLen)
-	t := 0
+	adam, t := nn.DefaultAdam(), 0
+	adam.Rate = goldenRate
 	return func() {
-		const beta1, beta2 = 0.9, 0.999
 		t++
-		h := hyper.Host
-		h[nn.HyperRate] = float32(goldenRate / (1 - math.Pow(beta1, float64(t))))
-		h[nn.HyperGradScale], h[nn.HyperDecay] = 1, 1
-		h[nn.HyperMomentum], h[nn.HyperBeta2], h[nn.HyperEpsilon] = beta1, beta2, 1e-8
-		h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(beta2, float64(t))))
+		hyper.Host[nn.HyperGradScale], hyper.Host[nn.HyperDecay] = 1, 1
+		adam.SetHyper(hyper.Host, t)
 		s.run(k, []nn.Buffer{s.params.Values, mean, square}, []nn.Buffer{s.params.Grads, hyper})
 	}
 }

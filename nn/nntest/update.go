@@ -41,9 +41,9 @@ func optimizers(t *testing.T, d nn.Device) {
 		gradScale, l2, decoupled, momentum float64
 		step                               func(s *scalar, g float64, t int)
 	}{
-		{"adam", nn.AdamUpdate{Len: n}, 1, 0, 0, beta1, adam(0, 0)},
-		{"adam with weight decay and scaled gradients", nn.AdamUpdate{Len: n}, 0.25, decay, 0, beta1, adam(decay, 0)},
-		{"adamw", nn.AdamUpdate{Len: n}, 1, 0, decay, beta1, adam(0, decay)},
+		{"adam", nn.AdamUpdate{Len: n}, 1, 0, 0, 0, adam(0, 0)},
+		{"adam with weight decay and scaled gradients", nn.AdamUpdate{Len: n}, 0.25, decay, 0, 0, adam(decay, 0)},
+		{"adamw", nn.AdamUpdate{Len: n}, 1, 0, decay, 0, adam(0, decay)},
 		{"sgd", nn.SGDUpdate{Len: n}, 1, 0, 0, 0, sgd(0, 0, false)},
 		{"sgd with momentum, weight decay and scaled gradients", nn.SGDUpdate{Len: n}, 3, decay, 0, 0.8, sgd(0.8, decay, false)},
 		{"nesterov", nn.SGDUpdate{Len: n, Nesterov: true}, 1, decay, 0, 0.8, sgd(0.8, decay, true)},
@@ -67,9 +67,7 @@ func optimizers(t *testing.T, d nn.Device) {
 				h[nn.HyperRate], h[nn.HyperGradScale], h[nn.HyperL2] = rate, float32(c.gradScale), float32(c.l2)
 				h[nn.HyperDecay], h[nn.HyperMomentum] = float32(1-rate*c.decoupled), float32(c.momentum)
 				if isAdam {
-					h[nn.HyperRate] = float32(rate / (1 - math.Pow(beta1, float64(step))))
-					h[nn.HyperBeta2], h[nn.HyperEpsilon] = beta2, epsilon
-					h[nn.HyperRoot] = float32(1 / math.Sqrt(1-math.Pow(beta2, float64(step))))
+					nn.Adam{Rate: rate, Beta1: beta1, Beta2: beta2, Epsilon: epsilon}.SetHyper(h, step)
 				}
 				grad := b.buffer(n, uint64(10+step))
 				b.run(k, dst, []nn.Buffer{grad, hyper})

@@ -39,11 +39,9 @@ func describe(ordinal int) (cu.Device, Info, error) {
 	if info.Name, err = device.Name(); err != nil {
 		return 0, Info{}, check("cuDeviceGetName", err)
 	}
-	id, err := device.UUID()
-	if err != nil {
-		return 0, Info{}, check("cuDeviceGetUuid", err)
+	if info.UUID, err = readUUID(device); err != nil {
+		return 0, Info{}, err
 	}
-	info.UUID = "GPU-" + id.String()
 	if info.MemoryBytes, err = device.TotalMem(); err != nil {
 		return 0, Info{}, check("cuDeviceTotalMem", err)
 	}

@@ -20,7 +20,7 @@ func TestDevices(t *testing.T) {
 			info.Multiprocessors < 1 || info.DriverVersion < 10000 {
 			t.Errorf("implausible: %+v", info)
 		}
-		if !regexp.MustCompile(`^GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(info.UUID) {
+		if !regexp.MustCompile(`^(GPU|MIG)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(info.UUID) {
 			t.Errorf("UUID %q is not as nvidia-smi prints it", info.UUID)
 		}
 	}

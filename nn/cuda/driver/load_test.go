@@ -14,7 +14,7 @@ import (
 	"ringloom/nn/cuda/emulator"
 )
 
-// childVariable makes the test binary print what Load and Devices say, and end.
+// childVariable makes the test binary print what Load and Devices say, and the UUID of each device, and end.
 const childVariable = "RINGLOOM_TEST_DRIVER_CHILD"
 
 func TestMain(m *testing.M) {
@@ -22,8 +22,11 @@ func TestMain(m *testing.M) {
 		err := Load()
 		fmt.Println(err)
 		if err == nil {
-			_, err = Devices()
+			infos, err := Devices()
 			fmt.Println(err)
+			for _, info := range infos {
+				fmt.Println(info.UUID)
+			}
 		}
 		os.Exit(0)
 	}
@@ -34,16 +37,33 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestNoDriver starts a process on a machine whose driver is absent or broken: it must run, and say what is wrong.
-func TestNoDriver(t *testing.T) {
+// runChild starts the test binary with these variables and no other of ours, and returns the lines that it prints.
+func runChild(t *testing.T, variables ...string) []string {
+	t.Helper()
 	self, err := elf.Open(os.Args[0])
 	must(t, err)
 	defer self.Close()
 	libraries, err := self.ImportedLibraries()
 	must(t, err)
 	if slices.Contains(libraries, "libcuda.so.1") {
-		t.Skip("SKIPPED, absent drivers were NOT tested: the test was linked with a toolkit's libcuda, which the loader insists on")
+		t.Skip("SKIPPED, other drivers were NOT tested: the test was linked with a toolkit's libcuda, which the loader insists on")
 	}
+	child := exec.Command(os.Args[0])
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "RINGLOOM_") {
+			child.Env = append(child.Env, v)
+		}
+	}
+	child.Env = append(append(child.Env, childVariable+"=1"), variables...)
+	output, err := child.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return strings.Split(strings.TrimSuffix(string(output), "\n"), "\n")
+}
+
+// TestNoDriver starts a process on a machine whose driver is absent or broken: it must run, and say what is wrong.
+func TestNoDriver(t *testing.T) {
 	fake := func(source string) string { return compileC(t, source, "-shared", "-fPIC") }
 	const errorWords = `
 		int cuGetErrorName(int e, const char **text) { *text = "FAKE_NAME"; return 0; }
@@ -68,20 +88,9 @@ func TestNoDriver(t *testing.T) {
 			[][]string{{"<nil>"}, {"cuDeviceGetCount", "(302)", "the driver library has no cuDeviceGetCount"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			child := exec.Command(os.Args[0])
-			for _, v := range os.Environ() {
-				if !strings.HasPrefix(v, "RINGLOOM_") {
-					child.Env = append(child.Env, v)
-				}
-			}
-			child.Env = append(child.Env, childVariable+"=1", c.variable+"="+c.value)
-			output, err := child.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, output)
-			}
-			lines := strings.Split(strings.TrimSuffix(string(output), "\n"), "\n")
+			lines := runChild(t, c.variable+"="+c.value)
 			if len(lines) != len(c.lines) {
-				t.Fatalf("got %d lines, want %d:\n%s", len(lines), len(c.lines), output)
+				t.Fatalf("got %d lines, want %d:\n%s", len(lines), len(c.lines), strings.Join(lines, "\n"))
 			}
 			for i, words := range c.lines {
 				for _, w := range words {

@@ -14,6 +14,7 @@
 //   - RINGLOOM_EMULATOR_SEED: 0 (as without it) runs work as late as it may; any other number chooses at random, repeatably,
 //     which stream advances. Run tests with 0 and with a few others: each finds other mistakes.
 //   - RINGLOOM_EMULATOR_DEVICES: how many devices there are (1). RINGLOOM_EMULATOR_MEMORY: bytes of each (2 GiB).
+//   - RINGLOOM_EMULATOR_MIG=1: the devices are MIG slices of one GPU, whose UUID the older of the two calls gives for all of them.
 //   - RINGLOOM_EMULATOR_CHECK=each: look for writes outside of allocations after each piece of work, to find whose they are.
 //   - RINGLOOM_EMULATOR_LEAKS=abort: anything that is left when a context ends is an error.
 //   - RINGLOOM_EMULATOR_TRACE=1: write each piece of work to standard error as it runs.

@@ -17,6 +17,7 @@ CUDA_FUNCTION(cuDeviceGetName, (char *name, int bytes, CUdevice device), (name, 
 CUDA_FUNCTION(cuDeviceGetP2PAttribute, (int *value, CUdevice_P2PAttribute attribute, CUdevice src, CUdevice dst),
     (value, attribute, src, dst))
 CUDA_FUNCTION(cuDeviceGetUuid, (CUuuid *uuid, CUdevice device), (uuid, device))
+CUDA_FUNCTION(cuDeviceGetUuid_v2, (CUuuid *uuid, CUdevice device), (uuid, device))
 CUDA_FUNCTION(cuDevicePrimaryCtxGetState, (CUdevice device, unsigned int *flags, int *active), (device, flags, active))
 CUDA_FUNCTION(cuDevicePrimaryCtxRelease_v2, (CUdevice device), (device))
 CUDA_FUNCTION(cuDevicePrimaryCtxReset_v2, (CUdevice device), (device))

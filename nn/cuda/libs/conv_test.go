@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-
-	"ringloom/nn/cuda/libs/internal/gputest"
 )
 
 // out fills in the sizes of the output.
@@ -62,7 +60,7 @@ type convCase struct {
 
 const convWorkspace = 16 << 20
 
-func convCases(t *testing.T, run func(t *testing.T, d *gputest.Device, c convCase)) {
+func convCases(t *testing.T, run func(t *testing.T, d *testDevice, c convCase)) {
 	d := openDevice(t)
 	dnn, err := OpenDNN(d.Stream())
 	if err != nil {
@@ -116,7 +114,7 @@ func tolerated(t *testing.T, err error, what string) bool {
 }
 
 // checkPass finds the algorithms of a pass and runs each of them, onto NaN with beta 0 and onto old content with beta 1.
-func (c convCase) checkPass(t *testing.T, d *gputest.Device, what string, want []float32, rng *rand.Rand,
+func (c convCase) checkPass(t *testing.T, d *testDevice, what string, want []float32, rng *rand.Rand,
 	find func(out uintptr) ([]Algorithm, error), run func(a Algorithm, out uintptr, beta float32) error) {
 	found, err := find(d.Put(nans(len(want)), c.bf16))
 	if tolerated(t, err, what+" of "+fmt.Sprintf("%+v", c.s)) {
@@ -153,7 +151,7 @@ func (c convCase) checkPass(t *testing.T, d *gputest.Device, what string, want [
 
 func TestForward(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		want := make([]float32, len(c.yv))
 		c.s.taps(func(x, w, y int) { want[y] += c.xv[x] * c.wv[w] })
 		c.checkPass(t, d, "forward", want, rng,
@@ -168,7 +166,7 @@ func TestForward(t *testing.T) {
 
 func TestBackwardData(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		want := make([]float32, len(c.xv))
 		c.s.taps(func(x, w, y int) { want[x] += c.yv[y] * c.wv[w] })
 		c.checkPass(t, d, "backward data", want, rng,
@@ -183,7 +181,7 @@ func TestBackwardData(t *testing.T) {
 
 func TestBackwardWeights(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		want := make([]float32, len(c.wv))
 		c.s.taps(func(x, w, y int) { want[w] += c.xv[x] * c.yv[y] })
 		c.checkPass(t, d, "backward weights", want, rng,
@@ -198,7 +196,7 @@ func TestBackwardWeights(t *testing.T) {
 
 // With relu every algorithm that cuDNN does not refuse must be right, and without it the one that can must be there.
 func TestForwardBias(t *testing.T) {
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		want := make([]float32, len(c.yv))
 		for i := range want {
 			want[i] = c.bv[i%c.s.OutC]
@@ -257,7 +255,7 @@ func TestConvErrors(t *testing.T) {
 }
 
 func TestConvAllocates(t *testing.T) {
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		a := Algorithm{ID: ImplicitPrecompGEMM, Math: int(c.s.math()), WorkspaceBytes: convWorkspace}
 		y := d.Alloc(4 * len(c.yv))
 		var err error

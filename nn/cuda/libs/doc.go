@@ -38,5 +38,6 @@
 //
 // Loading, NVRTC and the declarations are tested against what is installed (RINGLOOM_CUDA_INCLUDE names a folder with
 // CUDA's headers), the mathematics against naive loops on a GPU or on the emulator of package emulator (RINGLOOM_LIBCUDA and the
-// three variables above name its file). What is missing is skipped with the reason.
+// three variables above name its file). What is missing is skipped with the reason. They use package driver, and so are built with
+// the flags that it needs.
 package libs

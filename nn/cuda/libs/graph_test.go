@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"ringloom/nn/cuda/libs/internal/gputest"
 )
 
 // planForms are the operations that plans are tested for.
@@ -34,7 +32,7 @@ type planCase struct {
 	want           []float32
 }
 
-func (c convCase) planCase(d *gputest.Device, op Operation) planCase {
+func (c convCase) planCase(d *testDevice, op Operation) planCase {
 	p := planCase{convCase: c, op: op}
 	switch op.Pass {
 	case PassForward:
@@ -62,7 +60,7 @@ func (c convCase) planCase(d *gputest.Device, op Operation) planCase {
 }
 
 // check runs a plan onto NaN or, if it accumulates, onto old content, twice: at other addresses.
-func (p planCase) check(t *testing.T, d *gputest.Device, plan *Plan, rng *rand.Rand) {
+func (p planCase) check(t *testing.T, d *testDevice, plan *Plan, rng *rand.Rand) {
 	t.Helper()
 	for range 2 {
 		old, want := nans(len(p.want)), slices.Clone(p.want)
@@ -93,7 +91,7 @@ func closePlans(t *testing.T, plans ...*Plan) {
 func TestPlans(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	plans := map[Operation]int{}
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		for _, op := range planForms {
 			most := 8
 			if (op.Bias || op.ReLU) && !onEmulator() {
@@ -141,8 +139,8 @@ func TestPlans(t *testing.T) {
 	t.Logf("%v plans", plans)
 }
 
-// emulatedConv is a convolution on the emulator, whose engines the test knows.
-func emulatedConv(t *testing.T, s ConvShape) *Conv {
+// emulatedDNN is the emulator's cuDNN, whose engines the tests know.
+func emulatedDNN(t *testing.T) *DNN {
 	t.Helper()
 	d := openDevice(t)
 	if !onEmulator() {
@@ -152,12 +150,22 @@ func emulatedConv(t *testing.T, s ConvShape) *Conv {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := dnn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return dnn
+}
+
+func mustConv(t *testing.T, dnn *DNN, s ConvShape) *Conv {
+	t.Helper()
 	conv, err := dnn.NewConv(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(conv.Close(), dnn.Close()); err != nil {
+		if err := conv.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -168,6 +176,7 @@ func emulatedConv(t *testing.T, s ConvShape) *Conv {
 // that rounds its inputs (17), nor one that is refused (1) or that does not fuse (0), nor one with too large a workspace (23); one that
 // uses tensor cores (6) only where they are allowed and the channels suit.
 func TestPlansOfEmulator(t *testing.T) {
+	dnn := emulatedDNN(t)
 	for _, c := range []struct {
 		s       ConvShape
 		op      Operation
@@ -188,7 +197,7 @@ func TestPlansOfEmulator(t *testing.T) {
 	} {
 		s := convShapes[0].out()
 		s.C, s.Type, s.Compute = c.s.C, c.s.Type, c.s.Compute
-		conv := emulatedConv(t, s)
+		conv := mustConv(t, dnn, s)
 		plans, err := conv.Plans(c.op, c.steady, convWorkspace, c.most)
 		if err != nil {
 			t.Fatal(err)

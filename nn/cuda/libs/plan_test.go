@@ -9,15 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"ringloom/nn/cuda/libs/internal/gputest"
 )
 
 // Each plan of each form is found again by its engine and the place of its configuration, and computes the same.
 func TestPlanAgain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	again := 0
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		if c.s.KernelH != 3 || c.s.C != 8 { // one shape is enough: building takes time
 			return
 		}
@@ -61,7 +59,7 @@ func TestPlanAgain(t *testing.T) {
 
 // A plan keeps what it last told cuDNN of the addresses, but not longer than they stay the same.
 func TestPlanFollowsAddresses(t *testing.T) {
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		p := c.planCase(d, Operation{Bias: true})
 		plans, err := c.conv.Plans(p.op, false, convWorkspace, 2)
 		if err != nil && !errors.Is(err, ErrNotSupported) {
@@ -112,7 +110,7 @@ func TestPlanFollowsAddresses(t *testing.T) {
 func TestPlanOfEmulator(t *testing.T) {
 	s := convShapes[0].out()
 	s.Compute = TF32
-	conv := emulatedConv(t, s)
+	conv := mustConv(t, emulatedDNN(t), s)
 	fused := Operation{Bias: true, ReLU: true}
 	first, err := conv.Plan(fused, 14, 4)
 	if err != nil {
@@ -142,7 +140,7 @@ func TestPlanOfEmulator(t *testing.T) {
 }
 
 func TestOperationErrors(t *testing.T) {
-	conv := emulatedConv(t, convShapes[0].out())
+	conv := mustConv(t, emulatedDNN(t), convShapes[0].out())
 	for _, c := range []struct {
 		op   Operation
 		want string
@@ -167,7 +165,7 @@ func TestOperationErrors(t *testing.T) {
 
 // A NaN of x is one of y behind a ReLU, as far as an engine does what it is asked for.
 func TestFusedPlansKeepNaN(t *testing.T) {
-	convCases(t, func(t *testing.T, d *gputest.Device, c convCase) {
+	convCases(t, func(t *testing.T, d *testDevice, c convCase) {
 		xv, reached := append([]float32(nil), c.xv...), make([]bool, len(c.yv))
 		const at = 0
 		xv[at] = float32(math.NaN())

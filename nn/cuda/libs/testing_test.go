@@ -9,23 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"ringloom/nn/cuda/libs/internal/gputest"
 )
-
-// openDevice returns a device with all three libraries. It skips without a driver, and fails when there is one but a
-// library is missing.
-func openDevice(t testing.TB) *gputest.Device {
-	t.Helper()
-	d := gputest.Open(t)
-	if err := Load(); err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range Loaded() {
-		t.Logf("%s %s: %s", l.Name, l.Version, l.Path)
-	}
-	return d
-}
 
 // onEmulator says that cuDNN, which has been loaded, is the emulator's.
 func onEmulator() bool {

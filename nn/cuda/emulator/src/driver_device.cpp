@@ -53,11 +53,15 @@ const Name* find_name(int code) {
   return nullptr;
 }
 
-int uuid(unsigned char* bytes, int ordinal) {
+// The last two bytes of a UUID are the ordinal, or these for the GPU of which all devices are slices.
+constexpr int kSlicedGPU = 0xffff;
+
+int uuid(unsigned char* bytes, int ordinal, bool of_slice) {
   Entry entry(Entry::kInit);
   if (entry.failed()) return entry.error;
   if (bytes == nullptr) return kInvalidValue;
   if (!is_device(ordinal)) return kInvalidDevice;
+  if (settings().mig && !of_slice) ordinal = kSlicedGPU;
   const unsigned char base[16] = {0xe0, 0x01, 0xa7, 0xed, 0x00, 0x00, 0x40, 0x00, 0x80, 0x00, 0, 0, 0, 0, 0, 0};
   std::memcpy(bytes, base, sizeof base);
   bytes[14] = static_cast<unsigned char>(ordinal >> 8);
@@ -117,8 +121,8 @@ EXPORT int cuDeviceGetName(char* name, int bytes, int device) {
   return kSuccess;
 }
 
-EXPORT int cuDeviceGetUuid(unsigned char* bytes, int device) { return uuid(bytes, device); }
-EXPORT int cuDeviceGetUuid_v2(unsigned char* bytes, int device) { return uuid(bytes, device); }
+EXPORT int cuDeviceGetUuid(unsigned char* bytes, int device) { return uuid(bytes, device, false); }
+EXPORT int cuDeviceGetUuid_v2(unsigned char* bytes, int device) { return uuid(bytes, device, true); }
 
 EXPORT int cuDeviceTotalMem_v2(size_t* bytes, int device) {
   Entry entry(Entry::kInit);

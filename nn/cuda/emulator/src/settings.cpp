@@ -40,6 +40,7 @@ Settings read() {
   s.seed = number("RINGLOOM_EMULATOR_SEED", s.seed);
   s.check_each = is("RINGLOOM_EMULATOR_CHECK", "each");
   s.leaks_abort = is("RINGLOOM_EMULATOR_LEAKS", "abort");
+  s.mig = is("RINGLOOM_EMULATOR_MIG", "1");
   s.trace = is("RINGLOOM_EMULATOR_TRACE", "1");
   const int legacy = word("RINGLOOM_EMULATOR_LEGACY", "float32", "none");
   s.no_legacy_bf16 = legacy != 0;

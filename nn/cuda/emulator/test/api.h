@@ -15,6 +15,7 @@ extern "C" {
 int cuInit(unsigned);
 int cuDeviceGetCount(int*);
 int cuDeviceGetUuid(unsigned char*, int);
+int cuDeviceGetUuid_v2(unsigned char*, int);
 int cuDevicePrimaryCtxRetain(Handle*, int);
 int cuDevicePrimaryCtxRelease_v2(int);
 int cuCtxSetCurrent(Handle);

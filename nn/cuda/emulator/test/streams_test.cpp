@@ -167,6 +167,8 @@ TEST(keeps_contexts_to_threads) {
   unsigned char one[16], two[16];
   expect(cuDeviceGetUuid(one, 0) + cuDeviceGetUuid(two, 1), kOk);
   check(std::memcmp(one, two, 16) != 0);
+  expect(cuDeviceGetUuid_v2(one, 1), kOk);
+  check(std::memcmp(one, two, 16) == 0);  // no slices
   expect(cuMemAlloc_v2(&p, 4), kInvalidContext);
   open();
   open();  // retained twice
