@@ -259,6 +259,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{append(train, "--gamma", "0.5"), "--schedule step"},
 		{append(train, "--min-lr", "0.5"), "--schedule cosine"},
 		{append(train, "--flip"), "--flip has no effect without --augment"},
+		{append(train, "--bucket-bytes", "1.5"), `"--bucket-bytes" flag: "1.5" is no size`},
 		{append(train, "--accumulate", "0"), "--accumulate 0"},
 		{append(train, "--accumulate", "129"), "without a sample"},
 		{append(train, "--global-batch", "60001"), "training set of 60000"},
