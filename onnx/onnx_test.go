@@ -57,6 +57,13 @@ func integers(values [][]byte) (list []int) {
 	return list
 }
 
+// Fresh memory for up to 500 MB a model takes longer than everything else, so there is one copy of the values, which are zero, and
+// one of the file that write has made last.
+var (
+	zeros []float32
+	file  appender
+)
+
 // config is a model with all values zero.
 func config(t *testing.T, name string, batch int) onnx.Config {
 	t.Helper()
@@ -70,7 +77,10 @@ func config(t *testing.T, name string, batch int) onnx.Config {
 	}
 	values := map[string][]float32{}
 	for _, p := range slices.Concat(info.Params, info.State) {
-		values[p.Name] = make([]float32, p.Len)
+		if len(zeros) < p.Len {
+			zeros = make([]float32, p.Len)
+		}
+		values[p.Name] = zeros[:p.Len]
 	}
 	return onnx.Config{
 		Name: name, Version: "test", Info: info, Side: spec.InputSide, Batch: batch,
@@ -78,13 +88,27 @@ func config(t *testing.T, name string, batch int) onnx.Config {
 	}
 }
 
+type appender []byte
+
+func (a *appender) Write(b []byte) (int, error) {
+	*a = append(*a, b...)
+	return len(b), nil
+}
+
+// write returns the file of a model, which is good until the next.
 func write(t *testing.T, c onnx.Config) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	if err := onnx.Write(&b, c); err != nil {
+	size := 1 << 20 // of the nodes
+	for _, p := range slices.Concat(c.Info.Params, c.Info.State) {
+		size += 4 * p.Len
+	}
+	if file = file[:0]; cap(file) < size {
+		file = make([]byte, 0, size)
+	}
+	if err := onnx.Write(&file, c); err != nil {
 		t.Fatal(err)
 	}
-	return b.Bytes()
+	return file
 }
 
 // Every model's graph is one that a reader takes: sorted, complete, with initializers as long as their shapes say.
@@ -132,11 +156,11 @@ func TestEveryModelIsAWholeGraph(t *testing.T) {
 }
 
 func TestLenetAsNodes(t *testing.T) {
-	file := fields(t, write(t, config(t, "lenet", 3)))
-	if ir, opset := integer(file[1][0]), integer(fields(t, file[8][0])[2][0]); ir != 7 || opset != 13 {
+	model := fields(t, write(t, config(t, "lenet", 3)))
+	if ir, opset := integer(model[1][0]), integer(fields(t, model[8][0])[2][0]); ir != 7 || opset != 13 {
 		t.Errorf("IR version %d, operator set %d", ir, opset)
 	}
-	graph := fields(t, file[7][0])
+	graph := fields(t, model[7][0])
 	var got []string
 	for _, raw := range graph[1] {
 		n := fields(t, raw)

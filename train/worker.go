@@ -93,13 +93,6 @@ type Worker struct {
 // imageIgnorer is a Device that may not look at images, as package emulate's: then none is loaded.
 type imageIgnorer interface{ IgnoresImages() bool }
 
-// programKey tells apart the compiled shapes: the usual batch, the uneven last one, and those of evaluation.
-type programKey struct {
-	batch    int
-	shared   int // samples of all ranks that share batch norm's moments, 0 where they do not
-	training bool
-}
-
 // NewWorker builds the model at the shapes that the run needs.
 func NewWorker(o Options) (*Worker, error) {
 	if err := o.Validate(o.World); err != nil {
@@ -214,28 +207,6 @@ func (w *Worker) prepareStep() (err error) {
 	return err
 }
 
-// compileAll builds the shapes of a whole run ahead, so that no step pays for it: the micro-batches of the usual batch
-// and of the uneven last one, and evaluation's two.
-func (w *Worker) compileAll() error {
-	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
-	keys := []programKey{{batch: min(evalBatch, hi-lo)}, {batch: (hi - lo) % evalBatch}}
-	for _, step := range []int{0, w.sampler.Steps() - 1} {
-		global, n := w.sampler.GlobalLen(1, step), len(w.sampler.Batch(1, step, nil))
-		for m := range w.microBatches(global, n) {
-			keys = append(keys, w.microBatch(global, n, m).key())
-		}
-	}
-	for _, key := range keys {
-		if key.batch == 0 {
-			continue
-		}
-		if _, err := w.program(key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // values and grads are the host's memory of parameters and gradients, on an accelerator their mirrors.
 func (w *Worker) values() []float32 { return w.params.Values.Host }
 func (w *Worker) grads() []float32  { return w.params.Grads.Host }
@@ -291,29 +262,3 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 func (w *Worker) finished() bool { return w.MaxSteps > 0 && w.steps >= w.MaxSteps }
-
-// program returns the model compiled for a shape, building it at first use.
-func (w *Worker) program(key programKey) (*nn.Program, error) {
-	if p := w.programs[key]; p != nil {
-		return p, nil
-	}
-	c := nn.ProgramConfig{
-		Device: w.Device, Params: w.params, Batch: key.batch, Side: w.model.InputSide, Build: w.model.Build, Training: key.training,
-		Smoothing: float32(w.LabelSmoothing),
-	}
-	if key.shared > 0 {
-		c.SyncBatchNorm, c.SyncBatch = w.sync.average, key.shared
-	}
-	if w.copies != nil && key.training {
-		var err error
-		if c.Stops, err = stops(c, w.cuts); err != nil {
-			return nil, err
-		}
-	}
-	p, err := nn.Compile(c)
-	if err != nil {
-		return nil, fmt.Errorf("building %s for a batch of %d: %w", w.Model, key.batch, err)
-	}
-	w.programs[key] = p
-	return p, nil
-}

@@ -113,7 +113,7 @@ has their fields), and at last one for each point of each round:
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	f.gpuFlags.register(fl)
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	fl.IntVar(&f.BucketBytes, "bucket-bytes", f.BucketBytes, "least gradient bytes that travel as one all-reduce (0: an eighth of the gradients, 64 KiB to 8 MiB)")
+	bucketFlag(fl, &f.BucketBytes)
 	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples and dropout")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package)")
 	for _, bytes := range f.Collectives {

@@ -54,3 +54,30 @@ func (b byteSize) String() string {
 
 // Type is shown in the help.
 func (b *byteSize) Type() string { return "size" }
+
+// intByteSize is a flag's number of bytes that is kept as an int, where a package's configuration has it so.
+type intByteSize struct{ bytes *int }
+
+// Set parses as byteSize does.
+func (b intByteSize) Set(s string) error {
+	var size byteSize
+	if err := size.Set(s); err != nil {
+		return err
+	}
+	if size > math.MaxInt {
+		return fmt.Errorf("%q is more than this machine can count: give at most %d bytes", s, math.MaxInt)
+	}
+	*b.bytes = int(size)
+	return nil
+}
+
+// String is the shortest form that Set reads back; pflag asks it of the zero value too.
+func (b intByteSize) String() string {
+	if b.bytes == nil {
+		return "0"
+	}
+	return byteSize(*b.bytes).String()
+}
+
+// Type is shown in the help.
+func (b intByteSize) Type() string { return "size" }

@@ -1,6 +1,12 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"ringloom/train"
+)
 
 func TestByteSizesAreReadBack(t *testing.T) {
 	for text, want := range map[string]byteSize{
@@ -18,6 +24,21 @@ func TestByteSizesAreReadBack(t *testing.T) {
 		var got byteSize
 		if err := got.Set(text); err == nil {
 			t.Errorf("%q is read as %d", text, got)
+		}
+	}
+}
+
+func TestBucketBytesTakeUnits(t *testing.T) {
+	for text, want := range map[string]int{"0": 0, "100000": 100_000, "512KiB": 512 << 10, "4MiB": 4 << 20, "2MB": 2_000_000, "8m": 8 << 20} {
+		c := train.DefaultConfig()
+		fl := pflag.NewFlagSet("", pflag.ContinueOnError)
+		configFlags(fl, &c)
+		if err := fl.Parse([]string{"--bucket-bytes", text}); err != nil || c.BucketBytes != want {
+			t.Errorf("%s: %d, %v; want %d", text, c.BucketBytes, err, want)
+		}
+		shown := fl.Lookup("bucket-bytes").Value.String()
+		if err := fl.Set("bucket-bytes", shown); err != nil || c.BucketBytes != want {
+			t.Errorf("%s is shown as %s, which reads as %d, %v", text, shown, c.BucketBytes, err)
 		}
 	}
 }

@@ -19,9 +19,9 @@ type evaluateFlags struct {
 	logits, pixels string
 	device         string
 	gpuFlags
-	threads int
-	dataDir string
-	offline bool
+	threads          int
+	kernels, dataDir string
+	offline          bool
 }
 
 func evaluateCommand() *cobra.Command {
@@ -55,6 +55,7 @@ NumPy files (.npy) or as text with a line an image (.csv).`,
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	f.gpuFlags.register(fl)
 	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
+	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: as in train)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	return cmd
@@ -71,6 +72,9 @@ func (f *evaluateFlags) check() error {
 	if err := f.gpuFlags.check(f.device); err != nil {
 		return err
 	}
+	if err := checkKernels(f.kernels); err != nil {
+		return err
+	}
 	if f.threads == 0 {
 		f.threads = runtime.NumCPU()
 	}
@@ -85,7 +89,7 @@ func (f *evaluateFlags) check() error {
 func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	runtime.LockOSThread() // devices bind state to the thread
 	defer runtime.UnlockOSThread()
-	device, note, err := openDevice(f.device, f.threads, "", f.gpuFlags)
+	device, note, err := openDevice(f.device, f.threads, f.kernels, f.gpuFlags)
 	if err != nil {
 		return err
 	}
@@ -116,7 +120,18 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	if e.n == 0 {
 		e.n = sets.test.N
 	}
+	// At the whole batch even where there are fewer images: what is found with a few would be remembered for many.
+	t, err := tuneKernels(ctx, device, f.kernels, spec, e.batch, false)
+	if err != nil {
+		return err
+	}
+	if t.tried > 0 {
+		fmt.Fprintln(log, t)
+	}
 	if err := e.run(ctx, sets.test); err != nil {
+		return err
+	}
+	if err := rememberKernels(ctx, device, f.kernels); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s: %d test images, loss %.6f, accuracy %.4f (%d right)\n",

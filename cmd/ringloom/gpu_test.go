@@ -95,6 +95,23 @@ func TestGPUChoicesOutliveTheProcess(t *testing.T) {
 	}
 }
 
+// TestGPUEvaluatesWithRememberedChoices: an evaluation takes over what train has chosen, and keeps what it chooses itself, for a last batch
+// of fewer images too.
+func TestGPUEvaluatesWithRememberedChoices(t *testing.T) {
+	needGPU(t)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	model := writeModel(t, "lenet")
+	trainRanks(t, 1, "--model", "lenet", "--max-steps", "2", "--global-batch", "24", "--device", "cuda:0")[0].wantExit(0)
+	for _, c := range []struct {
+		batch, images string
+		tries         bool
+	}{{"250", "250", false}, {"30", "44", true}, {"30", "44", false}, {"14", "14", false}} { // train evaluates batches of 250
+		if triesKernels(t, model, "--device", "cuda:0", "--batch", c.batch, "--images", c.images) != c.tries {
+			t.Errorf("of %s images in batches of %s: ways tried: %v, want %v", c.images, c.batch, !c.tries, c.tries)
+		}
+	}
+}
+
 func TestAMissingDriverIsNamed(t *testing.T) {
 	t.Setenv("RINGLOOM_LIBCUDA", "/nowhere/libcuda.so.1")
 	p := start(t, t.TempDir(), "bench", "step", "--model", "lenet", "--device", "cuda")

@@ -139,6 +139,7 @@ func TestMistakesInInterchange(t *testing.T) {
 		{exitUsage, []string{"evaluate", "--init", model, "--model", "resnet"}, "choose one of alexnet"},
 		{exitUsage, []string{"evaluate", "--init", model, "--logits", "logits.txt"}, "choose .npy or .csv"},
 		{exitUsage, []string{"evaluate", "--init", model, "--batch", "0"}, "--batch 0"},
+		{exitUsage, []string{"evaluate", "--init", model, "--deterministic-kernels", "fast"}, "choose direct or rule"},
 		{exitUsage, []string{"export", "--init", model}, "--output"},
 		{exitUsage, []string{"export", "--init", model, "--output", "model.pb"}, "ends in .onnx"},
 		{exitUsage, []string{"export", "--init", model, "--output", onnx, "--batch", "some"}, `--batch "some"`},

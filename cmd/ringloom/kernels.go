@@ -42,45 +42,57 @@ type tuned struct {
 	file  string        // where the choices are remembered; empty where they could not be
 }
 
+// String is what the user should know of it.
+func (t tuned) String() string {
+	s := fmt.Sprintf("tried how to compute %d operations fastest here in %v", t.tried, t.took.Round(time.Millisecond))
+	if t.file != "" {
+		s += ", remembered in " + t.file
+	}
+	return s
+}
+
 // tuneKernels lets the device find the fastest way to compute each of the model's operations, unless another run on
 // this machine has done so before. Processes that start together do it one after the other, so that the first tries on
 // a quiet machine and the others follow it.
 func tuneKernels(ctx context.Context, device nn.Device, kernels string, model models.Spec, batch int, training bool) (t tuned, err error) {
-	tuner, ok := device.(nn.Tuner)
-	if !ok || kernels != "" {
-		return tuned{}, nil
-	}
-	specs, err := nn.Specs(model.Build, model.InputSide, batch, training)
-	if err != nil {
-		return tuned{}, err
-	}
 	begin := time.Now()
-	memory, err := openKernelMemory(ctx, tuner.Machine(), true)
-	if err != nil {
-		return tuned{}, err
-	}
-	defer memory.close()
-	tuner.SetChoices(memory.choices())
-	before := len(tuner.Choices())
-	if err := tuner.Tune(specs); err != nil {
-		return tuned{}, fmt.Errorf("trying kernels for %s: %w", model.Name, err)
-	}
-	t = tuned{tried: len(tuner.Choices()) - before, took: time.Since(begin), file: memory.path}
-	return t, memory.add(tuner.Choices())
+	err = withKernelMemory(ctx, device, kernels, true, func(tuner nn.Tuner, memory *kernelMemory) error {
+		specs, err := nn.Specs(model.Build, model.InputSide, batch, training)
+		if err != nil {
+			return err
+		}
+		tuner.SetChoices(memory.choices())
+		before := len(tuner.Choices())
+		if err := tuner.Tune(specs); err != nil {
+			return fmt.Errorf("trying kernels for %s: %w", model.Name, err)
+		}
+		t = tuned{tried: len(tuner.Choices()) - before, took: time.Since(begin), file: memory.path}
+		return nil
+	})
+	return t, err
 }
 
 // rememberKernels keeps what the device has chosen since tuneKernels, such as a GPU for batches of other sizes. It waits for nobody:
 // where another process has the file now, a later run chooses again.
 func rememberKernels(ctx context.Context, device nn.Device, kernels string) error {
+	return withKernelMemory(ctx, device, kernels, false, func(nn.Tuner, *kernelMemory) error { return nil })
+}
+
+// withKernelMemory hands use the memory of a device's choices, and keeps those that the device has afterwards. It does nothing
+// where there is no choice: the device knows one way alone, or kernels pins it.
+func withKernelMemory(ctx context.Context, device nn.Device, kernels string, wait bool, use func(nn.Tuner, *kernelMemory) error) error {
 	tuner, ok := device.(nn.Tuner)
 	if !ok || kernels != "" {
 		return nil
 	}
-	memory, err := openKernelMemory(ctx, tuner.Machine(), false)
+	memory, err := openKernelMemory(ctx, tuner.Machine(), wait)
 	if err != nil {
 		return err
 	}
 	defer memory.close()
+	if err := use(tuner, memory); err != nil {
+		return err
+	}
 	return memory.add(tuner.Choices())
 }
 

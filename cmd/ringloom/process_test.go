@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ringloom/data"
+	"ringloom/nn/onednn"
 )
 
 // The test binary is the command itself when this is set, so that the tests run real processes without building.
@@ -215,6 +216,13 @@ func needData(t *testing.T) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// needSpeed skips under -short what takes the reference device long, and was tested with oneDNN.
+func needSpeed(t *testing.T) {
+	if err := onednn.Available(); err != nil && testing.Short() {
+		t.Skip("SKIPPED under -short, for it takes the slow reference device long: ", err)
 	}
 }
 

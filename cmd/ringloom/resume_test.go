@@ -15,7 +15,6 @@ import (
 
 	"ringloom/checkpoint"
 	"ringloom/models"
-	"ringloom/nn/onednn"
 	"ringloom/nn/purego"
 	"ringloom/report"
 	"ringloom/train"
@@ -53,13 +52,6 @@ func wantSame(t *testing.T, a, b string) {
 			p.TestAccuracy != q.TestAccuracy || p.GradNormMean != q.GradNormMean || p.LearningRate != q.LearningRate || p.Step != q.Step {
 			t.Errorf("line %d of the metrics is %+v and %+v", i+1, p, q)
 		}
-	}
-}
-
-// needSpeed skips under -short what takes the reference device long, and was tested with oneDNN.
-func needSpeed(t *testing.T) {
-	if err := onednn.Available(); err != nil && testing.Short() {
-		t.Skip("SKIPPED under -short, for it takes the slow reference device long: ", err)
 	}
 }
 

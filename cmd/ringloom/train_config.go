@@ -27,10 +27,16 @@ func configFlags(fl *pflag.FlagSet, c *train.Config) {
 	fl.Float64Var(&c.LabelSmoothing, "label-smoothing", c.LabelSmoothing, "share of the target spread over all classes; the training loss shown includes it")
 	fl.BoolVar(&c.Augment, "augment", c.Augment, "shift and mirror the training images at random, anew in each epoch")
 	augmentFlags(fl, &c.CropPadding, &c.Flip)
-	fl.IntVar(&c.BucketBytes, "bucket-bytes", c.BucketBytes, "least gradient bytes that travel as one all-reduce (0: an eighth of the gradients, 64 KiB to 8 MiB)")
+	bucketFlag(fl, &c.BucketBytes)
 	exchangeFlags(fl, c)
 	fl.IntVar(&c.CheckEvery, "check-every", c.CheckEvery, "compare the parameters over all ranks every this many steps (0: each epoch)")
 	fl.IntVar(&c.CheckpointEvery, "checkpoint-every", c.CheckpointEvery, "keep the run's state for --resume every this many steps as well (0: at each epoch's end alone)")
+}
+
+// bucketFlag says how much of the gradients travels at once.
+func bucketFlag(fl *pflag.FlagSet, bytes *int) {
+	fl.Var(intByteSize{bytes}, "bucket-bytes",
+		"least gradient bytes that travel as one all-reduce, "+byteSizeHelp+" (0: an eighth of the gradients, 64KiB to 8MiB)")
 }
 
 // exchangeFlags say how gradients get to the other ranks.
