@@ -8,7 +8,6 @@ import (
 
 	"ringloom/nn"
 	"ringloom/nn/cuda"
-	"ringloom/nn/cuda/driver"
 	"ringloom/nn/onednn"
 	"ringloom/nn/purego"
 )
@@ -76,7 +75,7 @@ func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
 	if kernels != "" {
 		return failed(fmt.Errorf("--deterministic-kernels %s is of the CPU's kernels: leave it out", kernels))
 	}
-	options, err := f.options(name, os.Getenv(envLocalRank), driver.Devices)
+	options, err := f.options(name, os.Getenv(envLocalRank), cuda.Count)
 	if err != nil {
 		return failed(err)
 	}
@@ -87,22 +86,13 @@ func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
 	return device, nil
 }
 
-// options are those of the GPU called name. localRank is the value of envLocalRank, and list the GPUs here.
-func (f gpuFlags) options(name, localRank string, list func() ([]driver.Info, error)) (cuda.Options, error) {
+// options are those of the GPU called name. localRank is the value of envLocalRank, and count the number of GPUs here.
+func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cuda.Options, error) {
 	o := cuda.Options{Precision: cuda.Precision(f.precision), MemoryLimit: int64(f.memory), Eager: os.Getenv(envEager) == "1"}
 	_, which, certain := strings.Cut(name, ":")
 	switch {
 	case certain && isUUID(which):
 		o.UUID = which
-		all, err := list()
-		if err != nil {
-			return o, err
-		}
-		for _, info := range all {
-			if driver.SameUUID(info.UUID, which) {
-				o.UUID = info.UUID
-			}
-		}
 	case certain:
 		n, err := strconv.Atoi(which)
 		if err != nil || n < 0 {
@@ -114,11 +104,11 @@ func (f gpuFlags) options(name, localRank string, list func() ([]driver.Info, er
 		if err != nil {
 			return o, fmt.Errorf("$%s: %w", envLocalRank, err)
 		}
-		all, err := list()
+		n, err := count()
 		if err != nil {
 			return o, err
 		}
-		o.Ordinal = rank % max(1, len(all))
+		o.Ordinal = rank % max(1, n)
 	}
 	return o, nil
 }

@@ -10,14 +10,11 @@ import (
 	"ringloom/nn"
 	"ringloom/nn/acceltest"
 	"ringloom/nn/cuda"
-	"ringloom/nn/cuda/driver"
 	"ringloom/nn/purego"
 )
 
 func TestGPUsAreNamedByNumberByUUIDOrInTurn(t *testing.T) {
-	two := func() ([]driver.Info, error) {
-		return []driver.Info{{UUID: "GPU-5c4e1a2b-0000-1111-2222-333344445555"}, {Ordinal: 1, UUID: "MIG-5c4e1a2b-0000-1111-2222-333344446666"}}, nil
-	}
+	two := func() (int, error) { return 2, nil }
 	f := gpuFlags{precision: "bf16", memory: 1 << 30}
 	for _, c := range []struct {
 		name, localRank string
@@ -32,9 +29,7 @@ func TestGPUsAreNamedByNumberByUUIDOrInTurn(t *testing.T) {
 		{"cuda:0", "1", 0, "", ""},
 		{"cuda:GPU-5c4e1a2b-0000-1111-2222-333344445555", "1", 0, "GPU-5c4e1a2b-0000-1111-2222-333344445555", ""},
 		{"cuda:MIG-5c4e1a2b-0000-1111-2222-333344446666", "", 0, "MIG-5c4e1a2b-0000-1111-2222-333344446666", ""},
-		{"cuda:gpu-5C4E1A2B-0000-1111-2222-333344446666", "", 0, "MIG-5c4e1a2b-0000-1111-2222-333344446666", ""},
-		{"cuda:mig-5c4e1a2b-0000-1111-2222-333344445555", "", 0, "GPU-5c4e1a2b-0000-1111-2222-333344445555", ""},
-		{"cuda:MIG-0", "", 0, "MIG-0", ""}, // opening it fails, and lists those that there are
+		{"cuda:mig-5C4E1A2B-0000-1111-2222-333344446666", "", 0, "mig-5C4E1A2B-0000-1111-2222-333344446666", ""},
 		{"cuda:5c4e1a2b-0000-1111-2222-333344445555", "", 0, "", "cuda:MIG-..."},
 		{"cuda:", "", 0, "", "nvidia-smi -L"},
 		{"cuda:-1", "", 0, "", "nvidia-smi -L"},
@@ -52,10 +47,8 @@ func TestGPUsAreNamedByNumberByUUIDOrInTurn(t *testing.T) {
 		}
 	}
 	broken := errors.New("no driver")
-	for _, name := range []string{"cuda", "cuda:GPU-0"} {
-		if _, err := f.options(name, "1", func() ([]driver.Info, error) { return nil, broken }); !errors.Is(err, broken) {
-			t.Errorf("%s: error %v", name, err)
-		}
+	if _, err := f.options("cuda", "1", func() (int, error) { return 0, broken }); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
 	}
 }
 

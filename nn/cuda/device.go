@@ -125,7 +125,7 @@ func find(o Options) (int, error) {
 	}
 	var have []string
 	for _, i := range all {
-		if o.UUID != "" && strings.EqualFold(i.UUID, o.UUID) || o.UUID == "" && i.Ordinal == o.Ordinal {
+		if o.UUID != "" && driver.SameUUID(i.UUID, o.UUID) || o.UUID == "" && i.Ordinal == o.Ordinal {
 			return i.Ordinal, nil
 		}
 		have = append(have, fmt.Sprintf("cuda:%d %s (%s)", i.Ordinal, i.Name, i.UUID))

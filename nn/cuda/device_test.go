@@ -90,7 +90,7 @@ func TestGPUsAreFoundByNumberAndUUID(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, info := range all {
-			for _, o := range []Options{{Ordinal: info.Ordinal}, {UUID: strings.ToLower(info.UUID)}} {
+			for _, o := range []Options{{Ordinal: info.Ordinal}, {UUID: strings.ToLower(info.UUID)}, {UUID: "MIG-" + info.UUID[4:]}} {
 				locked(t, o, func(d *Device) {
 					if d.info.UUID != info.UUID || !strings.Contains(d.Description(), info.UUID) {
 						t.Errorf("%+v opened %s", o, d.Description())

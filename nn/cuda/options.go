@@ -25,7 +25,7 @@ func Precisions() []string { return []string{string(TF32), string(Float32), stri
 // Options is how a device is opened.
 type Options struct {
 	// Ordinal is the number of the GPU, from 0 in the driver's order. UUID, if set, names it instead, as nvidia-smi -L
-	// does: "GPU-" and five groups of hexadecimal digits.
+	// does: "GPU-" and five groups of hexadecimal digits; "MIG-" is the same.
 	Ordinal int
 	UUID    string
 	// Precision is TF32 where it is empty.
