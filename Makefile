@@ -104,15 +104,16 @@ train: build ## train LeNet on Fashion-MNIST with NPROC (2) processes; ARGS goes
 	bin/ringloom launch -n $(NPROC) -- $(ARGS)
 
 # What is the same in several of these runs is in one of them, and go vet goes before: without cgo only devices and the command differ;
-# nn/purego and nn/acceltest are only tested there, where -short makes them quick (test-long runs all of them).
+# nn/purego and nn/acceltest are only tested there, where -short makes them quick (test-long runs all of them). The emulator's own tests
+# are in the first run, which has no -short; those of the kernels in the one with the tag, which adds some.
 .PHONY: test
 test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU device on an emulator, race detector, and all without cgo
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
 	$(GO) vet -tags onednn ./...
-	$(GO) test -vet=off -tags onednn $$($(GO) list ./... | grep -vE '/nn/(acceltest|purego|cuda/kernels|cuda/emulator)$$')
+	$(GO) test -vet=off -tags onednn $$($(GO) list ./... | grep -vE '/nn/(acceltest|purego|cuda/kernels)$$')
 	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./nn/cuda/... ./cmd/...
-	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -short ./nn/cuda/...
+	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -short $$($(GO) list ./nn/cuda/... | grep -v /emulator)
 	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom
 	$(GO) test -vet=off -race -short $(RACE)
 	CGO_ENABLED=0 $(GO) vet ./...

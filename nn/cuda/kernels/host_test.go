@@ -95,9 +95,6 @@ func TestMain(m *testing.M) {
 // Every kernel but load_pixels against plain references in double: odd sizes, one channel, gaps between pixels, in place,
 // with and without masks, addresses that 16 does not divide, both types, several grids.
 func TestNumbersOnTheHost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiling and running all kernels takes too long for -short")
-	}
 	if out, err := exec.Command(host(t)).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
