@@ -13,24 +13,12 @@ func TestAcceleratorsTimeIsRecorded(t *testing.T) {
 	for _, world := range []int{1, 2} {
 		cfg := testConfig()
 		cfg.MaxSteps, cfg.CheckEvery, cfg.CheckpointEvery, cfg.Accumulate = 8, 3, 4, 2
-		spec := specOf(t, cfg.Model)
-		model, err := nn.Inspect(spec.InputSide, spec.Build)
-		if err != nil {
-			t.Fatal(err)
-		}
-		recorders := make([]*timeline.Recorder, world)
-		for r := range recorders {
-			recorders[r] = timeline.NewRecorder(EventsPerStep(cfg, model) * cfg.MaxSteps)
-		}
+		recorders := newRecorders(t, cfg, specOf(t, cfg.Model), world)
 		out := trainOnFleet(t, cfg, world, accelerators, func(rank int, w *Worker) {
 			w.Recorder, w.OnState = recorders[rank], func(State) error { return nil }
 		})
-		ranks := make([]timeline.Rank, world)
+		ranks := records(t, recorders)
 		for r := range ranks {
-			ranks[r] = recorders[r].Rank(r, "node", "device")
-			if ranks[r].Dropped != 0 {
-				t.Errorf("rank %d: EventsPerStep leaves no room for %d events", r, ranks[r].Dropped)
-			}
 			for _, e := range out[r].epochs {
 				own := e.Ranks[r]
 				if own.Forward <= 0 || own.Backward <= 0 || own.Optimizer <= 0 || own.ExposedComm < 0 || own.Total < own.Forward+own.Backward {

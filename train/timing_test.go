@@ -16,14 +16,7 @@ import (
 // recorded trains and returns every rank's record.
 func recorded(t *testing.T, cfg Config, spec models.Spec, world int) []timeline.Rank {
 	t.Helper()
-	model, err := nn.Inspect(spec.InputSide, spec.Build)
-	if err != nil {
-		t.Fatal(err)
-	}
-	recorders := make([]*timeline.Recorder, world)
-	for r := range recorders {
-		recorders[r] = timeline.NewRecorder(EventsPerStep(cfg, model) * cfg.MaxSteps)
-	}
+	recorders := newRecorders(t, cfg, spec, world)
 	_, errs := trainModel(t, cfg, spec, world, func(rank int, w *Worker) {
 		w.Recorder, w.OnState = recorders[rank], func(State) error { return nil }
 		if w.sync != nil {
@@ -33,7 +26,27 @@ func recorded(t *testing.T, cfg Config, spec models.Spec, world int) []timeline.
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	ranks := make([]timeline.Rank, world)
+	return records(t, recorders)
+}
+
+// newRecorders are one for each rank, with as much room as EventsPerStep says that the run takes.
+func newRecorders(t *testing.T, cfg Config, spec models.Spec, world int) []*timeline.Recorder {
+	t.Helper()
+	model, err := nn.Inspect(spec.InputSide, spec.Build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorders := make([]*timeline.Recorder, world)
+	for r := range recorders {
+		recorders[r] = timeline.NewRecorder(EventsPerStep(cfg, model) * cfg.MaxSteps)
+	}
+	return recorders
+}
+
+// records are what the recorders hold, which must be all of it.
+func records(t *testing.T, recorders []*timeline.Recorder) []timeline.Rank {
+	t.Helper()
+	ranks := make([]timeline.Rank, len(recorders))
 	for r := range ranks {
 		ranks[r] = recorders[r].Rank(r, "node", "device")
 		if ranks[r].Dropped != 0 {

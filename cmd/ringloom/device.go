@@ -8,6 +8,7 @@ import (
 
 	"ringloom/nn"
 	"ringloom/nn/cuda"
+	"ringloom/nn/cuda/driver"
 	"ringloom/nn/onednn"
 	"ringloom/nn/purego"
 )
@@ -91,7 +92,7 @@ func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cu
 	o := cuda.Options{Precision: cuda.Precision(f.precision), MemoryLimit: int64(f.memory), Eager: os.Getenv(envEager) == "1"}
 	_, which, certain := strings.Cut(name, ":")
 	switch {
-	case certain && isUUID(which):
+	case certain && driver.IsUUID(which):
 		o.UUID = which
 	case certain:
 		n, err := strconv.Atoi(which)
@@ -111,12 +112,6 @@ func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cu
 		o.Ordinal = rank % max(1, n)
 	}
 	return o, nil
-}
-
-// isUUID reports whether which, the part of a GPU's name behind cuda:, is a UUID rather than a number.
-func isUUID(which string) bool {
-	which = strings.ToUpper(which)
-	return strings.HasPrefix(which, "GPU-") || strings.HasPrefix(which, "MIG-")
 }
 
 // hardware is what a device is exactly, as a GPU's name and UUID; empty where there is no more to say than its name.

@@ -37,6 +37,19 @@ func readMetrics(t *testing.T, dir string) []report.Metrics {
 	return all
 }
 
+// readConfig is what a run has written of how it was started.
+func readConfig(t *testing.T, dir string) (config runConfig) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err == nil {
+		err = json.Unmarshal(content, &config)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
 // One real job of three processes over loopback, launched and by hand, twice each: the ranks agree to the bit, and so
 // do the runs.
 func TestThreeProcessesAgreeHoweverTheyAreStarted(t *testing.T) {
@@ -93,13 +106,8 @@ func checkRecord(t *testing.T, dir string) {
 			t.Errorf("%s: %+v, %d tensors, %v", name, meta, len(tensors), err)
 		}
 	}
-	var config runConfig
-	content, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(content, &config); err != nil || config.World != 3 || len(config.Ranks) != 3 || config.Train.GlobalBatch != 48 {
-		t.Errorf("config: %+v, %v", config, err)
+	if config := readConfig(t, dir); config.World != 3 || len(config.Ranks) != 3 || config.Train.GlobalBatch != 48 {
+		t.Errorf("config: %+v", config)
 	}
 }
 
@@ -149,14 +157,7 @@ func TestLaunchShowsTheFirstFailureLast(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	p := start(t, t.TempDir(), "launch", "-n", "3", "--", "--offline", "--epochs", "1000", "--run-dir", dir)
 	p.waitFor(`epoch 1  step \d+/235`)
-	var config runConfig
-	content, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(content, &config); err != nil {
-		t.Fatal(err)
-	}
+	config := readConfig(t, dir)
 	syscall.Kill(config.Ranks[1].PID, syscall.SIGKILL)
 	p.wantExit(exitPeer, fmt.Sprintf("rank 1 (pid %d) was killed by signal 9", config.Ranks[1].PID))
 	p.waitFor(`rank 2 \| ringloom: .*died`)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 	"math"
 	"os"
@@ -65,14 +64,7 @@ func TestKilledRunGoesOnToTheBit(t *testing.T) {
 	}
 	p := launch(append(stateFlags, "--run-dir", killed)...)
 	p.waitFor(`kept the run's state.*"step":6,`)
-	var config runConfig
-	content, err := os.ReadFile(filepath.Join(killed, "config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(content, &config); err != nil {
-		t.Fatal(err)
-	}
+	config := readConfig(t, killed)
 	p.cmd.Process.Kill()
 	for _, r := range config.Ranks {
 		syscall.Kill(r.PID, syscall.SIGKILL)

@@ -133,7 +133,7 @@ func (t *trial) ways() (all []way, err error) {
 
 // own is our own way.
 func (t *trial) own() (way, error) {
-	p := t.device.newPatches(t.task)
+	p := newPatches(t.task)
 	return p, t.enlarge(p.workspaceBytes())
 }
 
@@ -227,7 +227,6 @@ func (t *trial) fastest(ways []way) (best way, err error) {
 // take makes a way, with the bias and ReLU behind it, what run queues.
 func (t *trial) take(w way) error {
 	e := &t.device.tried
-	e.device = t.device
 	e.reset()
 	w.emit(e, "cudnn", t.at)
 	if after := t.task.after; !w.fuses() && t.task.pass == libs.PassForward && (after.bias || after.relu) {

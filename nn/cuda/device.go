@@ -87,6 +87,7 @@ func New(o Options) (_ *Device, err error) {
 		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[weights]*packedWeights{},
 		convs: map[libs.ConvShape]*libs.Conv{}, choices: map[convTask]way{}, remembered: map[string]string{},
 	}
+	d.tried.device = d
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("opening %s: %w", d.Name(), err), d.Close())

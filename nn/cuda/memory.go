@@ -31,9 +31,11 @@ type mirror struct {
 // alignBytes is how sizes are rounded up: cuDNN's fastest kernels read 16 bytes at once, also beyond an odd end.
 const alignBytes = 256
 
+func roundUp(bytes int64) int64 { return (bytes + alignBytes - 1) / alignBytes * alignBytes }
+
 // alloc returns uninitialised memory of the GPU.
 func (m *memory) alloc(d *Device, bytes int64) (uintptr, error) {
-	bytes = max(alignBytes, (bytes+alignBytes-1)/alignBytes*alignBytes)
+	bytes = max(alignBytes, roundUp(bytes))
 	if err := m.allows(d, bytes); err != nil {
 		return 0, err
 	}

@@ -12,7 +12,6 @@ import (
 // patches is a way of our own: the windows of the input are written out as rows of a matrix, and cuBLAS makes the product. It gives
 // the same bits each time. cuDNN may have no way, or no fast one, for images of few channels, which do not suit tensor cores.
 type patches struct {
-	device *Device
 	task   convTask
 	images int // at a time
 }
@@ -25,8 +24,8 @@ const fewChannels = 8
 var patchesBytes int64 = 32 << 20
 
 // newPatches takes as many images at a time as fit.
-func (d *Device) newPatches(task convTask) patches {
-	p := patches{d, task, 1}
+func newPatches(task convTask) patches {
+	p := patches{task, 1}
 	one, _ := p.matrices(0, 1)
 	p.images = int(max(1, min(patchesBytes/roomOf(one), int64(task.conv.Src.N))))
 	return p
@@ -34,7 +33,7 @@ func (d *Device) newPatches(task convTask) patches {
 
 // roomOf is the memory that a matrix takes, so that what follows is aligned.
 func roomOf(m libs.Matrix) int64 {
-	return (elementBytes(m.Type == libs.BF16)*int64(m.Rows)*int64(m.Stride) + alignBytes - 1) / alignBytes * alignBytes
+	return roundUp(elementBytes(m.Type == libs.BF16) * int64(m.Rows) * int64(m.Stride))
 }
 
 // matrices are those of the product of some images, from an address on: their patches, and the weights or their gradient. Both have
@@ -66,7 +65,7 @@ func (p patches) asPatches() convArgs {
 }
 
 func (p patches) emit(e *emitter, _ string, at addresses) {
-	d, c, half, kind := p.device, p.task.conv, p.task.half, suffix(p.task.half)
+	d, c, half, kind := e.device, p.task.conv, p.task.half, suffix(p.task.half)
 	x, w, y := at.in1, at.in2, at.out // forwards
 	switch p.task.pass {
 	case libs.PassBackwardData:
@@ -94,7 +93,7 @@ func (p patches) emit(e *emitter, _ string, at addresses) {
 
 // part does the images of c, which lie at x: rows are their patches, and y their results. beta is that of the weights' gradient.
 func (p patches) part(e *emitter, c nn.Conv, x uintptr, rows, weights, y libs.Matrix, beta float32) {
-	d, kind, stride := p.device, suffix(p.task.half), int32(rows.Stride)
+	d, kind, stride := e.device, suffix(p.task.half), int32(rows.Stride)
 	if p.task.pass == libs.PassBackwardData {
 		e.gemm("cublas dy*w", rows, y, weights, 0)
 		e.launch("sum_patches"+kind, d.elementwise(c.Src.Len()), x, rows.Ptr, convArgsOf(c), stride, flag(p.task.accumulate))

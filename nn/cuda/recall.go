@@ -131,7 +131,7 @@ func (d *Device) recall(task convTask) (way, error) {
 		if numbers[0] < 1 || numbers[0] > int64(task.conv.Src.N) {
 			return nil, nil
 		}
-		found = patches{d, task, int(numbers[0])}
+		found = patches{task, int(numbers[0])}
 	}
 	room, err := d.workspaceRoom(0)
 	if err == nil && found.workspaceBytes() <= room {
