@@ -2,14 +2,19 @@ package report
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 )
 
 // WriteFileAtomic writes what write produces to path so that a crash at any moment leaves the old file or the new
-// one, whole: a temporary file in the same directory, sync, rename, sync of the directory.
+// one, whole: a temporary file in the same directory, sync, rename, sync of the directory. What is no file, such as /dev/stdout
+// or a named pipe, is written as it is: a rename would put a file in its place.
 func WriteFileAtomic(path string, write func(io.Writer) error) (err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return writeDevice(path, write)
+	}
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -46,4 +51,14 @@ func WriteFileAtomic(path string, write func(io.Writer) error) (err error) {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// writeDevice writes to what is there already and is no file.
+func writeDevice(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	return errors.Join(write(w), w.Flush(), f.Close())
 }

@@ -1,0 +1,36 @@
+package report
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// A pipe or a device stays what it is: root would else turn /dev/null into a file.
+func TestWriteFileAtomicKeepsWhatIsNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip("no named pipes here: ", err)
+	}
+	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // with a reader there, a writer does not wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	err = WriteFileAtomic(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, "whole")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Fatalf("the pipe is %v, %v now", info.Mode(), err)
+	}
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(pipe, got); err != nil || string(got) != "whole" {
+		t.Errorf("the reader got %q, %v", got, err)
+	}
+}
