@@ -7,7 +7,7 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this machine, the ring, and how training scales",
 		Long:  "Measure how fast this machine trains, how fast the ring sums, and how the two scale together, and say where the time goes.",
-		Args:  noArguments,
+		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(benchStepCommand(), benchAllReduceCommand(), benchScalingCommand())

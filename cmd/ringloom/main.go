@@ -62,7 +62,28 @@ Exit codes:
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
 	root.AddCommand(trainCommand(), launchCommand(), evaluateCommand(), exportCommand(), modelsCommand(), devicesCommand(), benchCommand(), dataCommand(), versionCommand())
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = helpTopic // cobra's own prints the usage of all and ends with 0
+	}
 	return root
+}
+
+// helpTopic refuses help about a command that is not there.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	topic, rest, err := cmd.Root().Find(args)
+	if err != nil {
+		return err
+	}
+	return noCommand(topic, rest)
+}
+
+// noCommand refuses words behind a command that has commands of its own.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q for %q (see '%s --help')", args[0], cmd.CommandPath(), cmd.CommandPath())}
+	}
+	return nil
 }
 
 // noArguments refuses stray words with an error that says where flags go.

@@ -41,6 +41,9 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		says string
 	}{
 		{[]string{"trian"}, `unknown command "trian"`},
+		{[]string{"help", "trian"}, `unknown command "trian"`},
+		{[]string{"bench", "stpe"}, `unknown command "stpe" for "ringloom bench"`},
+		{[]string{"help", "bench", "stpe"}, `unknown command "stpe" for "ringloom bench"`},
 		{[]string{"train"}, "--expect 0"},
 		{[]string{"train", "--expect", "many"}, "many"},
 		{[]string{"train", "stray"}, `"stray"`},
