@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -82,6 +83,9 @@ func (f *evaluateFlags) check() error {
 		if err := checkArrayPath(path); path != "" && err != nil {
 			return fmt.Errorf("%s: %w", flag, err)
 		}
+	}
+	if f.logits != "" && filepath.Clean(f.logits) == filepath.Clean(f.pixels) {
+		return fmt.Errorf("--logits and --pixels both name %s: give each a file of its own", f.logits)
 	}
 	return nil
 }

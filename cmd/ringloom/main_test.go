@@ -75,6 +75,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{[]string{"bench", "step", "--batch", "-1"}, "--batch -1"},
 		{[]string{"bench", "step", "--batch", "60001"}, "60000 images"},
 		{[]string{"bench", "step", "--threads", "-1"}, "--threads -1"},
+		{[]string{"evaluate", "--init", "some", "--logits", "x.npy", "--pixels", "./x.npy"}, "both name x.npy"},
 		{[]string{"bench", "step", "--steps", "-1"}, "--steps -1"},
 		{[]string{"bench", "step", "--device", "tpu"}, "auto, cpu, cuda, purego"},
 		{append(train, "--precision", "tf32"), "--precision tf32 is a GPU's"},
