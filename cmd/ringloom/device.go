@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -48,6 +49,9 @@ func openDevice(name string, threads int, kernels string, gpu gpuFlags) (device 
 			return nil, "", usageError{fmt.Errorf("--device cpu: %w", err)}
 		}
 		device, err = onednn.New(onednn.Options{Threads: threads, Direct: kernels == kernelsDirect})
+		if errors.Is(err, onednn.ErrThreads) {
+			err = usageError{fmt.Errorf("--threads: %w", err)}
+		}
 		return device, note, err
 	case "purego":
 		return purego.New(), note, nil

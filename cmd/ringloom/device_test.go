@@ -10,6 +10,7 @@ import (
 	"ringloom/nn"
 	"ringloom/nn/acceltest"
 	"ringloom/nn/cuda"
+	"ringloom/nn/onednn"
 	"ringloom/nn/purego"
 )
 
@@ -192,5 +193,16 @@ func TestKindsOfDevicesMixWithShardsOnly(t *testing.T) {
 	}
 	if err := checkKinds(mix, false); err == nil || !strings.Contains(err.Error(), "on-cpu on cpu") || !strings.Contains(err.Error(), "--shard-optimizer") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A number of threads that the device does not take is a mistake of the command line.
+func TestTooManyThreads(t *testing.T) {
+	if err := onednn.Available(); err != nil {
+		t.Skip(err)
+	}
+	_, _, err := openDevice("cpu", 1<<20, "", gpuFlags{})
+	if exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--threads") {
+		t.Errorf("exit code %d, %v", exitCode(err), err)
 	}
 }

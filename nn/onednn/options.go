@@ -8,6 +8,9 @@ import (
 // ErrNotBuilt is returned by New and Available in a binary that has no oneDNN.
 var ErrNotBuilt = errors.New("this binary was built without oneDNN; build with -tags onednn (make build)")
 
+// ErrThreads is wrapped by New's error when Options.Threads is out of range.
+var ErrThreads = errors.New("no such number of threads")
+
 // ErrClosed is returned by every method of a device, and by Run of its kernels, after Close.
 var ErrClosed = errors.New("oneDNN device is closed")
 
@@ -32,7 +35,7 @@ func (o Options) threads() (int, error) {
 	case o.Threads == 0:
 		return 1, nil
 	case o.Threads < 0 || o.Threads > maxThreads:
-		return 0, fmt.Errorf("oneDNN device: %d threads asked for, want 1 to %d", o.Threads, maxThreads)
+		return 0, fmt.Errorf("oneDNN device: %w: %d asked for, want 1 to %d", ErrThreads, o.Threads, maxThreads)
 	}
 	return o.Threads, nil
 }
