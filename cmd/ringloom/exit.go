@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"ringloom/cluster"
 )
 
 // The exit codes, documented in `ringloom --help` and the README.
@@ -62,6 +64,9 @@ func (e peerError) Unwrap() error     { return e.error }
 func (e agreedError) Unwrap() error   { return e.error }
 func (e *alreadyShown) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 func (e *interrupted) Error() string  { return fmt.Sprintf("interrupted by signal %q", e.signal) }
+
+// Is makes it the interruption that the cluster knows, in words that say which signal.
+func (e *interrupted) Is(target error) bool { return target == cluster.ErrInterrupted }
 
 func exitCode(err error) int {
 	var (

@@ -170,6 +170,7 @@ func TestInterruptEndsAllRanks(t *testing.T) {
 	p.waitFor(`epoch 1  step \d+/235`)
 	p.cmd.Process.Signal(os.Interrupt)
 	p.wantExit(exitInterrupted, "interrupted")
+	p.waitFor(`rank 1 \| ringloom: interrupted by signal "`) // said once
 }
 
 func TestPeerWithAnotherConfigurationIsRefused(t *testing.T) {

@@ -209,7 +209,10 @@ func (m *member) openRingAs(ctx context.Context, cfg allreduce.Config, sharedMem
 // ends with: its own error, or the one of the rank that failed first.
 func (m *member) rootCause(ctx context.Context, own error) error {
 	if ctx.Err() != nil {
-		own = fmt.Errorf("%w: %w", cluster.ErrInterrupted, context.Cause(ctx))
+		own = context.Cause(ctx)
+		if !errors.Is(own, cluster.ErrInterrupted) {
+			own = fmt.Errorf("%w: %w", cluster.ErrInterrupted, own)
+		}
 	}
 	m.logger.Debug("this rank stopped", zap.Error(own))
 	var lost *allreduce.Error
