@@ -114,6 +114,7 @@ and with --json a last object with the first line's fields and
 	fl.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	fl.BoolVar(&f.csv, "csv", false, "print comma-separated values")
 	f.clusterFlags.register(fl)
+	fl.Lookup("expect").Usage = expectOptional
 	return cmd
 }
 

@@ -125,6 +125,7 @@ has their fields), and at last one for each point of each round:
 	fl.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	fl.StringVar(&f.html, "html", "", "write the report to this file as one HTML page")
 	f.clusterFlags.register(fl)
+	fl.Lookup("expect").Usage = expectOptional
 	return cmd
 }
 

@@ -11,6 +11,9 @@ import (
 // nodeFlags are those that only a node of a cluster has; the launcher gives its ranks their own.
 var nodeFlags = []string{"bind", "advertise", "join", "join-timeout", "job", "name", "key-file", "nats-bind"}
 
+// expectOptional is the help of --expect where a command also starts ranks itself.
+const expectOptional = "number of nodes of the cluster that this process is one of; without it all ranks are on this machine"
+
 // launches reports whether a command with -n and --expect starts its ranks itself, rather than being one of them.
 func launches(fl *pflag.FlagSet) (bool, error) {
 	if fl.Changed("expect") {
