@@ -19,7 +19,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checkParameters compares a checksum of every parameter over all ranks, and of the running moments where they are
 // shared; a difference names the tensor. Equal sums and equal starts make it impossible but for faulty memory or a bug,
-// and both must not train on silently.
+// and both must not train on silently. Then it checks that all of them are finite.
 func (w *Worker) checkParameters(ctx context.Context) error {
 	if err := w.params.Pull(); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return w.checkFinite()
 }
 
 // checksums appends the CRC-32C of each tensor in memory.

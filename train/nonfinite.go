@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ringloom/allreduce"
+	"ringloom/nn"
 	"ringloom/shard"
 )
 
@@ -27,6 +28,40 @@ func (e *NonFiniteError) Error() string {
 	}
 	return fmt.Sprintf("%s is %v at epoch %d, step %d, in a batch of %d (%s); all ranks stop before the update: lower --lr (now %.4g), or look at these samples",
 		what, e.Value, e.Epoch, e.Step, len(e.Samples), describeSamples(e.Samples), e.Rate)
+}
+
+// NonFiniteParameterError ends a run on every rank alike: an update has made a parameter, or a shared running moment, NaN or
+// infinite, though the losses before it were finite. Nothing of it has been kept.
+type NonFiniteParameterError struct {
+	Name    string  // of the tensor
+	Element int     // the first such one
+	Value   float64 // NaN or an infinity
+	Steps   int     // that were done
+	Rate    float64 // the learning rate of the last of them
+}
+
+func (e *NonFiniteParameterError) Error() string {
+	return fmt.Sprintf("element %d of %s is %v after step %d: all ranks stop, and what was kept before stays: lower --lr (now %.4g)",
+		e.Element, e.Name, e.Value, e.Steps, e.Rate)
+}
+
+// checkFinite looks at the parameters in memory, and at the running moments where they are shared: at what all ranks have alike.
+func (w *Worker) checkFinite() error {
+	broken := func(tensors []nn.Param, memory []float32) error {
+		for _, p := range tensors {
+			for i, v := range memory[p.Offset : p.Offset+p.Len] {
+				if v-v != 0 { // NaN, for infinities too
+					return &NonFiniteParameterError{p.Name, i, float64(v), w.steps, w.schedule.rate(w.steps - 1)}
+				}
+			}
+		}
+		return nil
+	}
+	err := broken(w.params.List, w.values())
+	if err == nil && w.moments.shared {
+		err = broken(w.params.State, w.params.StateValues.Host)
+	}
+	return err
 }
 
 // describeSamples lists the first of them and the last.

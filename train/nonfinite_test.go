@@ -62,6 +62,36 @@ func TestNonFiniteLossStopsAllRanksBeforeTheUpdate(t *testing.T) {
 	}
 }
 
+// An update that breaks the parameters is found before they are kept, be it the last one of the run or the last one before a
+// checkpoint: no loss would tell in time.
+func TestNonFiniteParametersAreNotKept(t *testing.T) {
+	for name, last := range map[string]int{"end": 2, "checkpoint": 1} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.CheckEvery, cfg.MaxSteps, cfg.CheckpointEvery = 0, 2, last
+			_, errs := trainRing(t, cfg, 2, func(rank int, w *Worker) {
+				w.OnStep = func(s Step) {
+					if s.Step == last {
+						w.values()[3] = float32(math.Inf(1))
+					}
+				}
+				w.OnEpoch = func(Epoch) error { return errors.New("the epoch was told of") }
+				w.OnState = func(State) error { return errors.New("the state was kept") }
+			})
+			for rank, err := range errs {
+				var e *NonFiniteParameterError
+				if !errors.As(err, &e) {
+					t.Errorf("rank %d ends with %v", rank, err)
+					continue
+				}
+				if e.Element != 3 || !math.IsInf(e.Value, 1) || e.Steps != last || e.Rate != cfg.LearningRate {
+					t.Errorf("rank %d: %+v after %d steps", rank, e, last)
+				}
+			}
+		})
+	}
+}
+
 // Large weights in the last layer leave the loss finite, but not the squares of the gradients behind them.
 func TestNonFiniteNormStopsAllRanksBeforeTheUpdate(t *testing.T) {
 	cfg := testConfig()

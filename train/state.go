@@ -144,6 +144,9 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 	if err := errors.Join(w.shareMoments(ctx), w.params.Pull()); err != nil {
 		return err
 	}
+	if err := w.checkFinite(); err != nil { // before the last good state is replaced
+		return err
+	}
 	s := State{Config: w.Config, World: w.World, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}
 	if partial != nil {
 		block, err := json.Marshal(partial)

@@ -75,8 +75,8 @@ func (c Config) validateOptimizer() error {
 	switch {
 	case !slices.Contains(Optimizers(), c.Optimizer):
 		return fmt.Errorf("--optimizer %q: choose one of %s", c.Optimizer, strings.Join(Optimizers(), ", "))
-	case !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0):
-		return fmt.Errorf("--lr %v: give a positive, finite learning rate", c.LearningRate)
+	case !positive(c.LearningRate):
+		return fmt.Errorf("--lr %v: give a positive, finite learning rate that float32 has", c.LearningRate)
 	case !inUnit(c.Momentum):
 		return fmt.Errorf("--momentum %v: give a number from 0 up to, not including, 1", c.Momentum)
 	case c.Nesterov && (c.Optimizer != "sgd" || c.Momentum == 0):
@@ -85,10 +85,10 @@ func (c Config) validateOptimizer() error {
 		return fmt.Errorf("--beta1 %v: give a number from 0 up to, not including, 1", c.Beta1)
 	case !inUnit(c.Beta2):
 		return fmt.Errorf("--beta2 %v: give a number from 0 up to, not including, 1", c.Beta2)
-	case !(c.Epsilon > 0) || math.IsInf(c.Epsilon, 0):
-		return fmt.Errorf("--epsilon %v: give a positive, finite number", c.Epsilon)
-	case !(c.WeightDecay >= 0) || math.IsInf(c.WeightDecay, 0):
-		return fmt.Errorf("--weight-decay %v: give a finite number that is not negative", c.WeightDecay)
+	case !positive(c.Epsilon):
+		return fmt.Errorf("--epsilon %v: give a positive, finite number that float32 has", c.Epsilon)
+	case c.WeightDecay != 0 && !positive(c.WeightDecay):
+		return fmt.Errorf("--weight-decay %v: give a finite number that is not negative and that float32 has", c.WeightDecay)
 	case !(c.ClipNorm >= 0) || math.IsInf(c.ClipNorm, 0):
 		return fmt.Errorf("--clip-norm %v: give a positive, finite norm, or 0 for no clipping", c.ClipNorm)
 	}
@@ -110,5 +110,8 @@ func (c Config) validateSchedule() error {
 	}
 	return nil
 }
+
+// positive says that x is above 0, and finite, as the float32 that kernels take.
+func positive(x float64) bool { return float32(x) > 0 && float32(x) <= math.MaxFloat32 }
 
 func inUnit(x float64) bool { return x >= 0 && x < 1 }

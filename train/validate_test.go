@@ -14,6 +14,8 @@ func TestConfigIsRefusedInOneLine(t *testing.T) {
 		"--accumulate 0":                    func(c *Config) { c.Accumulate = 0 },
 		"--accumulate 65":                   func(c *Config) { c.Accumulate = 65 }, // 64 samples a rank
 		"--lr NaN":                          func(c *Config) { c.LearningRate = math.NaN() },
+		"--lr 1e+300":                       func(c *Config) { c.LearningRate = 1e300 },
+		"--lr 1e-300":                       func(c *Config) { c.LearningRate = 1e-300 },
 		"--lr -1":                           func(c *Config) { c.LearningRate = -1 },
 		"--momentum 1":                      func(c *Config) { c.Momentum = 1 },
 		"--nesterov":                        func(c *Config) { c.Nesterov = true },

@@ -178,13 +178,15 @@ func checkKinds(members []cluster.Member, sharded bool) error {
 	return nil
 }
 
-// agreed marks a loss or a norm that is not finite: every rank has found it by itself, with the same words.
+// agreed marks a loss, a norm or a parameter that is not finite: every rank has found it by itself, with the same words.
 func agreed(err error, rank int) error {
 	var found *train.NonFiniteError
-	if !errors.As(err, &found) {
+	switch {
+	case errors.As(err, new(*train.NonFiniteParameterError)):
+		return agreedError{err}
+	case !errors.As(err, &found):
 		return err
-	}
-	if found.Rank >= 0 && found.Rank != rank {
+	case found.Rank >= 0 && found.Rank != rank:
 		err = peerError{err}
 	}
 	return agreedError{err}
