@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -99,6 +100,9 @@ func Find(ctx context.Context, options Options) (*Source, error) {
 	var looked []Place
 	for _, usual := range []Place{{Origin: "user cache", Dir: o.CacheDir}, {Origin: "Debian package", Dir: o.DebianDir}} {
 		source, place, err := o.look(usual.Origin, usual.Dir)
+		if errors.Is(err, syscall.ENOTDIR) { // nobody has named it: the next place may do
+			err = nil
+		}
 		if err != nil || source != nil {
 			return source, err
 		}

@@ -98,6 +98,10 @@ func TestFindPrefersTheFlagThenEnvironmentCacheAndDebian(t *testing.T) {
 	expect("user cache", o.CacheDir)
 	o.CacheDir = t.TempDir()
 	expect("Debian package", o.DebianDir)
+	file := filepath.Join(o.CacheDir, "file")
+	writeFile(t, file, nil)
+	o.CacheDir = file // no folder; but nobody has named it
+	expect("Debian package", o.DebianDir)
 }
 
 func TestANamedFolderIsNeverReplaced(t *testing.T) {

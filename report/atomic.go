@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -18,12 +19,13 @@ func WriteFileAtomic(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
-		return err
+		return about(path, err)
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
+			err = about(path, err)
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<20)
@@ -51,6 +53,15 @@ func WriteFileAtomic(path string, write func(io.Writer) error) (err error) {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// about makes an error of the temporary file one of path, the only name that the user knows.
+func about(path string, err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		file.Path = path
+	}
+	return err
 }
 
 // writeDevice writes to what is there already and is no file.

@@ -1,12 +1,23 @@
 package report
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 )
+
+// An error names the file that the user asked for, not the temporary one.
+func TestWriteFileAtomicNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nowhere", "file")
+	var file *fs.PathError
+	if err := WriteFileAtomic(path, nil); !errors.As(err, &file) || file.Path != path || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
 
 // A pipe or a device stays what it is: root would else turn /dev/null into a file.
 func TestWriteFileAtomicKeepsWhatIsNoFile(t *testing.T) {

@@ -32,10 +32,26 @@ type RunDir struct {
 	metrics *os.File
 }
 
+// CheckRunDir says what will keep CreateRunDir from making path, as far as that can be seen beforehand.
+func CheckRunDir(path string) error {
+	if _, err := os.Stat(filepath.Join(path, configFile)); err == nil {
+		return fmt.Errorf("run directory %s %w: choose another with --run-dir, or move it away", path, ErrRunExists)
+	}
+	for dir := path; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("run directory %s: %s is no folder: choose another with --run-dir", path, dir)
+		case err == nil || dir == filepath.Dir(dir):
+			return nil
+		}
+	}
+}
+
 // CreateRunDir makes the directory of a new run and writes its config. It refuses a directory that holds a run.
 func CreateRunDir(path string, config any) (*RunDir, error) {
-	if _, err := os.Stat(filepath.Join(path, configFile)); err == nil {
-		return nil, fmt.Errorf("run directory %s %w: choose another with --run-dir, or move it away", path, ErrRunExists)
+	if err := CheckRunDir(path); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)

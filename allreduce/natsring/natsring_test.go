@@ -259,6 +259,14 @@ func TestAPortInUseIsNamed(t *testing.T) {
 	}
 }
 
+func TestAnAddressOfAnotherMachineIsRefused(t *testing.T) {
+	cfg := natsring.DefaultServerConfig()
+	cfg.Host = "192.0.2.1" // for documentation: nobody has it
+	if _, err := natsring.StartServer(cfg); !errors.Is(err, natsring.ErrServer) || !strings.Contains(err.Error(), "an address of this machine") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestASmallMaxPayloadIsRefused(t *testing.T) {
 	s := startServer(t, func(c *natsring.ServerConfig) { c.MaxPayloadBytes = 100_000 })
 	cfg := natsring.DefaultConfig(ringConfig(2))

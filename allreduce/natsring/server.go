@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -67,7 +68,11 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	probe, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%w on %s: %w; choose another port or 0 for a free one", ErrServer, address, err)
+		hint := "choose another port or 0 for a free one"
+		if errors.Is(err, syscall.EADDRNOTAVAIL) {
+			hint = "choose an address of this machine, or 0.0.0.0 for all of them"
+		}
+		return nil, fmt.Errorf("%w on %s: %w; %s", ErrServer, address, err, hint)
 	}
 	if err := probe.Close(); err != nil {
 		return nil, fmt.Errorf("%w on %s: %w", ErrServer, address, err)

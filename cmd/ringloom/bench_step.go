@@ -145,6 +145,9 @@ func (f *benchStepFlags) all(cmd *cobra.Command) error {
 			if cause := context.Cause(cmd.Context()); cause != nil {
 				return cause
 			}
+			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == exitUsage {
+				return &alreadyShown{exitUsage} // the others would say the same
+			}
 			failed = append(failed, fmt.Errorf("%s: %w", model, err))
 		}
 	}

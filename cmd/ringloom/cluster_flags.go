@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -67,8 +68,10 @@ func (f *clusterFlags) check() error {
 	if f.expect < 1 {
 		return fmt.Errorf("--expect %d: say how many nodes the cluster has, at least 1", f.expect)
 	}
-	if f.joinTimeout <= 0 || f.ringDeadline <= 0 {
-		return errors.New("--join-timeout and --ring-deadline must be positive")
+	for flag, d := range map[string]time.Duration{"--join-timeout": f.joinTimeout, "--ring-deadline": f.ringDeadline} {
+		if d <= 0 {
+			return fmt.Errorf("%s %v: give a positive time, such as 1m", flag, d)
+		}
 	}
 	if f.natsURL != "" && f.natsBind != "" {
 		return errors.New("--nats and --nats-bind exclude each other: an external server is already bound")
@@ -110,6 +113,15 @@ func hostPort(flag, address string) (host string, port int, err error) {
 		return "", 0, fmt.Errorf("%s %q: give an IP address and a port, such as 0.0.0.0:7946", flag, address)
 	}
 	return host, port, nil
+}
+
+// natsToken is what the NATS servers demand. NATS carries it as text.
+func (f *clusterFlags) natsToken() (string, error) {
+	token, err := secret("--nats-token-file", f.tokenFile, envToken)
+	if err == nil && !utf8.ValidString(token) {
+		err = fmt.Errorf("--nats-token-file, or $%s: the token is not text, which NATS asks for: make one as with 'openssl rand -hex 32'", envToken)
+	}
+	return token, err
 }
 
 // secret reads a secret from file, else from the environment.

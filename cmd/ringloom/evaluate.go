@@ -120,6 +120,9 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	if f.images > sets.test.N {
 		return usageError{fmt.Errorf("--images %d: the test set has %d", f.images, sets.test.N)}
 	}
+	if f.batch > sets.test.N {
+		return usageError{fmt.Errorf("--batch %d: the test set has %d", f.batch, sets.test.N)}
+	}
 	e := evaluation{spec: spec, device: device, params: params, n: f.images, batch: f.batch, keep: f.pixels != ""}
 	if e.n == 0 {
 		e.n = sets.test.N

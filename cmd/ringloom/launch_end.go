@@ -63,11 +63,14 @@ func (l *launcher) verdict(first *child, children []*child) error {
 		return fmt.Errorf("rank %d: %w", cause.rank, cause.err)
 	}
 	code := exit.ExitCode()
-	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+	switch status := exit.Sys().(syscall.WaitStatus); {
+	case status.Signaled():
 		code = exitPeer
 		l.printf("ringloom: rank %d (pid %d) was killed by signal %d (%v); the other ranks ended because of it",
 			cause.rank, cause.cmd.Process.Pid, status.Signal(), status.Signal())
-	} else {
+	case code == exitInterrupted:
+		l.printf("ringloom: rank %d (pid %d) was interrupted; the other ranks ended because of it", cause.rank, cause.cmd.Process.Pid)
+	default:
 		l.printf("ringloom: rank %d (pid %d) failed with exit code %d; its log is marked \"rank %d |\" above",
 			cause.rank, cause.cmd.Process.Pid, code, cause.rank)
 	}

@@ -75,6 +75,10 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{[]string{"bench", "step", "--batch", "-1"}, "--batch -1"},
 		{[]string{"bench", "step", "--batch", "60001"}, "60000 images"},
 		{[]string{"bench", "step", "--threads", "-1"}, "--threads -1"},
+		{[]string{"models", "--batch", "99999999999"}, "--batch 99999999999: alexnet"},
+		{append(train, "--run-dir", "/dev/null/run"), "/dev/null is no folder"},
+		{append(train, "--join-timeout", "0s"), "--join-timeout 0s"},
+		{append(train, "--ring-deadline", "-1s"), "--ring-deadline -1s"},
 		{[]string{"evaluate", "--init", "some", "--logits", "x.npy", "--pixels", "./x.npy"}, "both name x.npy"},
 		{[]string{"bench", "step", "--steps", "-1"}, "--steps -1"},
 		{[]string{"bench", "step", "--device", "tpu"}, "auto, cpu, cuda, purego"},
@@ -140,6 +144,16 @@ func TestCommandsThatTeach(t *testing.T) {
 			if code != 0 || !strings.Contains(output, s) {
 				t.Errorf("%v: exit code %d, does not say %q:\n%s", c.args, code, s, output)
 			}
+		}
+	}
+}
+
+// NATS carries the token as text: other bytes would be refused by the very server that was started with them.
+func TestTokenMustBeText(t *testing.T) {
+	for token, want := range map[string]bool{"": true, "s3cret, ünd so": true, "\xff\xfe": false} {
+		t.Setenv(envToken, token)
+		if got, err := new(clusterFlags).natsToken(); (err == nil) != want || want && got != token {
+			t.Errorf("token %q: got %q, %v", token, got, err)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (m *member) inView(ctx context.Context, work func(context.Context) error) e
 func (m *member) join(ctx context.Context, j joining) (err error) {
 	f := m.flags
 	host, port, _ := hostPort("--bind", f.bind)
-	if m.token, err = secret("--nats-token-file", f.tokenFile, envToken); err != nil {
+	if m.token, err = f.natsToken(); err != nil {
 		return usageError{err}
 	}
 	key, err := secret("--key-file", f.keyFile, envKey)
@@ -94,11 +94,13 @@ func (m *member) join(ctx context.Context, j joining) (err error) {
 		s := natsring.DefaultServerConfig()
 		s.Host, s.Token = host, m.token
 		s.Warn = func(line string) { m.logger.Debug("nats server", zap.String("says", line)) }
+		flag := "--bind " + f.bind
 		if f.natsBind != "" {
 			s.Host, s.Port, _ = hostPort("--nats-bind", f.natsBind)
+			flag = "--nats-bind " + f.natsBind
 		}
 		if m.server, err = natsring.StartServer(s); err != nil {
-			return clusterError{err}
+			return clusterError{fmt.Errorf("%s: %w", flag, err)}
 		}
 		// The port alone: the others reach it at the address of this node's gossip.
 		cfg.NATSAddr = strconv.Itoa(m.server.Port())
@@ -161,7 +163,7 @@ func (m *member) probe(ring allreduce.Config) (err error) {
 	}
 	cfg := natsring.DefaultConfig(ring)
 	cfg.URL = m.flags.natsURL
-	if cfg.Token, err = secret("--nats-token-file", m.flags.tokenFile, envToken); err != nil {
+	if cfg.Token, err = m.flags.natsToken(); err != nil {
 		return usageError{err}
 	}
 	err = natsring.Probe(cfg)

@@ -107,7 +107,7 @@ func inspectModel(model models.Spec, batch int) (nn.Info, int64, error) {
 	}
 	bytes, err := nn.PlanActivations(model.Build, model.InputSide, batch, true)
 	if err != nil {
-		return nn.Info{}, 0, fmt.Errorf("model %s at batch %d: %w", model.Name, batch, err)
+		return nn.Info{}, 0, usageError{fmt.Errorf("--batch %d: %s: %w", batch, model.Name, err)}
 	}
 	return info, bytes, nil
 }

@@ -106,10 +106,8 @@ func (r *record) openDir(ring *allreduce.Group) (err error) {
 		Ring: ringConfig{ring.Describe(), int(n.chunkBytes), int(n.windowBytes), n.rings, n.autotune}}
 	from := n.resumed
 	if !from.here() {
-		if r.dir, err = report.CreateRunDir(r.path, config); err != nil {
-			return usageError{err}
-		}
-		return nil
+		r.dir, err = createRunDir(r.path, config)
+		return err
 	}
 	config.Resumed = &resumedFrom{from.path, from.run.Steps, from.run.World}
 	r.best = from.run.Best
@@ -118,8 +116,8 @@ func (r *record) openDir(ring *allreduce.Group) (err error) {
 		r.dir, err = report.ContinueRunDir(r.path, config, from.run.Steps, from.run.Epoch)
 		return err
 	}
-	if r.dir, err = report.CreateRunDir(r.path, config); err != nil {
-		return usageError{err}
+	if r.dir, err = createRunDir(r.path, config); err != nil {
+		return err
 	}
 	// The best parameters so far lie beside the state.
 	best, err := os.ReadFile(filepath.Join(filepath.Dir(from.path), bestFile))
@@ -134,6 +132,15 @@ func (r *record) openDir(ring *allreduce.Group) (err error) {
 		_, err := w.Write(best)
 		return err
 	})
+}
+
+// createRunDir makes a new run directory, which the command line may have named wrongly.
+func createRunDir(path string, config runConfig) (*report.RunDir, error) {
+	dir, err := report.CreateRunDir(path, config)
+	if errors.Is(err, report.ErrRunExists) {
+		err = usageError{err}
+	}
+	return dir, err
 }
 
 // sameDir reports whether two paths are of one directory; one that does not exist is no other's.

@@ -11,6 +11,7 @@ import (
 	"ringloom/cluster"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/report"
 	"ringloom/train"
 )
 
@@ -123,6 +124,11 @@ func (f *trainFlags) check() error {
 	}
 	if err := f.ringFlags.check(); err != nil {
 		return err
+	}
+	if f.runDir != "" && f.resume == "" {
+		if err := report.CheckRunDir(f.runDir); err != nil {
+			return err
+		}
 	}
 	switch {
 	case f.autotune && f.expect == 1:
