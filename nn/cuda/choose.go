@@ -206,7 +206,7 @@ func (t *trial) fastest(ways []way) (best way, err error) {
 		}
 		var took float64
 		if err == nil {
-			took, err = t.device.measure(t.run)
+			took, err = t.device.measure(t.run, least)
 		}
 		if refused(err) {
 			continue

@@ -7,22 +7,27 @@ import "ringloom/nn/cuda/driver"
 // measuredRuns is how often something is timed; once is enough for the clock of the emulator, which always says the same.
 var measuredRuns = 5
 
-// Work that is shorter than that is measured several times in a row: what it takes the host to queue it is no part of it where a
-// graph is replayed.
 const (
-	measuredMilliseconds = 0.2
-	mostInARow           = 20
+	// Work that is shorter, in milliseconds, is measured several times in a row: what it takes the host to queue it is no part of it
+	// where a graph is replayed.
+	shortWork  = 0.2
+	mostInARow = 20
+	// Of longer work, the host's part does not matter, and neither do small differences between runs.
+	longWork = 3.0
+	// What takes so many times as long as the best is not looked at closely.
+	hopeless = 2.0
 )
 
-// measure is the least time in milliseconds of a few runs, as it takes them in a CUDA graph. It fails where run cannot be recorded.
-func (d *Device) measure(run func() error) (float64, error) {
+// measure is the least time in milliseconds of a few runs, as it takes them in a CUDA graph. It fails where run cannot be recorded. Of
+// what takes much longer than best, if that is not 0, it only says about how long.
+func (d *Device) measure(run func() error, best float64) (float64, error) {
 	once, err := d.least(2, run)
-	if err != nil {
-		return 0, err
+	if err != nil || best > 0 && once > max(shortWork, hopeless*best) {
+		return once, err
 	}
 	inARow := mostInARow
-	if once*mostInARow > measuredMilliseconds {
-		inARow = max(1, int(measuredMilliseconds/once))
+	if once*mostInARow > shortWork {
+		inARow = max(1, int(shortWork/once))
 	}
 	graph, err := d.record(func() error {
 		for range inARow {
@@ -35,11 +40,15 @@ func (d *Device) measure(run func() error) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	took, err := d.least(measuredRuns, func() error { return graph.Launch(d.compute) })
+	took := once
+	if once < longWork {
+		took, err = d.least(measuredRuns, func() error { return graph.Launch(d.compute) })
+		took /= float64(inARow)
+	}
 	if destroyErr := graph.Destroy(); err == nil {
 		err = destroyErr
 	}
-	return took / float64(inARow), err
+	return took, err
 }
 
 // least is the shortest of a few runs, after one that is not counted.
