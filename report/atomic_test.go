@@ -10,6 +10,25 @@ import (
 	"testing"
 )
 
+func TestAtomicWriteKeepsTheOldFileOnFailure(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := WriteFileAtomic(path, func(w io.Writer) error { _, err := io.WriteString(w, "old"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("disk on fire")
+	err := WriteFileAtomic(path, func(w io.Writer) error { io.WriteString(w, "new"); return broken })
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != "old" {
+		t.Errorf("the file holds %q", got)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("a temporary file is left: %v", left)
+	}
+}
+
 // An error names the file that the user asked for, not the temporary one.
 func TestWriteFileAtomicNamesTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nowhere", "file")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,25 +38,6 @@ func TestRunDirKeepsARunAndRefusesToMixTwo(t *testing.T) {
 	}
 	if _, err := CreateRunDir(path, nil); !errors.Is(err, ErrRunExists) {
 		t.Errorf("a second run in the same directory: got %v", err)
-	}
-}
-
-func TestAtomicWriteKeepsTheOldFileOnFailure(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "file")
-	if err := WriteFileAtomic(path, func(w io.Writer) error { _, err := io.WriteString(w, "old"); return err }); err != nil {
-		t.Fatal(err)
-	}
-	broken := errors.New("disk on fire")
-	err := WriteFileAtomic(path, func(w io.Writer) error { io.WriteString(w, "new"); return broken })
-	if !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
-	if got, _ := os.ReadFile(path); string(got) != "old" {
-		t.Errorf("the file holds %q", got)
-	}
-	if left, _ := os.ReadDir(dir); len(left) != 1 {
-		t.Errorf("a temporary file is left: %v", left)
 	}
 }
 
