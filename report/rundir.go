@@ -42,7 +42,12 @@ func CheckRunDir(path string) error {
 		switch {
 		case err == nil && !info.IsDir():
 			return fmt.Errorf("run directory %s: %s is no folder: choose another with --run-dir", path, dir)
-		case err == nil || dir == filepath.Dir(dir):
+		case err == nil:
+			if err := access(dir, mayWrite|mayEnter); err != nil {
+				return fmt.Errorf("run directory %s: %w: choose another with --run-dir", path, err)
+			}
+			return nil
+		case dir == filepath.Dir(dir):
 			return nil
 		}
 	}
