@@ -26,6 +26,7 @@ type node struct {
 	sets    datasets
 	dev     nn.Device
 	initial *initial
+	tuned   []zap.Field // what --autotune found, nil without
 }
 
 // runNode opens everything that can fail by itself first, so that a mistake on one node ends that node before the
@@ -113,6 +114,7 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, record.close()) }()
+	n.logTuned()
 
 	trace, err := n.openTrace(ctx, ring)
 	if err != nil {
