@@ -81,8 +81,11 @@ func (n *node) tune(ctx context.Context) error {
 	share := n.expect * max(1, n.Accumulate)
 	t, err := tuneKernels(ctx, n.dev, n.kernels, model, (n.GlobalBatch+share-1)/share, true)
 	if err == nil && t.tried > 0 {
-		n.logger.Info("tried how to compute fastest here", zap.Int("operations", t.tried),
-			zap.Duration("took", t.took.Round(time.Millisecond)), zap.String("remembered", t.file))
+		where := zap.String("remembered", t.file)
+		if t.file == "" {
+			where = zap.String("not_remembered", "there is no cache folder that this user may write: the next run tries again, and its last bits may differ; $XDG_CACHE_HOME names one")
+		}
+		n.logger.Info("tried how to compute fastest here", zap.Int("operations", t.tried), zap.Duration("took", t.took.Round(time.Millisecond)), where)
 	}
 	return err
 }
