@@ -139,7 +139,7 @@ func (n *node) work(ctx context.Context) (err error) {
 	}
 	record.params = worker.Params()
 	n.logger.Info("training", zap.Int("rank", n.view.Rank), zap.Int("world", n.view.Size()),
-		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch))
+		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch), zap.String("run_dir", record.path))
 	if err := worker.Run(ctx); err != nil {
 		return agreed(err, n.view.Rank)
 	}
