@@ -171,11 +171,13 @@ func (n *node) checkResumption() error {
 	return n.resumed.try()
 }
 
-// checkKinds refuses ranks of which some compute on GPUs and some do not, unless each parameter is updated by one of them
-// alone: the last bits of an update differ between kinds of device, and the ranks' parameters must not.
+// checkKinds refuses ranks on several kinds of device (GPU, cpu, purego), unless each parameter is updated by one of them alone:
+// the last bits of an update differ between kinds of device, and the ranks' parameters must not.
 func checkKinds(members []cluster.Member, sharded bool) error {
 	for _, m := range members {
-		if first := members[0]; !sharded && isGPU(m.Device) != isGPU(first.Device) {
+		first := members[0]
+		same := m.Device == first.Device || isGPU(m.Device) && isGPU(first.Device)
+		if !sharded && !same {
 			return fmt.Errorf("%s computes on %s and %s on %s, whose updates differ in the last bits: give all ranks --shard-optimizer, with which one rank alone updates each parameter",
 				first.Name, first.Device, m.Name, m.Device)
 		}
