@@ -107,10 +107,12 @@ func joinError(addr string, err error) error {
 	return errors.New(oneLine(err.Error()))
 }
 
-// splitAddr reads host or host:port.
+// splitAddr reads host or host:port, of an IPv6 address with or without brackets where no port follows.
 func splitAddr(addr string, defaultPort int) (host string, port int, err error) {
-	if net.ParseIP(addr) != nil {
-		return addr, defaultPort, nil
+	for _, bare := range []string{addr, strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]")} {
+		if net.ParseIP(bare) != nil {
+			return bare, defaultPort, nil
+		}
 	}
 	host, p, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -40,6 +40,18 @@ func TestJoinLater(t *testing.T) {
 	}
 }
 
+func TestAddressesToJoin(t *testing.T) {
+	for addr, want := range map[string]string{
+		"10.0.0.1": "10.0.0.1:7946", "10.0.0.1:7950": "10.0.0.1:7950", "node:7950": "node:7950",
+		"::1": "[::1]:7946", "[::1]": "[::1]:7946", "[::1]:7950": "[::1]:7950",
+	} {
+		host, port, err := splitAddr(addr, DefaultPort)
+		if got := net.JoinHostPort(host, fmt.Sprint(port)); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", addr, got, err, want)
+		}
+	}
+}
+
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

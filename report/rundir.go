@@ -42,7 +42,12 @@ func CheckRunDir(path string) error {
 		switch {
 		case err == nil && !info.IsDir():
 			return fmt.Errorf("run directory %s: %s is no folder: choose another with --run-dir", path, dir)
-		case err == nil || dir == filepath.Dir(dir):
+		case err == nil:
+			if err := access(dir, mayWrite|mayEnter); err != nil {
+				return fmt.Errorf("run directory %s: %w: choose another with --run-dir", path, err)
+			}
+			return nil
+		case dir == filepath.Dir(dir):
 			return nil
 		}
 	}
@@ -87,12 +92,16 @@ func ContinueRunDir(path string, config any, steps, epoch int) (*RunDir, error) 
 	if err != nil {
 		return nil, err
 	}
-	left, err := filepath.Glob(filepath.Join(path, ".*.safetensors.*"))
+	// The directory's own name may have the signs of a pattern.
+	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening the run directory to go on: %w", err)
 	}
-	for _, name := range left {
-		if err := os.Remove(name); err != nil {
+	for _, entry := range entries {
+		if left, _ := filepath.Match(".*.safetensors.*", entry.Name()); !left {
+			continue
+		}
+		if err := os.Remove(filepath.Join(path, entry.Name())); err != nil {
 			return nil, fmt.Errorf("clearing the run directory: %w", err)
 		}
 	}

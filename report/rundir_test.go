@@ -42,7 +42,7 @@ func TestRunDirKeepsARunAndRefusesToMixTwo(t *testing.T) {
 }
 
 func TestRunDirOfARunThatGoesOn(t *testing.T) {
-	path := t.TempDir()
+	path := filepath.Join(t.TempDir(), "lr[0.1") // no pattern of path/filepath
 	dir, err := CreateRunDir(path, map[string]int{"world": 2})
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ var ErrDiverged = errors.New("parameters differ between ranks")
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checkParameters compares a checksum of every parameter over all ranks, and of the running moments where they are
-// shared; a difference names the tensor. Equal sums and equal starts make it impossible but for faulty memory or a bug,
-// and both must not train on silently. Then it checks that all of them are finite.
+// shared; a difference names the tensor. Equal sums and equal starts make it impossible but for faulty memory, a bug, or
+// processors whose updates differ in the last bits (FMA or none), and none of them must train on silently. Then it checks that all of them are finite.
 func (w *Worker) checkParameters(ctx context.Context) error {
 	if err := w.params.Pull(); err != nil {
 		return err
@@ -42,7 +42,7 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 	for rank := 1; rank < len(all); rank++ {
 		for i, p := range tensors {
 			if a, b := all[0][4*i:4*i+4], all[rank][4*i:4*i+4]; string(a) != string(b) {
-				return fmt.Errorf("%w: %s at step %d, rank 0 has checksum %x and rank %d has %x; suspect faulty memory, and report it if it repeats",
+				return fmt.Errorf("%w: %s at step %d, rank 0 has checksum %x and rank %d has %x; suspect faulty memory, or processors that round updates differently, such as one without AVX2: --shard-optimizer lets one rank alone update each parameter; else report it if it repeats",
 					ErrDiverged, p.Name, w.steps, a, rank, b)
 			}
 		}

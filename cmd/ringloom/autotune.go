@@ -53,15 +53,24 @@ func (n *node) openTunedRing(ctx context.Context) (ring *allreduce.Group, err er
 		return nil, errors.Join(fmt.Errorf("--autotune: %w", err), ring.Close())
 	}
 	n.BucketBytes = bucketBytes
+	n.tuned = []zap.Field{
+		zap.String("flags", fmt.Sprintf("--chunk-bytes %d --window-bytes %d --rings %d --bucket-bytes %d", best.ChunkBytes, best.WindowBytes, best.Rings, bucketBytes)),
+		zap.String("sums", fmt.Sprintf("%.3g ms, %.3g ms before", 1e3*found.After, 1e3*found.Before)), zap.Int("rings_tried", len(found.Trials)),
+		zap.Any("bucket_trials", trials),
+	}
+	return ring, nil
+}
+
+// logTuned says what was found, once the run has a log file: who goes on with the run to the bit needs the flags.
+func (n *node) logTuned() {
+	if n.tuned == nil {
+		return
+	}
 	log := n.logger.Debug
 	if n.view.Leads() {
 		log = n.logger.Info
 	}
-	log("tuned the ring; these flags pin the choice",
-		zap.String("flags", fmt.Sprintf("--chunk-bytes %d --window-bytes %d --rings %d --bucket-bytes %d", best.ChunkBytes, best.WindowBytes, best.Rings, bucketBytes)),
-		zap.String("sums", fmt.Sprintf("%.3g ms, %.3g ms before", 1e3*found.After, 1e3*found.Before)), zap.Int("rings_tried", len(found.Trials)),
-		zap.Any("bucket_trials", trials))
-	return ring, nil
+	log("tuned the ring; these flags pin the choice", n.tuned...)
 }
 
 // tuneBuckets takes trial steps on a device of their own, whose memory is given back.

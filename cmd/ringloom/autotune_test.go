@@ -32,6 +32,9 @@ func TestAutotuneTakesTheSameChoiceOnAllRanks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if log, err := os.ReadFile(filepath.Join(dir, "rank-0.log")); err != nil || !strings.Contains(string(log), found[1]) {
+		t.Errorf("the run's log does not name the flags %s: %v", found[1], err)
+	}
 	flags := strings.Fields(found[1])
 	for i, want := range []int{config.Ring.ChunkBytes, config.Ring.WindowBytes, config.Ring.Rings, config.Train.BucketBytes} {
 		var got byteSize

@@ -14,6 +14,7 @@ import (
 
 	"ringloom/emulate"
 	"ringloom/models"
+	"ringloom/report"
 	"ringloom/scalebench"
 )
 
@@ -182,6 +183,9 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if f.html != "" {
 		if dir := filepath.Dir(f.html); !isDir(dir) {
 			return fmt.Errorf("--html %s: there is no folder %s", f.html, dir)
+		}
+		if err := report.CheckWritable(f.html); err != nil {
+			return fmt.Errorf("--html %s: %w", f.html, err)
 		}
 	}
 	if err := f.ringFlags.check(); err != nil {

@@ -88,6 +88,9 @@ func (f *clusterFlags) check() error {
 	if _, _, err := hostPort("--bind", f.bind); err != nil {
 		return err
 	}
+	if host, _, err := net.SplitHostPort(f.advertise); err == nil {
+		return fmt.Errorf("--advertise %q: give the address alone, such as %s: the port is that of --bind", f.advertise, host)
+	}
 	if f.natsBind != "" {
 		if _, _, err := hostPort("--nats-bind", f.natsBind); err != nil {
 			return err
@@ -110,7 +113,7 @@ func hostPort(flag, address string) (host string, port int, err error) {
 		port, err = strconv.Atoi(p)
 	}
 	if err != nil || port < 0 || port > 65535 || net.ParseIP(host) == nil {
-		return "", 0, fmt.Errorf("%s %q: give an IP address and a port, such as 0.0.0.0:7946", flag, address)
+		return "", 0, fmt.Errorf("%s %q: give an IP address and a port, such as 0.0.0.0:7946 or [::]:7946", flag, address)
 	}
 	return host, port, nil
 }

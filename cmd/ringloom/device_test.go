@@ -182,17 +182,18 @@ func TestKindsOfDevicesMixWithShardsOnly(t *testing.T) {
 		}
 		return all
 	}
-	for _, same := range [][]cluster.Member{members("cpu", "cpu", "purego"), members("cuda:0", "cuda:1")} {
+	for _, same := range [][]cluster.Member{members("cpu", "cpu"), members("purego", "purego"), members("cuda:0", "cuda:1")} {
 		if err := checkKinds(same, false); err != nil {
 			t.Error(err)
 		}
 	}
-	mix := members("cuda:0", "cuda:1", "cpu")
-	if err := checkKinds(mix, true); err != nil {
-		t.Error(err)
-	}
-	if err := checkKinds(mix, false); err == nil || !strings.Contains(err.Error(), "on-cpu on cpu") || !strings.Contains(err.Error(), "--shard-optimizer") {
-		t.Errorf("error %v", err)
+	for _, mix := range [][]cluster.Member{members("cuda:0", "cuda:1", "cpu"), members("purego", "purego", "cpu")} {
+		if err := checkKinds(mix, true); err != nil {
+			t.Error(err)
+		}
+		if err := checkKinds(mix, false); err == nil || !strings.Contains(err.Error(), "on-cpu on cpu") || !strings.Contains(err.Error(), "--shard-optimizer") {
+			t.Errorf("error %v", err)
+		}
 	}
 }
 

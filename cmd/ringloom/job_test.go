@@ -171,6 +171,7 @@ func TestInterruptEndsAllRanks(t *testing.T) {
 	p.cmd.Process.Signal(os.Interrupt)
 	p.wantExit(exitInterrupted, "interrupted")
 	p.waitFor(`rank 1 \| ringloom: interrupted by signal "`) // said once
+	p.waitFor(`"run_dir":"runs/[^"]+-lenet-n2"`)             // what --resume then needs
 }
 
 func TestPeerWithAnotherConfigurationIsRefused(t *testing.T) {

@@ -39,4 +39,8 @@ func TestEvaluateRemembersKernels(t *testing.T) {
 	if triesKernels(t, model, args...) {
 		t.Error("an evaluation tries what train has tried")
 	}
+	t.Setenv("XDG_CACHE_HOME", "/dev/null") // no folder: choices cannot be kept
+	p := trainRanks(t, 1, "--device", "cpu", "--max-steps", "1", "--global-batch", "24")[0]
+	p.wantExit(0)
+	p.waitFor("not_remembered")
 }

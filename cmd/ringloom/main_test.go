@@ -62,6 +62,8 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{append(train, "--global-batch", "60001"), "training set of 60000"},
 		{append(train, "--global-batch", "1"), "2 ranks"},
 		{append(train, "--bind", "nowhere"), "--bind"},
+		{append(train, "--bind", "::1:7946"), "[::]:7946"},
+		{append(train, "--advertise", "10.0.0.1:7946"), "the port is that of --bind"},
 		{append(train, "--log", "xml"), "--log"},
 		{append(train, "--key-file", filepath.Join(dir, "absent")), "--key-file"},
 		{[]string{"train", "--expect", "2", "--device", "tpu"}, "auto, cpu, cuda, purego"},

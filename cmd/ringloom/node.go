@@ -26,6 +26,7 @@ type node struct {
 	sets    datasets
 	dev     nn.Device
 	initial *initial
+	tuned   []zap.Field // what --autotune found, nil without
 }
 
 // runNode opens everything that can fail by itself first, so that a mistake on one node ends that node before the
@@ -80,8 +81,11 @@ func (n *node) tune(ctx context.Context) error {
 	share := n.expect * max(1, n.Accumulate)
 	t, err := tuneKernels(ctx, n.dev, n.kernels, model, (n.GlobalBatch+share-1)/share, true)
 	if err == nil && t.tried > 0 {
-		n.logger.Info("tried how to compute fastest here", zap.Int("operations", t.tried),
-			zap.Duration("took", t.took.Round(time.Millisecond)), zap.String("remembered", t.file))
+		where := zap.String("remembered", t.file)
+		if t.file == "" {
+			where = zap.String("not_remembered", "there is no cache folder that this user may write: the next run tries again, and its last bits may differ; $XDG_CACHE_HOME names one")
+		}
+		n.logger.Info("tried how to compute fastest here", zap.Int("operations", t.tried), zap.Duration("took", t.took.Round(time.Millisecond)), where)
 	}
 	return err
 }
@@ -113,6 +117,7 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, record.close()) }()
+	n.logTuned()
 
 	trace, err := n.openTrace(ctx, ring)
 	if err != nil {
@@ -134,7 +139,7 @@ func (n *node) work(ctx context.Context) (err error) {
 	}
 	record.params = worker.Params()
 	n.logger.Info("training", zap.Int("rank", n.view.Rank), zap.Int("world", n.view.Size()),
-		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch))
+		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch), zap.String("run_dir", record.path))
 	if err := worker.Run(ctx); err != nil {
 		return agreed(err, n.view.Rank)
 	}
@@ -166,11 +171,13 @@ func (n *node) checkResumption() error {
 	return n.resumed.try()
 }
 
-// checkKinds refuses ranks of which some compute on GPUs and some do not, unless each parameter is updated by one of them
-// alone: the last bits of an update differ between kinds of device, and the ranks' parameters must not.
+// checkKinds refuses ranks on several kinds of device (GPU, cpu, purego), unless each parameter is updated by one of them alone:
+// the last bits of an update differ between kinds of device, and the ranks' parameters must not.
 func checkKinds(members []cluster.Member, sharded bool) error {
 	for _, m := range members {
-		if first := members[0]; !sharded && isGPU(m.Device) != isGPU(first.Device) {
+		first := members[0]
+		same := m.Device == first.Device || isGPU(m.Device) && isGPU(first.Device)
+		if !sharded && !same {
 			return fmt.Errorf("%s computes on %s and %s on %s, whose updates differ in the last bits: give all ranks --shard-optimizer, with which one rank alone updates each parameter",
 				first.Name, first.Device, m.Name, m.Device)
 		}

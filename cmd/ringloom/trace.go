@@ -49,6 +49,9 @@ func (t traceRequest) check(given *pflag.FlagSet, c train.Config) error {
 	if info, err := os.Stat(filepath.Dir(t.File)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--trace %s: there is no folder %s; make it, or name a file elsewhere", t.File, filepath.Dir(t.File))
 	}
+	if err := report.CheckWritable(t.File); err != nil {
+		return fmt.Errorf("--trace %s: %w", t.File, err)
+	}
 	if t.Steps < 1 {
 		return fmt.Errorf("--trace-steps %d: keep at least one step", t.Steps)
 	}
