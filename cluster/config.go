@@ -29,7 +29,8 @@ type Config struct {
 	BindAddr string
 	// BindPort is the gossip port, both TCP and UDP. 0, the default, takes a free one.
 	BindPort int
-	// AdvertiseAddr is the host or IP address at which the others reach this node. Default: BindAddr, or for 0.0.0.0 the machine's first private address.
+	// AdvertiseAddr is the host or IP address at which the others reach this node. Default: BindAddr, or for 0.0.0.0 and ::
+	// the machine's first private address, else the one from which its packets leave.
 	AdvertiseAddr string
 	// Join are addresses of other nodes, host or host:port; without a port, BindPort, or DefaultPort if that is 0. A name may stand for several
 	// nodes, such as a headless service of Kubernetes. They are tried until the view begins; this node's own address does no harm. The first node needs none.

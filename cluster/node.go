@@ -53,7 +53,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	advertise, err := resolveAdvertise(ctx, cfg.AdvertiseAddr)
+	advertise, err := resolveAdvertise(ctx, cfg.AdvertiseAddr, cfg.BindAddr)
 	if err != nil {
 		return nil, err
 	}
@@ -92,22 +92,6 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n.spawn(n.loop)
 	n.startJoining(self.Addr, t.GetAutoBindPort())
 	return n, nil
-}
-
-func resolveAdvertise(ctx context.Context, host string) (string, error) {
-	if host == "" || net.ParseIP(host) != nil {
-		return host, nil
-	}
-	ips, err := net.DefaultResolver.LookupHost(ctx, host)
-	if err != nil {
-		return "", fmt.Errorf("cluster: --advertise %s: %w", host, err)
-	}
-	for _, ip := range ips {
-		if net.ParseIP(ip).To4() != nil {
-			return ip, nil
-		}
-	}
-	return ips[0], nil
 }
 
 func (n *Node) startJoining(self string, port int) {

@@ -19,7 +19,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checkParameters compares a checksum of every parameter over all ranks, and of the running moments where they are
 // shared; a difference names the tensor. Equal sums and equal starts make it impossible but for faulty memory, a bug, or
-// processors whose updates differ in the last bits (FMA or none), and none of them must train on silently. Then it checks that all of them are finite.
+// processors whose updates differ in the last bits (FMA or none), and nobody must train on silently with any of them. Then it
+// checks that all of the tensors are finite.
 func (w *Worker) checkParameters(ctx context.Context) error {
 	if err := w.params.Pull(); err != nil {
 		return err
