@@ -47,7 +47,7 @@ type clusterFlags struct {
 func (f *clusterFlags) register(fl *pflag.FlagSet) {
 	fl.IntVar(&f.expect, "expect", 0, "number of nodes of the cluster (required)")
 	fl.StringVar(&f.bind, "bind", "", "IP address and port to gossip on (default 127.0.0.1:7946, with --join 127.0.0.1:0)")
-	fl.StringVar(&f.advertise, "advertise", "", "address at which the others reach this node (default: that of --bind)")
+	fl.StringVar(&f.advertise, "advertise", "", "address at which the others reach this node (default: that of --bind; where it binds all, a private one)")
 	fl.StringSliceVar(&f.join, "join", nil, "addresses of nodes to join; a DNS name may stand for several")
 	fl.DurationVar(&f.joinTimeout, "join-timeout", time.Minute, "how long the nodes may take to find each other")
 	fl.StringVar(&f.job, "job", "ringloom", "name of the job; nodes of other jobs are refused")
