@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"ringloom/data"
@@ -69,9 +70,17 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) 
 				return nil, err
 			}
 			whole.lap(&e.Total)
+			begin := time.Now()
+			if err := errors.Join(w.shareMoments(ctx), w.params.Pull()); err != nil {
+				return nil, err
+			}
+			if err := w.checkFinite(); err != nil { // before the last good state is replaced
+				return nil, err
+			}
 			if err := w.keepState(ctx, &Partial{*e, w.norms}); err != nil {
 				return nil, err
 			}
+			w.recordSince(timeline.Checkpoint, begin)
 			if err := w.ownMoments(); err != nil {
 				return nil, err
 			}

@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"ringloom/nn"
-	"ringloom/timeline"
 )
 
 // State is where a run stands after some step. Together with the parameters, the running moments and what the optimizer
@@ -134,18 +131,11 @@ func (e *RankEpoch) take(o RankEpoch) {
 	}
 }
 
-// keepState hands the state to OnState on every rank, with the mean of the running moments in place. partial is what this
-// rank has of the epoch under way, nil at the end of one.
+// keepState hands the state to OnState on every rank. The parameters are on the host and the running moments shared, and the caller
+// has checked that all are finite. partial is what this rank has of the epoch under way, nil at the end of one.
 func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 	if w.OnState == nil {
 		return nil
-	}
-	defer w.recordSince(timeline.Checkpoint, time.Now())
-	if err := errors.Join(w.shareMoments(ctx), w.params.Pull()); err != nil {
-		return err
-	}
-	if err := w.checkFinite(); err != nil { // before the last good state is replaced
-		return err
 	}
 	s := State{Config: w.Config, World: w.World, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}
 	if partial != nil {

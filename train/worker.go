@@ -254,9 +254,11 @@ func (w *Worker) Run(ctx context.Context) error {
 				return err
 			}
 		}
+		begin = time.Now()
 		if err := w.keepState(ctx, partial); err != nil {
 			return err
 		}
+		w.recordSince(timeline.Checkpoint, begin)
 	}
 	return nil
 }
