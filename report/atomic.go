@@ -13,7 +13,7 @@ import (
 // one, whole: a temporary file in the same directory, sync, rename, sync of the directory. What is no file, such as /dev/stdout
 // or a named pipe, is written as it is: a rename would put a file in its place.
 func WriteFileAtomic(path string, write func(io.Writer) error) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if isDevice(path) {
 		return writeDevice(path, write)
 	}
 	dir := filepath.Dir(path)
@@ -62,6 +62,12 @@ func about(path string, err error) error {
 		file.Path = path
 	}
 	return err
+}
+
+// isDevice says that path is there and is neither a file nor a folder, but a device, a pipe or a socket.
+func isDevice(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
 // writeDevice writes to what is there already and is no file.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
 	"syscall"
 )
@@ -10,7 +9,7 @@ import (
 // CheckWritable finds out beforehand whether WriteFileAtomic may write path: into its folder, which must be there, or to the
 // device or pipe that path is.
 func CheckWritable(path string) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if isDevice(path) {
 		return access(path, mayWrite)
 	}
 	return access(filepath.Dir(path), mayWrite|mayEnter)

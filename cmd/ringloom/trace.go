@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -43,10 +42,10 @@ func (t traceRequest) check(given *pflag.FlagSet, c train.Config) error {
 		}
 		return nil
 	}
-	if info, err := os.Stat(t.File); err == nil && info.IsDir() {
+	if isDir(t.File) {
 		return fmt.Errorf("--trace %s: it is a folder; name a file, such as %s", t.File, filepath.Join(t.File, "trace.json"))
 	}
-	if info, err := os.Stat(filepath.Dir(t.File)); err != nil || !info.IsDir() {
+	if !isDir(filepath.Dir(t.File)) {
 		return fmt.Errorf("--trace %s: there is no folder %s; make it, or name a file elsewhere", t.File, filepath.Dir(t.File))
 	}
 	if err := report.CheckWritable(t.File); err != nil {
