@@ -126,7 +126,8 @@ bool compile_kernels(const std::string& source, const std::string& name, const s
     std::string body = read_file(preprocessed);
     const auto kernels = find_kernels(&body);
     write_file(preprocessed, body + kernel_table(kernels));
-    std::vector<std::string> compile{"g++", "-x", "c++-cpp-output", "-c", "-fPIC", "-O2", "--param=max-completely-peeled-insns=2000", "-march=native", "-w", "-g1", "-fvisibility=hidden",
+    std::vector<std::string> compile{"g++", "-x", "c++-cpp-output", "-c", "-fPIC", "-O2", "-march=native", "-w", "-g1", "-fvisibility=hidden",
+                                     "--param=max-completely-peeled-insns=2000",  // loops of known length are unrolled, as for a GPU
                                      "-fno-strict-aliasing", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
                                      // as a GPU does, kernels fault on misaligned accesses; and arrays know their lengths
                                      "-fsanitize=alignment,bounds", "-fno-sanitize-recover=all", "-o", work + "/kernels.o"};
