@@ -14,7 +14,7 @@ PACKAGES := libdnnl-dev dataset-fashion-mnist
 TEST_PACKAGES := $(PACKAGES) g++
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Packages with goroutines of their own; the race detector needs cgo.
-RACE     := ./allreduce/... ./cluster/... ./collbench/... ./data/... ./scalebench/... ./train/...
+RACE     := ./allreduce/... ./cluster/... ./bench/collective/... ./data/... ./bench/scaling/measure/... ./train/...
 
 # The GPU build needs no CUDA toolkit: a header of ours and a stand-in for libcuda that loads the driver at run time.
 # `make build-cuda CUDA_HOME=/usr/local/cuda-11.8` takes that toolkit's header and libcuda instead; such a binary starts only
@@ -62,15 +62,15 @@ build: setup ## build bin/ringloom with the oneDNN device
 build-cuda: setup $(CUDA_STUB) ## build bin/ringloom with the oneDNN and CUDA devices (needs no CUDA toolkit)
 	$(CUDA_ENV) $(GO) build -tags 'onednn gpu' -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
 
-# All that a GPU machine without Go needs to run bench/gpu/run.py, in the folders that the sources have, so that tests find
+# All that a GPU machine without Go needs to run compare/gpu/run.py, in the folders that the sources have, so that tests find
 # their files. It links nothing but libc: the machine may lack oneDNN.
 KIT       := build/ringloom-gpu-kit
 KIT_TESTS := nn/cuda nn/cuda/driver nn/cuda/libs
-KIT_FILES := bench/gpu bench/pytorch nn/cuda/include nn/cuda/driver/testdata nn/cuda/libs/*.h
+KIT_FILES := compare/gpu compare/pytorch nn/cuda/include nn/cuda/driver/testdata nn/cuda/libs/*.h
 KIT_DATA  ?= /usr/share/datasets/fashion-mnist
 
 .PHONY: gpu-kit
-gpu-kit: setup $(CUDA_STUB) ## make build/ringloom-gpu-kit.tar.gz: what a GPU machine needs to test and measure (bench/gpu/run.py)
+gpu-kit: setup $(CUDA_STUB) ## make build/ringloom-gpu-kit.tar.gz: what a GPU machine needs to test and measure (compare/gpu/run.py)
 	rm -rf $(KIT) $(KIT).tar.gz && mkdir -p $(KIT)/data/fashion-mnist
 	$(CUDA_ENV) $(GO) build -tags gpu -ldflags '-s -w $(LDFLAGS)' -o $(KIT)/bin/ringloom ./cmd/ringloom
 	for p in $(KIT_TESTS); do $(CUDA_ENV) $(GO) test -c -tags gpu -ldflags '-s -w' -o $(KIT)/$$p/package.test ./$$p; done
@@ -113,7 +113,7 @@ test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU dev
 	$(GO) vet -tags onednn ./...
 	$(GO) test -vet=off -tags onednn $$($(GO) list ./... | grep -vE '/nn/(acceltest|purego|cuda/kernels)$$')
 	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./nn/cuda/... ./cmd/...
-	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -short $$($(GO) list ./nn/cuda/... | grep -v /emulator)
+	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -short $$($(GO) list ./nn/cuda/...)
 	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom
 	$(GO) test -vet=off -race -short $(RACE)
 	CGO_ENABLED=0 $(GO) vet ./...
@@ -141,27 +141,27 @@ bench: setup ## benchmark the kernels, the ring and the training step on this ma
 
 .PHONY: compare
 compare: build ## train LeNet beside PyTorch DDP, in turn, and print both speeds (needs python3-torch, libopenblas0-pthread)
-	bench/compare.sh
+	compare/compare.sh
 
 .PHONY: compare-allreduce
-compare-allreduce: build ## time all-reduces beside PyTorch's gloo, in turn (needs python3-torch); ARGS goes to bench/allreduce_compare.py
-	bench/allreduce_compare.py $(ARGS)
+compare-allreduce: build ## time all-reduces beside PyTorch's gloo, in turn (needs python3-torch); ARGS goes to compare/allreduce_compare.py
+	compare/allreduce_compare.py $(ARGS)
 
 .PHONY: compare-step
-compare-step: build ## time a training step of every model beside PyTorch, in turn; ARGS goes to bench/step_compare.py
-	bench/step_compare.py $(ARGS)
+compare-step: build ## time a training step of every model beside PyTorch, in turn; ARGS goes to compare/step_compare.py
+	compare/step_compare.py $(ARGS)
 
 .PHONY: compare-curve
-compare-curve: build ## train googlenet-bn for an epoch beside PyTorch DDP: loss, accuracy, speed; ARGS goes to bench/curve.py
-	bench/curve.py $(ARGS)
+compare-curve: build ## train googlenet-bn for an epoch beside PyTorch DDP: loss, accuracy, speed; ARGS goes to compare/curve.py
+	compare/curve.py $(ARGS)
 
 .PHONY: compare-wire
-compare-wire: build ## train LeNet for an epoch in every way in which gradients can travel: loss, accuracy, bytes; ARGS goes to bench/wire.py
-	bench/wire.py $(ARGS)
+compare-wire: build ## train LeNet for an epoch in every way in which gradients can travel: loss, accuracy, bytes; ARGS goes to compare/wire.py
+	compare/wire.py $(ARGS)
 
 .PHONY: shaped
-shaped: build ## measure the ring between hosts in network namespaces with shaped lines (needs root, iproute2); ARGS goes to bench/shaped.py
-	bench/shaped.py $(ARGS)
+shaped: build ## measure the ring between hosts in network namespaces with shaped lines (needs root, iproute2); ARGS goes to compare/shaped.py
+	compare/shaped.py $(ARGS)
 
 .PHONY: clean
 clean: ## remove what make build made

@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"ringloom/allreduce"
+	"ringloom/bench/collective"
 	"ringloom/cluster"
-	"ringloom/collbench"
 )
 
 // benchAllReduceFlags is the command line of `ringloom bench allreduce`.
 type benchAllReduceFlags struct {
-	collbench.Config
+	collective.Config
 	clusterFlags
 	ringFlags
 
@@ -34,7 +34,7 @@ const (
 )
 
 func benchAllReduceCommand() *cobra.Command {
-	f := benchAllReduceFlags{Config: collbench.Default()}
+	f := benchAllReduceFlags{Config: collective.Default()}
 	cmd := &cobra.Command{
 		Use:   "allreduce [-n N | --expect N --join ...] [flags]",
 		Short: "Measure the ring's collectives over a sweep of sizes, and check every sum",
@@ -120,7 +120,7 @@ and with --json a last object with the first line's fields and
 
 func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	f.MinBytes, f.MaxBytes = int64(f.minBytes), int64(f.maxBytes)
-	f.Op = collbench.Op(f.op)
+	f.Op = collective.Op(f.op)
 	ranks := f.nproc
 	if !launch {
 		ranks = f.expect
@@ -144,7 +144,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if launch {
 		here = ranks
 	}
-	if need, there := 2*f.MaxBytes*int64(here), availableMemory(); there > 0 && f.Op != collbench.Barrier && need > there {
+	if need, there := 2*f.MaxBytes*int64(here), availableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
 		return fmt.Errorf("--max-bytes %d: two buffers for each of the %d ranks here are %d bytes, and %d are free: give less", f.MaxBytes, here, need, there)
 	}
 	if f.transport == transportMemory {
@@ -157,42 +157,42 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if err := f.ringFlags.check(); err != nil {
 		return err
 	}
-	if f.Op != collbench.AllReduce && f.format.Lossy() {
+	if f.Op != collective.AllReduce && f.format.Lossy() {
 		return fmt.Errorf("--wire %s has no effect with --op %s, which moves values as they are: leave it out", f.wire, f.op)
 	}
-	f.Numbers = collbench.NumbersOf(f.format)
+	f.Numbers = collective.NumbersOf(f.format)
 	return f.Config.Validate(ranks)
 }
 
-func (f *benchAllReduceFlags) printer(out io.Writer) collbench.Printer {
+func (f *benchAllReduceFlags) printer(out io.Writer) collective.Printer {
 	switch {
 	case f.json:
-		return collbench.NewJSON(out)
+		return collective.NewJSON(out)
 	case f.csv:
-		return collbench.NewCSV(out)
+		return collective.NewCSV(out)
 	}
-	return collbench.NewText(out)
+	return collective.NewText(out)
 }
 
 // setting describes the sweep.
-func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collbench.Setting {
-	return collbench.Setting{
+func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collective.Setting {
+	return collective.Setting{
 		Op: f.Op, Ranks: group.Size(), Hosts: hosts, Transport: f.transport, Path: group.Describe(), Wire: f.wire,
 		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: machineModel(), Version: version,
 	}
 }
 
 // sweep measures as one rank, and prints if this one leads.
-func (f *benchAllReduceFlags) sweep(ctx context.Context, group *allreduce.Group, leads bool, hosts int, out io.Writer) (collbench.Summary, error) {
-	ring := collbench.Wired{Group: group, Format: f.format}
+func (f *benchAllReduceFlags) sweep(ctx context.Context, group *allreduce.Group, leads bool, hosts int, out io.Writer) (collective.Summary, error) {
+	ring := collective.Wired{Group: group, Format: f.format}
 	if !leads {
-		return collbench.Run(ctx, ring, f.Config, nil)
+		return collective.Run(ctx, ring, f.Config, nil)
 	}
 	p := f.printer(out)
 	if err := p.Begin(f.setting(group, hosts), f.Config); err != nil {
-		return collbench.Summary{}, err
+		return collective.Summary{}, err
 	}
-	sum, err := collbench.Run(ctx, ring, f.Config, p.Row)
+	sum, err := collective.Run(ctx, ring, f.Config, p.Row)
 	if err != nil {
 		return sum, err
 	}
@@ -200,7 +200,7 @@ func (f *benchAllReduceFlags) sweep(ctx context.Context, group *allreduce.Group,
 }
 
 // verdict is an error where a value was wrong: every rank knows.
-func verdict(op collbench.Op, s collbench.Summary) error {
+func verdict(op collective.Op, s collective.Summary) error {
 	if s.WrongValues == 0 {
 		return nil
 	}
@@ -211,7 +211,7 @@ func verdict(op collbench.Op, s collbench.Summary) error {
 func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error {
 	cfg := f.ringFlags.config()
 	cfg.Job, cfg.View, cfg.Size, cfg.Deadline = "bench", 1, f.nproc, f.ringDeadline
-	var sum collbench.Summary
+	var sum collective.Summary
 	err := inMemory(ctx, cfg, func(ctx context.Context, ring *allreduce.Group) error {
 		s, err := f.sweep(ctx, ring, ring.Rank() == 0, 1, out)
 		if ring.Rank() == 0 {
@@ -231,7 +231,7 @@ func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
 	if err := m.probe(f.ringFlags.config()); err != nil {
 		return err
 	}
-	var sum collbench.Summary
+	var sum collective.Summary
 	err := m.take(ctx, joining{device: "none", digest: f.digest()}, func(ctx context.Context) (err error) {
 		ring, err := m.openRing(ctx, f.ringFlags, 0)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"ringloom/allreduce/codec"
 	"ringloom/allreduce/natsring"
-	"ringloom/collbench"
+	"ringloom/bench/collective"
 )
 
 var smallSweep = []string{"--min-bytes", "64", "--max-bytes", "64KiB", "--factor", "32", "--warmup", "1", "--iters", "2"}
@@ -18,7 +18,7 @@ var smallSweep = []string{"--min-bytes", "64", "--max-bytes", "64KiB", "--factor
 // The names and units of the JSON form are part of the command's interface: the help must name every one.
 func TestBenchAllReduceDocumentsItsFields(t *testing.T) {
 	long := benchAllReduceCommand().Long
-	for _, form := range []reflect.Type{reflect.TypeFor[collbench.Record](), reflect.TypeFor[collbench.Setting](), reflect.TypeFor[collbench.End]()} {
+	for _, form := range []reflect.Type{reflect.TypeFor[collective.Record](), reflect.TypeFor[collective.Setting](), reflect.TypeFor[collective.End]()} {
 		for i := range form.NumField() {
 			if form.Field(i).Anonymous {
 				continue
@@ -31,7 +31,7 @@ func TestBenchAllReduceDocumentsItsFields(t *testing.T) {
 }
 
 // decodeSweep reads what --json prints.
-func decodeSweep(t *testing.T, output string) (rows []collbench.Record, end collbench.End) {
+func decodeSweep(t *testing.T, output string) (rows []collective.Record, end collective.End) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	for i, line := range lines {
@@ -41,7 +41,7 @@ func decodeSweep(t *testing.T, output string) (rows []collbench.Record, end coll
 		if i == len(lines)-1 {
 			err = decoder.Decode(&end)
 		} else {
-			rows = append(rows, collbench.Record{})
+			rows = append(rows, collective.Record{})
 			err = decoder.Decode(&rows[i])
 		}
 		if err != nil {
@@ -143,10 +143,10 @@ func TestBenchAllReduceNamesTheChunkThatNATSRefuses(t *testing.T) {
 }
 
 func TestAWrongValueFailsTheCommand(t *testing.T) {
-	if err := verdict(collbench.AllReduce, collbench.Summary{Sizes: 3}); err != nil {
+	if err := verdict(collective.AllReduce, collective.Summary{Sizes: 3}); err != nil {
 		t.Error(err)
 	}
-	if err := verdict(collbench.AllReduce, collbench.Summary{Sizes: 3, WrongValues: 2}); err == nil || exitCode(err) != exitFailed {
+	if err := verdict(collective.AllReduce, collective.Summary{Sizes: 3, WrongValues: 2}); err == nil || exitCode(err) != exitFailed {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ringloom/emulate"
+	"ringloom/bench/emulate"
+	"ringloom/bench/scaling/measure"
 	"ringloom/models"
 	"ringloom/report"
-	"ringloom/scalebench"
 )
 
 // benchScalingFlags is the command line of `ringloom bench scaling`.
 type benchScalingFlags struct {
-	scalebench.Config
+	measure.Config
 	clusterFlags
 	ringFlags
 
@@ -37,8 +37,8 @@ type benchScalingFlags struct {
 	json             bool
 	html             string
 
-	batches   scalebench.Batches // after check
-	emulation emulate.Setting    // after check; its Step is 0 where nothing is emulated
+	batches   measure.Batches // after check
+	emulation emulate.Setting // after check; its Step is 0 where nothing is emulated
 }
 
 // The values of --mode.
@@ -49,7 +49,7 @@ const (
 )
 
 func benchScalingCommand() *cobra.Command {
-	f := benchScalingFlags{Config: scalebench.DefaultConfig()}
+	f := benchScalingFlags{Config: measure.DefaultConfig()}
 	cmd := &cobra.Command{
 		Use:   "scaling [--ranks 1,2,4 | --expect N --join ...] [flags]",
 		Short: "Measure how training scales with the number of ranks, and say what limits it",
@@ -247,7 +247,7 @@ func (f *benchScalingFlags) checkBatches(fl *pflag.FlagSet) error {
 		return errors.New("--global-batch has no effect with --mode weak: leave it out, or give --batch")
 	}
 	if f.batch == 0 {
-		f.batch = scalebench.DefaultBatch(f.model)
+		f.batch = measure.DefaultBatch(f.model)
 	}
 	if f.globalBatch == 0 {
 		f.globalBatch = f.batch

@@ -14,18 +14,18 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/term"
 
+	"ringloom/bench/emulate"
+	"ringloom/bench/scaling"
+	"ringloom/bench/scaling/measure"
 	"ringloom/cluster"
 	"ringloom/data"
-	"ringloom/emulate"
 	"ringloom/nn"
 	"ringloom/report"
-	"ringloom/scalebench"
-	"ringloom/scaling"
 )
 
 // launch measures every number of ranks in processes of its own, round by round.
 func (f *benchScalingFlags) launch(cmd *cobra.Command) error {
-	var all scalebench.Collection
+	var all measure.Collection
 	say := progressLines(cmd.ErrOrStderr())
 	if d := f.estimate(); d > 0 {
 		say("measuring for %v, and the time to start processes", d)
@@ -74,7 +74,7 @@ func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scalin
 }
 
 // show prints the report.
-func (f *benchScalingFlags) show(out io.Writer, all *scalebench.Collection) error {
+func (f *benchScalingFlags) show(out io.Writer, all *measure.Collection) error {
 	analysis, err := scaling.Analyse(all.Study(f.batches))
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 	} else if r.images != nil {
 		kind = "Fashion-MNIST"
 	}
-	var all scalebench.Collection
+	var all measure.Collection
 	err = r.take(ctx, joining{
 		device: device.Name(), hardware: hardware(device), digest: f.digest(kind), about: []zap.Field{zap.String("device", device.Description()), zap.String("data", kind)},
 	}, func(ctx context.Context) error { return r.work(ctx, &all) })
@@ -168,14 +168,14 @@ func (f *benchScalingFlags) computing() int {
 }
 
 // work measures in all rounds.
-func (r *scalingRank) work(ctx context.Context, all *scalebench.Collection) (err error) {
+func (r *scalingRank) work(ctx context.Context, all *measure.Collection) (err error) {
 	ring, err := r.openRing(ctx, r.ringFlags, r.computing())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ring.Close()) }()
 	for round := 1; round <= r.rounds; round++ {
-		study, err := scalebench.Measure(ctx, r.Config, scalebench.Rank{
+		study, err := measure.Measure(ctx, r.Config, measure.Rank{
 			Ring: ring, Threads: r.threads, OnStep: r.processors.step, Node: r.view.Members[r.view.Rank].Name, Images: r.images,
 			Open: func() (nn.Device, error) {
 				device, _, err := r.open(ctx)

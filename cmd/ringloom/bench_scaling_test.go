@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/scalebench"
+	"ringloom/bench/scaling/measure"
 )
 
 // The fields that this command adds to those of package scaling are named in its help.
 func TestBenchScalingDocumentsItsFields(t *testing.T) {
 	long := benchScalingCommand().Long
-	form := reflect.TypeFor[scalebench.Round]()
+	form := reflect.TypeFor[measure.Round]()
 	for i := range form.NumField() {
 		if name := form.Field(i).Tag.Get("json"); name == "" || !strings.Contains(long, name) {
 			t.Errorf("the help does not mention %s (%q)", form.Field(i).Name, name)

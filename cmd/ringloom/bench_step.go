@@ -13,11 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ringloom/bench/step"
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/nn/onednn"
-	"ringloom/stepbench"
 )
 
 // benchStepFlags is the command line of `ringloom bench step`.
@@ -183,12 +183,12 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	if note != "" {
 		fmt.Fprintln(os.Stderr, "ringloom:", note)
 	}
-	c := stepbench.Config{
+	c := step.Config{
 		Model: model, Device: device, Threads: computeThreads(device, f.threads), Batch: f.batch, Images: images, Seed: f.seed,
 		MinSteps: f.steps, WarmUp: benchWarmUp, Peak: devicePeak(device, f.threads),
 	}
 	if c.Batch == 0 {
-		c.Batch = stepbench.DefaultBatch(model.Name)
+		c.Batch = step.DefaultBatch(model.Name)
 	}
 	if c.MinSteps == 0 {
 		c.MinSteps, c.Duration = benchMinSteps, f.duration
@@ -199,7 +199,7 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	if _, err := tuneKernels(ctx, device, f.kernels, model, c.Batch, true); err != nil {
 		return err
 	}
-	r, err := stepbench.Run(ctx, c)
+	r, err := step.Run(ctx, c)
 	if err != nil {
 		return err
 	}

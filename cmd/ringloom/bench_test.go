@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/stepbench"
+	"ringloom/bench/step"
 )
 
 // The names and units of the JSON form are part of the command's interface: the help must name every one.
 func TestBenchStepDocumentsItsFields(t *testing.T) {
 	long := benchStepCommand().Long
-	for _, form := range []reflect.Type{reflect.TypeFor[stepbench.Result](), reflect.TypeFor[stepbench.Op]()} {
+	for _, form := range []reflect.Type{reflect.TypeFor[step.Result](), reflect.TypeFor[step.Op]()} {
 		for i := range form.NumField() {
 			name, _, _ := strings.Cut(form.Field(i).Tag.Get("json"), ",")
 			if name == "" || !strings.Contains(long, name) {
@@ -26,11 +26,11 @@ func TestBenchStep(t *testing.T) {
 	needData(t)
 	args := []string{"bench", "step", "--device", "purego", "--threads", "1", "--batch", "4", "--steps", "2"}
 	code, output, _ := run(t, append(args, "--json")...)
-	var r stepbench.Result
+	var r step.Result
 	if err := json.Unmarshal([]byte(output), &r); code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v:\n%s", code, err, output)
 	}
-	if r.Model != "lenet" || r.Batch != 4 || r.Steps != 2 || r.Data != stepbench.DataReal || r.ImagesPerSecond <= 0 || len(r.Kinds) == 0 || r.Ops != nil {
+	if r.Model != "lenet" || r.Batch != 4 || r.Steps != 2 || r.Data != step.DataReal || r.ImagesPerSecond <= 0 || len(r.Kinds) == 0 || r.Ops != nil {
 		t.Errorf("%+v", r)
 	}
 	if r.PeakFLOPsPerSecond != nil {

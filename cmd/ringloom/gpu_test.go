@@ -10,13 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"ringloom/internal/cudaemu"
 	"ringloom/nn/cuda"
-	"ringloom/nn/cuda/emulator"
 )
 
 // The emulator is built in the user's own cache, before TestMain takes another.
 func init() {
-	if err := emulator.SetUp(); err != nil {
+	if err := cudaemu.SetUp(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -158,7 +158,7 @@ func TestMistakesInInterchange(t *testing.T) {
 // ONNX Runtime, the reader that most people have, computes our logits from our files.
 func TestOnnxRuntimeAgrees(t *testing.T) {
 	needData(t)
-	script, err := filepath.Abs("../../bench/pytorch/check_onnx.cjs")
+	script, err := filepath.Abs("../../compare/pytorch/check_onnx.cjs")
 	if err != nil {
 		t.Fatal(err)
 	}

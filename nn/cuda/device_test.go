@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"ringloom/internal/cudaemu"
 	"ringloom/nn"
 	"ringloom/nn/cuda/driver"
-	"ringloom/nn/cuda/emulator"
 	"ringloom/nn/nntest"
 )
 
 // onGPU says that the tests run on a real GPU.
-var onGPU = os.Getenv(emulator.RealGPU) != ""
+var onGPU = os.Getenv(cudaemu.RealGPU) != ""
 
 func TestMain(m *testing.M) {
 	if !onGPU {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func open(t testing.TB, o Options) *Device {
 	t.Helper()
 	if !onGPU {
-		emulator.Use(t)
+		cudaemu.Use(t)
 	}
 	d, err := New(o)
 	if err != nil {

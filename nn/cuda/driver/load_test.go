@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/nn/cuda/emulator"
+	"ringloom/internal/cudaemu"
 )
 
 // childVariable makes the test binary print what Load and Devices say, and the UUID of each device, and end.
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if err := emulator.SetUp(); err != nil {
+	if err := cudaemu.SetUp(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

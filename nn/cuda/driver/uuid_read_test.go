@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/nn/cuda/emulator"
+	"ringloom/internal/cudaemu"
 )
 
 // fakeDevice is a driver of one device, but for its UUID.
@@ -43,12 +43,12 @@ func TestUUIDs(t *testing.T) {
 		})
 	}
 	t.Run("emulated slices", func(t *testing.T) {
-		lib, err := emulator.Build("")
-		if errors.Is(err, emulator.ErrNoCompiler) {
+		lib, err := cudaemu.Build("")
+		if errors.Is(err, cudaemu.ErrNoCompiler) {
 			t.Skipf("SKIPPED, emulated slices were NOT tested: %v", err)
 		}
 		must(t, err)
-		variables := append(emulator.Env(lib), "RINGLOOM_EMULATOR_DEVICES=2")
+		variables := append(cudaemu.Env(lib), "RINGLOOM_EMULATOR_DEVICES=2")
 		gpus := runChild(t, variables...)
 		sliced := runChild(t, append(variables, "RINGLOOM_EMULATOR_MIG=1")...)
 		want := slices.Clone(gpus)

@@ -7,11 +7,11 @@ import (
 	"os"
 	"testing"
 
-	"ringloom/nn/cuda/emulator"
+	"ringloom/internal/cudaemu"
 )
 
 func TestMain(m *testing.M) {
-	if err := emulator.SetUp(); err != nil {
+	if err := cudaemu.SetUp(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
