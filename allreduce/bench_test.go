@@ -33,7 +33,7 @@ func BenchmarkAllReduce(b *testing.B) {
 
 func benchRing(size, bytes int) ([]*allreduce.Group, [][]float32) {
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.Size = "bench", size
+	cfg.Job, cfg.WorldSize = "bench", size
 	groups, _ := allreducetest.Groups(cfg, allreducetest.Faults{})
 	bufs := make([][]float32, size)
 	for r := range bufs {

@@ -18,10 +18,12 @@ type Sum struct {
 	Residual []float32
 }
 
-// Start begins to sum buf over all ranks, in place, and returns at once. Vectors are summed in the order of the calls, which
+// StartAllReduce begins to sum buf over all ranks, in place, and returns at once. Vectors are summed in the order of the calls, which
 // must be the same on all ranks. The buffer belongs to the group until Wait has returned. A residual of another length
 // panics.
-func (g *Group) Start(buf []float32, s Sum) *Pending { return g.begin(s.operation(opAllReduce, buf)) }
+func (g *Group) StartAllReduce(buf []float32, s Sum) *Pending {
+	return g.begin(s.operation(opAllReduce, buf))
+}
 
 // StartReduceScatter begins the first half of a sum, in place: after Wait, the parts of buf that Shard gives to this rank hold
 // the sum, exactly in float32; what stands in the rest is undefined.
@@ -59,7 +61,7 @@ func (g *Group) Shard(length, rank int) []Range {
 	for i := range shard {
 		from, to := segment(length, len(shard), i)
 		// The last segment to come in in a reduce-scatter is that after the rank's own.
-		lo, hi := segment(to-from, g.cfg.Size, mod(rank+1, g.cfg.Size))
+		lo, hi := segment(to-from, g.cfg.WorldSize, mod(rank+1, g.cfg.WorldSize))
 		shard[i] = Range{from + lo, from + hi}
 	}
 	return shard
@@ -67,7 +69,7 @@ func (g *Group) Shard(length, rank int) []Range {
 
 // AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is Start and Wait with bucket 0.
 func (g *Group) AllReduce(ctx context.Context, buf []float32) error {
-	return g.Start(buf, Sum{}).Wait(ctx)
+	return g.StartAllReduce(buf, Sum{}).Wait(ctx)
 }
 
 // Broadcast copies root's buf into every rank's, which must have the same length.
@@ -83,13 +85,13 @@ func (g *Group) Barrier(ctx context.Context) error {
 	return g.begin(operation{kind: opBarrier}).Wait(ctx)
 }
 
-// Gather gives every rank the bytes of all ranks, by rank. The parts may have any length up to 64 MiB, also none. This rank's
+// AllGatherBytes gives every rank the bytes of all ranks, by rank. The parts may have any length up to 64 MiB, also none. This rank's
 // own part is block itself, not a copy.
-func (g *Group) Gather(ctx context.Context, block []byte) ([][]byte, error) {
+func (g *Group) AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error) {
 	if len(block) > maxBlockBytes {
 		return nil, configError("%d bytes to gather are over the limit of %d", len(block), maxBlockBytes)
 	}
-	blocks := make([][]byte, g.cfg.Size)
+	blocks := make([][]byte, g.cfg.WorldSize)
 	blocks[g.cfg.Rank] = block
 	if err := g.begin(operation{kind: opGather, blocks: blocks}).Wait(ctx); err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (g *Group) BroadcastBytes(ctx context.Context, block []byte, root int) ([]b
 	if g.cfg.Rank != root {
 		block = nil
 	}
-	blocks, err := g.Gather(ctx, block)
+	blocks, err := g.AllGatherBytes(ctx, block)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +116,8 @@ func (g *Group) BroadcastBytes(ctx context.Context, block []byte, root int) ([]b
 }
 
 func (g *Group) checkRoot(root int) error {
-	if root < 0 || root >= g.cfg.Size {
-		return fmt.Errorf("%w: root %d must be 0 to %d", ErrConfig, root, g.cfg.Size-1)
+	if root < 0 || root >= g.cfg.WorldSize {
+		return fmt.Errorf("%w: root %d must be 0 to %d", ErrConfig, root, g.cfg.WorldSize-1)
 	}
 	return nil
 }

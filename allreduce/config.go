@@ -13,8 +13,8 @@ type Config struct {
 	View uint64
 	// Rank is this rank's index, 0 to Size-1.
 	Rank int
-	// Size is the number of ranks. 1 is refused unless Alone is set. At most 65535.
-	Size int
+	// WorldSize is the number of ranks. 1 is refused unless Alone is set. At most 65535.
+	WorldSize int
 	// Alone says that a ring of one rank is meant: every collective is then a no-op and needs no transport.
 	Alone bool
 	// Rings is the number of rings, each with connections and a goroutine of its own, that share the work: a vector of at
@@ -55,14 +55,14 @@ func (c Config) Validate() error {
 	switch {
 	case !validJob(c.Job):
 		return configError("Job %q must be letters, digits, '-' or '_', and not empty", c.Job)
-	case c.Size < 1 || c.Size > maxSize:
-		return configError("Size %d must be 1 to %d", c.Size, maxSize)
-	case c.Size == 1 && !c.Alone:
-		return configError("Size 1 trains alone; set Alone if that is meant")
-	case c.Size > 1 && c.Alone:
-		return configError("Alone is set but Size is %d", c.Size)
-	case c.Rank < 0 || c.Rank >= c.Size:
-		return configError("Rank %d must be 0 to %d", c.Rank, c.Size-1)
+	case c.WorldSize < 1 || c.WorldSize > maxSize:
+		return configError("WorldSize %d must be 1 to %d", c.WorldSize, maxSize)
+	case c.WorldSize == 1 && !c.Alone:
+		return configError("WorldSize 1 trains alone; set Alone if that is meant")
+	case c.WorldSize > 1 && c.Alone:
+		return configError("Alone is set but WorldSize is %d", c.WorldSize)
+	case c.Rank < 0 || c.Rank >= c.WorldSize:
+		return configError("Rank %d must be 0 to %d", c.Rank, c.WorldSize-1)
 	case c.Rings < 1 || c.Rings > maxRings:
 		return configError("Rings %d must be 1 to %d", c.Rings, maxRings)
 	case c.ChunkBytes < 4 || c.ChunkBytes%4 != 0 || c.ChunkBytes > maxChunkBytes:
@@ -91,10 +91,10 @@ func (c Config) ControlFrameBytes() int { return HeaderBytes + maxAbortText }
 func (c Config) WindowFrames() int { return c.WindowBytes / c.ChunkBytes }
 
 // Next is the rank that this rank sends data to.
-func (c Config) Next() int { return (c.Rank + 1) % c.Size }
+func (c Config) Next() int { return (c.Rank + 1) % c.WorldSize }
 
 // Prev is the rank that this rank receives data from.
-func (c Config) Prev() int { return (c.Rank + c.Size - 1) % c.Size }
+func (c Config) Prev() int { return (c.Rank + c.WorldSize - 1) % c.WorldSize }
 
 // StripeBytes is the least part of a vector, in bytes of float32, that is worth a ring of its own.
 const StripeBytes = 64 << 10

@@ -12,7 +12,7 @@ import (
 func TestValidateNamesTheField(t *testing.T) {
 	for field, change := range map[string]func(*allreduce.Config){
 		"Job":          func(c *allreduce.Config) { c.Job = "a.b" },
-		"Size":         func(c *allreduce.Config) { c.Size = 0 },
+		"Size":         func(c *allreduce.Config) { c.WorldSize = 0 },
 		"Alone":        func(c *allreduce.Config) { c.Alone = true },
 		"Rank":         func(c *allreduce.Config) { c.Rank = 2 },
 		"ChunkBytes":   func(c *allreduce.Config) { c.ChunkBytes = 10 },

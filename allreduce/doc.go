@@ -20,7 +20,7 @@
 //
 // # What blocks
 //
-// Start does not wait for a peer. Wait, AllReduce, Broadcast, Barrier and Gather block until this rank's part is done, the
+// StartAllReduce does not wait for a peer. Wait, AllReduce, Broadcast, Barrier and AllGatherBytes block until this rank's part is done, the
 // group fails, or the context ends. A buffer belongs to the group from Start until Wait has returned; it is not touched after.
 //
 // # Failure

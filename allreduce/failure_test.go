@@ -22,7 +22,7 @@ func TestOfTwoGenerationsOnlyOneIsHeard(t *testing.T) {
 		fresh, _ := allreduce.New(func() allreduce.Config { c := cfg; c.Rank = 1; return c }(), ring[1])
 		v := vectors(2, 10, 1)
 		keep := slices.Clone(v[1])
-		p := stale.Start(v[0], allreduce.Sum{Bucket: 0})
+		p := stale.StartAllReduce(v[0], allreduce.Sum{Bucket: 0})
 		err := fresh.AllReduce(t.Context(), v[1])
 		if !errors.Is(err, allreduce.ErrTimeout) {
 			t.Errorf("got %v, want a timeout", err)
@@ -39,7 +39,7 @@ func TestMismatchesAreNamed(t *testing.T) {
 	type call func(ctx context.Context, g *allreduce.Group) error
 	reduce := func(n, bucket int) call {
 		return func(ctx context.Context, g *allreduce.Group) error {
-			return g.Start(make([]float32, n), allreduce.Sum{Bucket: bucket}).Wait(ctx)
+			return g.StartAllReduce(make([]float32, n), allreduce.Sum{Bucket: bucket}).Wait(ctx)
 		}
 	}
 	broadcast := func(n, root int) call {
@@ -47,13 +47,16 @@ func TestMismatchesAreNamed(t *testing.T) {
 	}
 	barrier := func(ctx context.Context, g *allreduce.Group) error { return g.Barrier(ctx) }
 	for name, c := range map[string]struct{ one, others call }{
-		"length":          {reduce(10, 0), reduce(11, 0)},
-		"empty":           {reduce(0, 0), reduce(5, 0)},
-		"bucket":          {reduce(10, 1), reduce(10, 2)},
-		"collective":      {reduce(10, 0), barrier},
-		"broadcast":       {reduce(10, 0), broadcast(10, 0)},
-		"broadcast size":  {broadcast(10, 1), broadcast(11, 1)},
-		"gather or float": {reduce(10, 0), func(ctx context.Context, g *allreduce.Group) error { _, err := g.Gather(ctx, []byte("x")); return err }},
+		"length":         {reduce(10, 0), reduce(11, 0)},
+		"empty":          {reduce(0, 0), reduce(5, 0)},
+		"bucket":         {reduce(10, 1), reduce(10, 2)},
+		"collective":     {reduce(10, 0), barrier},
+		"broadcast":      {reduce(10, 0), broadcast(10, 0)},
+		"broadcast size": {broadcast(10, 1), broadcast(11, 1)},
+		"gather or float": {reduce(10, 0), func(ctx context.Context, g *allreduce.Group) error {
+			_, err := g.AllGatherBytes(ctx, []byte("x"))
+			return err
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -148,7 +151,7 @@ func TestADeadlineNamesTheRankThatIsMissing(t *testing.T) {
 		if err := allreducetest.Run(groups, func(g *allreduce.Group) error { return g.Barrier(t.Context()) }); errors.Join(err...) != nil {
 			t.Fatal(err)
 		}
-		err := groups[1].Start(make([]float32, 3), allreduce.Sum{Bucket: 4}).Wait(t.Context())
+		err := groups[1].StartAllReduce(make([]float32, 3), allreduce.Sum{Bucket: 4}).Wait(t.Context())
 		var e *allreduce.Error
 		if !errors.As(err, &e) || !errors.Is(err, allreduce.ErrTimeout) {
 			t.Fatalf("got %v", err)
@@ -171,7 +174,7 @@ func TestAGroupOfOneMustBeAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := []float32{1, 2}
-	parts, gatherErr := g.Gather(t.Context(), []byte("a"))
+	parts, gatherErr := g.AllGatherBytes(t.Context(), []byte("a"))
 	if err := errors.Join(g.AllReduce(t.Context(), v), g.Broadcast(t.Context(), v, 0), g.Barrier(t.Context()), gatherErr); err != nil {
 		t.Error(err)
 	}
@@ -189,7 +192,7 @@ func TestAGroupOfOneMustBeAskedFor(t *testing.T) {
 func TestCloseInMidCollectiveEndsTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		groups, _ := allreducetest.Groups(testConfig(2), allreducetest.Faults{})
-		p := groups[0].Start(make([]float32, 5), allreduce.Sum{Bucket: 0})
+		p := groups[0].StartAllReduce(make([]float32, 5), allreduce.Sum{Bucket: 0})
 		_ = groups[0].Close()
 		if err := p.Wait(t.Context()); !errors.Is(err, allreduce.ErrClosed) {
 			t.Errorf("rank 0: %v", err)

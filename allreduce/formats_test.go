@@ -22,7 +22,7 @@ func TestEveryFormatMatchesTheOracleOnEveryRank(t *testing.T) {
 					v := vectors(size, length, 3)
 					want := allreducetest.Sum(cfg, v, f, nil)
 					noErrors(t, allreducetest.Run(groups, func(g *allreduce.Group) error {
-						return g.Start(v[g.Rank()], allreduce.Sum{Format: f}).Wait(t.Context())
+						return g.StartAllReduce(v[g.Rank()], allreduce.Sum{Format: f}).Wait(t.Context())
 					}))
 					for r := range v {
 						if !sameBits(v[r], want) {
@@ -51,7 +51,7 @@ func TestErrorFeedbackAddsUp(t *testing.T) {
 			}
 			for range rounds {
 				v := append([]float32{}, in[g.Rank()]...)
-				if err := g.Start(v, s).Wait(t.Context()); err != nil {
+				if err := g.StartAllReduce(v, s).Wait(t.Context()); err != nil {
 					return err
 				}
 				if g.Rank() == 0 {
@@ -83,7 +83,7 @@ func TestReduceScatterAndAllGatherAreTheHalvesOfAnAllReduce(t *testing.T) {
 			for _, length := range []int{0, 1, 4, 1000, allreduce.StripeBytes/4*rings + 5} {
 				v, whole := vectors(size, length, 5), vectors(size, length, 5)
 				noErrors(t, allreducetest.Run(groups, func(g *allreduce.Group) error {
-					if err := g.Start(whole[g.Rank()], allreduce.Sum{}).Wait(t.Context()); err != nil {
+					if err := g.StartAllReduce(whole[g.Rank()], allreduce.Sum{}).Wait(t.Context()); err != nil {
 						return err
 					}
 					own := v[g.Rank()]

@@ -95,7 +95,7 @@ func (g *Group) laneEnded(ended *lane, err error) {
 func (g *Group) Rank() int { return g.cfg.Rank }
 
 // Size is the number of ranks.
-func (g *Group) Size() int { return g.cfg.Size }
+func (g *Group) WorldSize() int { return g.cfg.WorldSize }
 
 // Config is what the group was made with.
 func (g *Group) Config() Config { return g.cfg }

@@ -16,7 +16,7 @@ import (
 
 func testConfig(size int) allreduce.Config {
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.View, cfg.Size = "test", 7, size
+	cfg.Job, cfg.View, cfg.WorldSize = "test", 7, size
 	cfg.ChunkBytes, cfg.WindowBytes = 64, 256
 	return cfg
 }
@@ -104,7 +104,7 @@ func TestBucketsInTheBackgroundKeepTheirOrder(t *testing.T) {
 			noErrors(t, allreducetest.Run(groups, func(g *allreduce.Group) error {
 				var pending []*allreduce.Pending
 				for b := range lengths {
-					pending = append(pending, g.Start(in[b][g.Rank()], allreduce.Sum{Bucket: b}))
+					pending = append(pending, g.StartAllReduce(in[b][g.Rank()], allreduce.Sum{Bucket: b}))
 					if (b+round+g.Rank())%3 == 0 { // ranks wait at different points
 						if err := pending[0].Wait(t.Context()); err != nil {
 							return err
@@ -166,7 +166,7 @@ func TestGatherGivesEveryRankAllParts(t *testing.T) {
 				return b
 			}
 			noErrors(t, allreducetest.Run(groups, func(g *allreduce.Group) error {
-				got, err := g.Gather(t.Context(), part(g.Rank()))
+				got, err := g.AllGatherBytes(t.Context(), part(g.Rank()))
 				if err != nil {
 					return err
 				}
@@ -214,7 +214,7 @@ func TestTimesOfACollective(t *testing.T) {
 		errs := allreducetest.Run(groups, func(g *allreduce.Group) error {
 			late := time.Duration(g.Rank()) * time.Second
 			time.Sleep(late)
-			p := g.Start(make([]float32, 100), allreduce.Sum{})
+			p := g.StartAllReduce(make([]float32, 100), allreduce.Sum{})
 			time.Sleep(5 * time.Second)
 			if err := p.Wait(t.Context()); err != nil {
 				return err

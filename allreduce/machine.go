@@ -37,7 +37,7 @@ func newMachine(cfg Config, ring int, free func([]byte)) *machine {
 func (m *machine) start(o *operation) error {
 	m.started++
 	o.seq = m.started
-	o.rank, o.size, o.chunkBytes = m.cfg.Rank, m.cfg.Size, m.cfg.ChunkBytes
+	o.rank, o.size, o.chunkBytes = m.cfg.Rank, m.cfg.WorldSize, m.cfg.ChunkBytes
 	o.begin()
 	m.ops = append(m.ops, o)
 	m.settle()
@@ -137,7 +137,7 @@ func (m *machine) nextControl(buffer func(Peer) []byte, kind frameKind, done *[2
 }
 
 func (m *machine) seal(frame []byte, h header) []byte {
-	h.view, h.size, h.from = m.cfg.View, uint16(m.cfg.Size), uint16(m.cfg.Rank)
+	h.view, h.size, h.from = m.cfg.View, uint16(m.cfg.WorldSize), uint16(m.cfg.Rank)
 	putHeader(frame, h, m.mark)
 	return frame
 }

@@ -23,7 +23,7 @@ type edge struct {
 
 func newNetwork(cfg Config, seed uint64) *network {
 	n := &network{edges: map[edge][][]byte{}, random: rand.New(rand.NewPCG(seed, 1))}
-	for r := range cfg.Size {
+	for r := range cfg.WorldSize {
 		cfg.Rank = r
 		n.machines = append(n.machines, newMachine(cfg, 0, func([]byte) {}))
 	}
@@ -71,7 +71,7 @@ func TestNoInterleavingDeadlocksOrExceedsTheWindow(t *testing.T) {
 	}
 	for seed := range seeds {
 		cfg := DefaultConfig()
-		cfg.Size = 2 + int(seed%5)
+		cfg.WorldSize = 2 + int(seed%5)
 		cfg.ChunkBytes, cfg.WindowBytes = 16, 16*(2+int(seed%7))
 		n := newNetwork(cfg, seed)
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -81,15 +81,15 @@ func TestNoInterleavingDeadlocksOrExceedsTheWindow(t *testing.T) {
 			lengths = append(lengths, random.IntN(60))
 			kinds = append(kinds, random.IntN(6))
 		}
-		finished := make([]int, cfg.Size)
-		started := make([]int, cfg.Size)
+		finished := make([]int, cfg.WorldSize)
+		started := make([]int, cfg.WorldSize)
 		sums := make([][][]float32, ops)
 		for {
-			r := random.IntN(cfg.Size)
+			r := random.IntN(cfg.WorldSize)
 			// A rank starts at most two collectives ahead of what it has finished, as a trainer that waits does.
 			if started[r] < ops && started[r] < finished[r]+2 && random.IntN(4) == 0 {
 				k := started[r]
-				o := testOperation(kinds[k], lengths[k], r, cfg.Size, k)
+				o := testOperation(kinds[k], lengths[k], r, cfg.WorldSize, k)
 				sums[k] = append(sums[k], o.vector)
 				if err := n.machines[r].start(o); err != nil {
 					t.Fatal(err)

@@ -17,9 +17,9 @@ func (m *machine) receive(from Peer, frame []byte) error {
 		m.free(frame)
 		return nil
 	}
-	if int(h.size) != m.cfg.Size || int(h.from) != m.rankOf(from) {
+	if int(h.size) != m.cfg.WorldSize || int(h.from) != m.rankOf(from) {
 		m.free(frame)
-		return m.fail(ErrProtocol, from, fmt.Errorf("a frame of rank %d of %d came where rank %d of %d was due", h.from, h.size, m.rankOf(from), m.cfg.Size))
+		return m.fail(ErrProtocol, from, fmt.Errorf("a frame of rank %d of %d came where rank %d of %d was due", h.from, h.size, m.rankOf(from), m.cfg.WorldSize))
 	}
 	switch {
 	case h.kind == frameData && from == Prev:

@@ -57,7 +57,7 @@ func TestAFlippedBitAnywhereIsFound(t *testing.T) {
 // Between rings that share a vector a frame's header is the same, so a frame that strayed would be taken for the one due.
 func TestAFrameOfAnotherRingOrJobIsFound(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.Job, cfg.Size = "job", 2
+	cfg.Job, cfg.WorldSize = "job", 2
 	frameOf := func(job string, ring int) []byte {
 		c := cfg
 		c.Job, c.Rank = job, 1
@@ -116,7 +116,7 @@ func FuzzReceive(f *testing.F) {
 			{kind: opBarrier},
 		} {
 			cfg := DefaultConfig()
-			cfg.Size = 3
+			cfg.WorldSize = 3
 			m := newMachine(cfg, 0, func([]byte) {})
 			if err := m.start(o); err != nil {
 				t.Fatal(err)

@@ -35,8 +35,8 @@ type Config struct {
 	// Join are addresses of other nodes, host or host:port; without a port, BindPort, or DefaultPort if that is 0. A name may stand for several
 	// nodes, such as a headless service of Kubernetes. They are tried until the view begins; this node's own address does no harm. The first node needs none.
 	Join []string
-	// ExpectedSize is the number of ranks of the job, this one included. Required.
-	ExpectedSize int
+	// WorldSize is the number of ranks of the job, this one included. Required.
+	WorldSize int
 	// JoinTimeout is how long the ranks may take to gather, from Start. Default 60 s.
 	JoinTimeout time.Duration
 	// Birth orders the ranks; a launcher gives increasing values, so that rank order is start order. Default: the time of Start. Between
@@ -79,8 +79,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cluster: the job's name has %d bytes, at most 64 fit", len(c.Job))
 	case len(c.Name) > 64 || strings.ContainsAny(c.Name, " \t\n~"):
 		return fmt.Errorf("cluster: node name %q: at most 64 bytes without spaces or ~", c.Name)
-	case c.ExpectedSize <= 0:
-		return fmt.Errorf("cluster: the expected number of ranks must be at least 1, not %d", c.ExpectedSize)
+	case c.WorldSize <= 0:
+		return fmt.Errorf("cluster: the expected number of ranks must be at least 1, not %d", c.WorldSize)
 	case net.ParseIP(c.BindAddr) == nil:
 		return fmt.Errorf("cluster: --bind address %q is not an IP address", c.BindAddr)
 	case c.BindPort < 0 || c.BindPort > 65535:
@@ -109,7 +109,7 @@ func (c Config) Validate() error {
 
 // fullDigest adds what the cluster itself needs to agree on.
 func (c Config) fullDigest() Digest {
-	return append(Digest{{"job", c.Job}, {"expected ranks", strconv.Itoa(c.ExpectedSize)}}, c.Digest...)
+	return append(Digest{{"job", c.Job}, {"expected ranks", strconv.Itoa(c.WorldSize)}}, c.Digest...)
 }
 
 // gossipKey is the AES-256 key, nil without a passphrase.

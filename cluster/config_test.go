@@ -8,7 +8,7 @@ import (
 
 func TestValidate(t *testing.T) {
 	good := Default()
-	good.Job, good.ExpectedSize = "j", 2
+	good.Job, good.WorldSize = "j", 2
 	good.Join = []string{"10.0.0.1", "10.0.0.1:7946", "ringloom.default.svc:7946", "::1", "[::1]:7946"}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
@@ -17,8 +17,8 @@ func TestValidate(t *testing.T) {
 		"the job has no name":               func(c *Config) { c.Job = "" },
 		"at most 64 fit":                    func(c *Config) { c.Job = strings.Repeat("j", 65) },
 		`node name "a b"`:                   func(c *Config) { c.Name = "a b" },
-		"must be at least 1, not 0":         func(c *Config) { c.ExpectedSize = 0 },
-		"must be at least 1, not -3":        func(c *Config) { c.ExpectedSize = -3 },
+		"must be at least 1, not 0":         func(c *Config) { c.WorldSize = 0 },
+		"must be at least 1, not -3":        func(c *Config) { c.WorldSize = -3 },
 		`"localhost" is not an IP address`:  func(c *Config) { c.BindAddr = "localhost" },
 		"--bind port 70000":                 func(c *Config) { c.BindPort = 70000 },
 		"join time-out must be positive":    func(c *Config) { c.JoinTimeout = -time.Second },

@@ -88,7 +88,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("cluster: cannot gossip from %s: %w; name this machine's address with --advertise", cfg.BindAddr, err)
 	}
 	self.Addr = n.ml.LocalNode().Address()
-	n.core = newCore(time.Now(), self, cfg.Job, digest, cfg.ExpectedSize, cfg.JoinTimeout)
+	n.core = newCore(time.Now(), self, cfg.Job, digest, cfg.WorldSize, cfg.JoinTimeout)
 	n.spawn(n.loop)
 	n.startJoining(self.Addr, t.GetAutoBindPort())
 	return n, nil

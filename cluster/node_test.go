@@ -24,7 +24,7 @@ func testConfig(t *testing.T, i, size int, join ...string) Config {
 	c := Default()
 	c.Job = "test"
 	c.Name = fmt.Sprintf("worker-%d", i)
-	c.ExpectedSize = size
+	c.WorldSize = size
 	c.Join = join
 	c.JoinTimeout = patience
 	c.Grace = patience / 4
@@ -62,8 +62,8 @@ func waitViews(t *testing.T, nodes []*Node) []View {
 		if errs[i] != nil {
 			t.Fatalf("node %d: %v", i, errs[i])
 		}
-		if v.Rank != i || v.Size() != len(nodes) || v.Leader != 0 || v.Generation != 1 || v.Cause() != nil {
-			t.Fatalf("node %d has rank %d of %d in view %d led by %d, cause %v", i, v.Rank, v.Size(), v.Generation, v.Leader, v.Cause())
+		if v.Rank != i || v.WorldSize() != len(nodes) || v.Leader != 0 || v.Generation != 1 || v.Cause() != nil {
+			t.Fatalf("node %d has rank %d of %d in view %d led by %d, cause %v", i, v.Rank, v.WorldSize(), v.Generation, v.Leader, v.Cause())
 		}
 		for r, m := range v.Members {
 			if m.ID != nodes[r].Self().ID || m.NATSAddr != nodes[r].cfg.NATSAddr || m.Addr != nodes[r].Self().Addr {

@@ -85,7 +85,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	cfg := Default()
-	cfg.Job, cfg.Name, cfg.ExpectedSize, cfg.Join = "test", "victim", 2, []string{addr}
+	cfg.Job, cfg.Name, cfg.WorldSize, cfg.Join = "test", "victim", 2, []string{addr}
 	cfg.Digest = Digest{{"model", "lenet"}, {"seed", "1"}}
 	n, err := Start(context.Background(), cfg)
 	if err == nil {

@@ -25,8 +25,8 @@ func (v View) Done() <-chan struct{} { return v.ctx.Done() }
 // Cause is why the view ended, nil while it lasts.
 func (v View) Cause() error { return context.Cause(v.ctx) }
 
-// Size is the number of ranks.
-func (v View) Size() int { return len(v.Members) }
+// WorldSize is the number of ranks.
+func (v View) WorldSize() int { return len(v.Members) }
 
 // Leads reports whether this node led the view when it began.
 func (v View) Leads() bool { return v.Rank == v.Leader }

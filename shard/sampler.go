@@ -13,7 +13,7 @@ var ErrConfig = errors.New("shard: invalid configuration")
 type Config struct {
 	Samples     int    // size of the data set, 1 to 2^31-1
 	GlobalBatch int    // samples of all ranks together in a step, at least World so that no rank is always idle
-	World       int    // number of ranks, at least 1
+	WorldSize   int    // number of ranks, at least 1
 	Rank        int    // this rank, 0 to World-1
 	Seed        uint64 // picks the permutations; unused without Shuffle
 	Shuffle     bool   // false: every epoch goes through the samples in their stored order
@@ -24,12 +24,12 @@ func (c Config) Validate() error {
 	switch {
 	case c.Samples < 1 || c.Samples > math.MaxInt32:
 		return fmt.Errorf("%w: %d samples, want 1 to %d", ErrConfig, c.Samples, math.MaxInt32)
-	case c.World < 1:
-		return fmt.Errorf("%w: world size %d, want at least 1", ErrConfig, c.World)
-	case c.Rank < 0 || c.Rank >= c.World:
-		return fmt.Errorf("%w: rank %d in a world of %d", ErrConfig, c.Rank, c.World)
-	case c.GlobalBatch < c.World:
-		return fmt.Errorf("%w: global batch of %d is smaller than the world of %d ranks", ErrConfig, c.GlobalBatch, c.World)
+	case c.WorldSize < 1:
+		return fmt.Errorf("%w: world size %d, want at least 1", ErrConfig, c.WorldSize)
+	case c.Rank < 0 || c.Rank >= c.WorldSize:
+		return fmt.Errorf("%w: rank %d in a world of %d", ErrConfig, c.Rank, c.WorldSize)
+	case c.GlobalBatch < c.WorldSize:
+		return fmt.Errorf("%w: global batch of %d is smaller than the world of %d ranks", ErrConfig, c.GlobalBatch, c.WorldSize)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (s *Sampler) GlobalLen(epoch, step int) int {
 
 // MaxLocal is the largest number of samples that Batch returns on any rank: the capacity to plan buffers for.
 func (s *Sampler) MaxLocal() int {
-	return (min(s.cfg.GlobalBatch, s.cfg.Samples)-1)/s.cfg.World + 1
+	return (min(s.cfg.GlobalBatch, s.cfg.Samples)-1)/s.cfg.WorldSize + 1
 }
 
 // Batch returns this rank's sample indices in step of epoch (both counted from 0). It overwrites dst from its start
@@ -79,7 +79,7 @@ func (s *Sampler) Batch(epoch, step int, dst []int32) []int32 {
 	}
 	s.load(epoch)
 	lo, hi := s.globalRange(step)
-	a, b := EvalRange(hi-lo, s.cfg.World, s.cfg.Rank)
+	a, b := EvalRange(hi-lo, s.cfg.WorldSize, s.cfg.Rank)
 	return append(dst[:0], s.perm[lo+a:lo+b]...)
 }
 

@@ -21,7 +21,7 @@ func newSampler(t testing.TB, cfg Config) *Sampler {
 func globalBatch(t testing.TB, cfg Config, epoch, step int) []int32 {
 	t.Helper()
 	var all []int32
-	for cfg.Rank = 0; cfg.Rank < cfg.World; cfg.Rank++ {
+	for cfg.Rank = 0; cfg.Rank < cfg.WorldSize; cfg.Rank++ {
 		all = append(all, newSampler(t, cfg).Batch(epoch, step, nil)...)
 	}
 	return all
@@ -32,7 +32,7 @@ func randomConfig(rng *rand.Rand) Config {
 	return Config{
 		Samples:     1 + rng.IntN(300),
 		GlobalBatch: world + rng.IntN(80),
-		World:       world,
+		WorldSize:   world,
 		Seed:        rng.Uint64(),
 		Shuffle:     rng.IntN(4) > 0,
 	}
@@ -45,7 +45,7 @@ func TestEverySampleExactlyOnceOnEqualSteps(t *testing.T) {
 		epoch := rng.IntN(5)
 		seen := make([]int, cfg.Samples)
 		steps := newSampler(t, cfg).Steps()
-		for cfg.Rank = 0; cfg.Rank < cfg.World; cfg.Rank++ {
+		for cfg.Rank = 0; cfg.Rank < cfg.WorldSize; cfg.Rank++ {
 			s := newSampler(t, cfg)
 			if s.Steps() != steps {
 				t.Fatalf("%+v: %d steps, rank 0 has %d", cfg, s.Steps(), steps)
@@ -76,7 +76,7 @@ func TestWorldSizeDoesNotChangeTheGlobalBatches(t *testing.T) {
 	for range 60 {
 		cfg := randomConfig(rng)
 		one := cfg
-		one.World = 1
+		one.WorldSize = 1
 		alone := newSampler(t, one)
 		epoch := rng.IntN(5)
 		for step := range alone.Steps() {
@@ -93,9 +93,9 @@ func TestWorldSizeDoesNotChangeTheGlobalBatches(t *testing.T) {
 }
 
 func TestResumeAtACursorWithAnotherWorldSize(t *testing.T) {
-	before := Config{Samples: 1000, GlobalBatch: 64, World: 4, Seed: 7, Shuffle: true}
+	before := Config{Samples: 1000, GlobalBatch: 64, WorldSize: 4, Seed: 7, Shuffle: true}
 	after := before
-	after.World = 3
+	after.WorldSize = 3
 	const epoch, cursor = 2, 6
 	seen := make([]int, before.Samples)
 	steps := newSampler(t, before).Steps()
@@ -137,7 +137,7 @@ func TestPartsDifferByAtMostOne(t *testing.T) {
 }
 
 func TestSmallLastBatchMayBeEmptyOnARank(t *testing.T) {
-	s := newSampler(t, Config{Samples: 9, GlobalBatch: 8, World: 4, Rank: 3})
+	s := newSampler(t, Config{Samples: 9, GlobalBatch: 8, WorldSize: 4, Rank: 3})
 	if got := s.Batch(0, 1, nil); len(got) != 0 || s.GlobalLen(0, 1) != 1 {
 		t.Errorf("batch %v of a global batch of %d", got, s.GlobalLen(0, 1))
 	}
@@ -147,7 +147,7 @@ func TestSmallLastBatchMayBeEmptyOnARank(t *testing.T) {
 }
 
 func TestBatchAllocatesNothing(t *testing.T) {
-	s := newSampler(t, Config{Samples: 6000, GlobalBatch: 256, World: 2, Rank: 1, Seed: 1, Shuffle: true})
+	s := newSampler(t, Config{Samples: 6000, GlobalBatch: 256, WorldSize: 2, Rank: 1, Seed: 1, Shuffle: true})
 	dst := make([]int32, 0, s.MaxLocal())
 	epoch, step := 0, 0
 	allocs := testing.AllocsPerRun(100, func() {
@@ -162,11 +162,11 @@ func TestBatchAllocatesNothing(t *testing.T) {
 }
 
 func TestConfigIsRefused(t *testing.T) {
-	good := Config{Samples: 10, GlobalBatch: 4, World: 2}
+	good := Config{Samples: 10, GlobalBatch: 4, WorldSize: 2}
 	for name, change := range map[string]func(*Config){
 		"no samples":          func(c *Config) { c.Samples = 0 },
 		"too many samples":    func(c *Config) { c.Samples = 1 << 31 },
-		"no ranks":            func(c *Config) { c.World = 0 },
+		"no ranks":            func(c *Config) { c.WorldSize = 0 },
 		"rank below":          func(c *Config) { c.Rank = -1 },
 		"rank above":          func(c *Config) { c.Rank = 2 },
 		"batch below a world": func(c *Config) { c.GlobalBatch = 1 },
@@ -181,7 +181,7 @@ func TestConfigIsRefused(t *testing.T) {
 
 func ExampleSampler_Batch() {
 	for rank := range 2 {
-		s, err := New(Config{Samples: 10, GlobalBatch: 4, World: 2, Rank: rank})
+		s, err := New(Config{Samples: 10, GlobalBatch: 4, WorldSize: 2, Rank: rank})
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -24,27 +24,27 @@ var ErrClock = errors.New("clock readings contradict each other")
 // which nobody was held up; one takes as long as a message needs to go round the ring.
 const clockRounds = 24
 
-// reading is what a rank's clock showed before and after a round of Gather.
+// reading is what a rank's clock showed before and after a round of AllGatherBytes.
 type reading struct{ before, after int64 }
 
 const readingBytes = 16
 
 // MeasureClock compares all ranks' clocks with rank 0's; it is a collective. now is this rank's clock in nanoseconds since 1970.
 //
-// In each round all ranks note the time, take part in a Gather and note the time again. A Gather returns only when it has
+// In each round all ranks note the time, take part in an AllGatherBytes and note the time again. It returns only when it has
 // everybody's block, so "before" on any rank precedes "after" on any other. With rank 0 this bounds a rank's offset from
 // both sides, and each round narrows the bounds; nothing is assumed about the two ways taking equally long.
 func MeasureClock(ctx context.Context, ring Ring, rank int, now func() int64) (Clock, error) {
 	block := make([]byte, 0, clockRounds*readingBytes)
 	for range clockRounds {
 		before := now()
-		if _, err := ring.Gather(ctx, nil); err != nil {
+		if _, err := ring.AllGatherBytes(ctx, nil); err != nil {
 			return Clock{}, fmt.Errorf("comparing clocks: %w", err)
 		}
 		block = binary.LittleEndian.AppendUint64(block, uint64(before))
 		block = binary.LittleEndian.AppendUint64(block, uint64(now()))
 	}
-	blocks, err := ring.Gather(ctx, block)
+	blocks, err := ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return Clock{}, fmt.Errorf("comparing clocks: %w", err)
 	}

@@ -57,7 +57,7 @@ func TestJumpingClockIsFound(t *testing.T) {
 func TestMeasureClockOverARing(t *testing.T) {
 	const size = 3
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.View, cfg.Size = "test", 1, size
+	cfg.Job, cfg.View, cfg.WorldSize = "test", 1, size
 	groups, _ := allreducetest.Groups(cfg, allreducetest.Faults{})
 	defer allreducetest.CloseAll(groups)
 	start := time.Now()
@@ -81,7 +81,7 @@ func TestMeasureClockOverARing(t *testing.T) {
 // loneRing gives back what it is given, and then some.
 type loneRing struct{ others [][]byte }
 
-func (r loneRing) Gather(_ context.Context, b []byte) ([][]byte, error) {
+func (r loneRing) AllGatherBytes(_ context.Context, b []byte) ([][]byte, error) {
 	return append([][]byte{b}, r.others...), nil
 }
 

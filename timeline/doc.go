@@ -18,7 +18,7 @@
 //
 // A Recorder has room for a fixed number of events (40 bytes each) and allocates nothing after it was made. Once it is
 // full the newest event takes the place of the oldest, so that the end of a run is kept; Rank.Dropped counts what is gone.
-// A rank's record must fit into one block of the ring's Gather, 64 MiB; MaxEvents events always do.
+// A rank's record must fit into one block of the ring's AllGatherBytes, 64 MiB; MaxEvents events always do.
 //
 // # Clocks
 //
@@ -33,5 +33,5 @@
 //
 // # Testing with it
 //
-// MeasureClock and Gather take any ring that has a Gather of its own; a clock is a function.
+// MeasureClock and Gather take any ring that has AllGatherBytes; a clock is a function.
 package timeline

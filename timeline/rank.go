@@ -38,10 +38,10 @@ func (r *Rank) Last(steps int) {
 // at is a time of an event on rank 0's clock, in nanoseconds since 1970.
 func (r *Rank) at(t time.Duration) int64 { return r.Origin + int64(r.Offset) + int64(t) }
 
-// Ring is what Gather and MeasureClock need of the ring: *allreduce.Group is one. Gather gives every rank the blocks of all
+// Ring is what Gather and MeasureClock need of the ring: *allreduce.Group is one. AllGatherBytes gives every rank the blocks of all
 // ranks, by rank, and returns only when it has those of all. A block may have up to MaxBlockBytes.
 type Ring interface {
-	Gather(ctx context.Context, block []byte) ([][]byte, error)
+	AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error)
 }
 
 // Gather gives every rank all ranks' records. The error wraps ErrTooLarge, on the rank that it concerns and before
@@ -51,7 +51,7 @@ func Gather(ctx context.Context, ring Ring, local Rank) ([]Rank, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := ring.Gather(ctx, block)
+	blocks, err := ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return nil, fmt.Errorf("gathering the ranks' timelines: %w", err)
 	}

@@ -30,7 +30,7 @@ func trainOnFleet(t *testing.T, cfg Config, world int, devices fleet, change fun
 func trainSpecOnFleet(t *testing.T, cfg Config, spec models.Spec, world int, devices fleet, change func(rank int, w *Worker)) []outcome {
 	t.Helper()
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, world, world == 1
+	ring.Job, ring.View, ring.WorldSize, ring.Alone = "test", 1, world, world == 1
 	out, errs := trainFleet(t, ring, cfg, spec, devices, change)
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestNonFiniteLossStopsAccelerators(t *testing.T) {
 			cfg.LearningRate = 1e38
 			change(&cfg)
 			ring := allreduce.DefaultConfig()
-			ring.Job, ring.View, ring.Size = "test", 1, 3
+			ring.Job, ring.View, ring.WorldSize = "test", 1, 3
 			_, errs := trainFleet(t, ring, cfg, specOf(t, cfg.Model), devices, nil)
 			for rank, err := range errs {
 				var e *NonFiniteError
@@ -180,7 +180,7 @@ func TestNonFiniteLossStopsAccelerators(t *testing.T) {
 // A bit that changes in an accelerator's memory alone is found.
 func TestOneWrongBitOnAnAcceleratorIsFound(t *testing.T) {
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size = "test", 1, 2
+	ring.Job, ring.View, ring.WorldSize = "test", 1, 2
 	_, errs := trainFleet(t, ring, testConfig(), smallSpec, accelerators, func(rank int, w *Worker) {
 		if rank == 1 {
 			w.OnStep = func(s Step) {

@@ -61,7 +61,7 @@ func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes
 	if len(plans) == 1 {
 		return sizes[0], nil, nil
 	}
-	if w.SyncBatchNorm && w.World > 1 {
+	if w.SyncBatchNorm && w.WorldSize > 1 {
 		w.sync = &momentSync{ring: w.Ring, bucket: 1 << 20}
 	}
 	w.wire, w.cuts = w.wireFormat(), plans

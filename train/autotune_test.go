@@ -25,7 +25,7 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 			cfg.Model, cfg.GlobalBatch, cfg.BucketBytes = smallName, 9, 1<<10
 			change(&cfg)
 			ring := allreduce.DefaultConfig()
-			ring.Job, ring.Size = "test", world
+			ring.Job, ring.WorldSize = "test", world
 			groups, _ := allreducetest.Groups(ring, allreducetest.Faults{})
 			defer allreducetest.CloseAll(groups)
 			chosen, trials := make([]int, world), make([][]BucketTrial, world)
@@ -36,7 +36,7 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 				}
 				defer device.Close()
 				chosen[g.Rank()], trials[g.Rank()], err = tuneBuckets(t.Context(), Options{
-					Config: cfg, Device: device, Ring: g, Rank: g.Rank(), World: world, Train: stripes(90, 1), Test: stripes(9, 2),
+					Config: cfg, Device: device, Ring: g, Rank: g.Rank(), WorldSize: world, Train: stripes(90, 1), Test: stripes(9, 2),
 				}, smallSpec)
 				return err
 			})
@@ -78,7 +78,7 @@ func TestOneWayToDivideIsNotMeasured(t *testing.T) {
 	cfg.BucketBytes = 2 << 20
 	groups, _ := allreducetest.Groups(func() allreduce.Config {
 		c := allreduce.DefaultConfig()
-		c.Job, c.Size = "test", 2
+		c.Job, c.WorldSize = "test", 2
 		return c
 	}(), allreducetest.Faults{})
 	defer allreducetest.CloseAll(groups)
@@ -86,7 +86,7 @@ func TestOneWayToDivideIsNotMeasured(t *testing.T) {
 	defer device.Close()
 	// One rank alone: a measurement would wait for the other.
 	bytes, trials, err := TuneBuckets(t.Context(), Options{
-		Config: cfg, Device: device, Ring: groups[0], World: 2, Train: stripes(300, 1), Test: stripes(9, 2),
+		Config: cfg, Device: device, Ring: groups[0], WorldSize: 2, Train: stripes(300, 1), Test: stripes(9, 2),
 	})
 	if err != nil || bytes != cfg.BucketBytes || trials != nil {
 		t.Errorf("%d, %v, %v", bytes, trials, err)

@@ -31,7 +31,7 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 		tensors = slices.Concat(tensors, w.params.State)
 		local = checksums(local, w.params.State, w.params.StateValues.Host)
 	}
-	all, err := w.Ring.Gather(ctx, local)
+	all, err := w.Ring.AllGatherBytes(ctx, local)
 	if err != nil {
 		return fmt.Errorf("comparing the parameters at step %d: %w", w.steps, err)
 	}

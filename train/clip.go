@@ -93,7 +93,7 @@ func (x *normExchange) total(ctx context.Context, rank int, squares float64) (fl
 	if finite(float64(high)) {
 		x.parts[2*rank+1] = float32(squares - float64(high))
 	}
-	if err := x.ring.Start(x.parts, allreduce.Sum{Bucket: x.bucket}).Wait(ctx); err != nil {
+	if err := x.ring.StartAllReduce(x.parts, allreduce.Sum{Bucket: x.bucket}).Wait(ctx); err != nil {
 		return 0, err
 	}
 	sum := 0.0

@@ -49,7 +49,7 @@ func (c *copies) back(b int) error {
 }
 
 // travels says whether gradients are needed in the host's memory.
-func (w *Worker) travels() bool { return w.World > 1 || w.PowerSGD > 0 }
+func (w *Worker) travels() bool { return w.WorldSize > 1 || w.PowerSGD > 0 }
 
 // blank makes a bucket's gradients zero where the device has them.
 func (w *Worker) blank(b bucket) error {

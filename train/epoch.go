@@ -50,7 +50,7 @@ func (w *Worker) exchange(ctx context.Context, epoch int, local *RankEpoch) (Epo
 	if err != nil {
 		return Epoch{}, err
 	}
-	payloads, err := w.Ring.Gather(ctx, payload)
+	payloads, err := w.Ring.AllGatherBytes(ctx, payload)
 	if err != nil {
 		return Epoch{}, fmt.Errorf("gathering the results of epoch %d: %w", epoch, err)
 	}
@@ -94,7 +94,7 @@ const evalBatch = 250
 // evaluate counts this rank's part of the test set: every test image exactly once over all ranks.
 func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 	watch := startWatch()
-	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
+	lo, hi := shard.EvalRange(w.Test.N, w.WorldSize, w.Rank)
 	loader := data.NewLoader(data.LoaderConfig{
 		Dataset: w.Test, Side: w.loadSide(w.Test), Steps: (hi - lo + evalBatch - 1) / evalBatch, LabelsOnly: w.blind,
 		Batch: func(step int, dst []int32) []int32 {

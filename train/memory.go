@@ -62,7 +62,7 @@ func (s State) checkMemory(params *nn.Params) error {
 	}
 	want := 0
 	if s.Config.remembers() {
-		want = s.World
+		want = s.WorldSize
 	}
 	if len(s.Residuals) != want {
 		return fmt.Errorf("a state with the residuals of %d ranks where %d have some", len(s.Residuals), want)
@@ -101,7 +101,7 @@ func (w *Worker) scatterMemory(ctx context.Context, s State) error {
 	if !w.remembers() || !s.Config.remembers() {
 		return nil
 	}
-	if s.World != w.World { // what the former ranks have yet to add, rank 0 will
+	if s.WorldSize != w.WorldSize { // what the former ranks have yet to add, rank 0 will
 		if w.resume != nil {
 			for _, r := range w.resume.Residuals {
 				addTo(w.residual.Host, r)
@@ -109,7 +109,7 @@ func (w *Worker) scatterMemory(ctx context.Context, s State) error {
 		}
 		return nil
 	}
-	for rank := range w.World {
+	for rank := range w.WorldSize {
 		if err := carry(func() []float32 { return w.resume.Residuals[rank] }); err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func (w *Worker) gatherMemory(ctx context.Context, s *State) (err error) {
 	if w.Rank == 0 {
 		s.Residuals = append(s.Residuals, w.residual.Host)
 	}
-	for rank := 1; rank < w.World; rank++ {
+	for rank := 1; rank < w.WorldSize; rank++ {
 		if rank == w.Rank {
 			copy(w.grads(), w.residual.Host)
 		}

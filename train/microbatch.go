@@ -12,7 +12,7 @@ type microBatch struct {
 // the ranks share batch norm's moments: then all take as many as the one with most, for all must meet as often.
 func (w *Worker) microBatches(globalLen, n int) int {
 	if w.sync != nil {
-		n = (globalLen + w.World - 1) / w.World
+		n = (globalLen + w.WorldSize - 1) / w.WorldSize
 	}
 	return min(w.Accumulate, n)
 }
@@ -25,8 +25,8 @@ func (w *Worker) microBatch(globalLen, n, m int) microBatch {
 	if w.sync == nil {
 		return mb
 	}
-	for rank := range w.World {
-		lo, hi := shard.EvalRange(globalLen, w.World, rank)
+	for rank := range w.WorldSize {
+		lo, hi := shard.EvalRange(globalLen, w.WorldSize, rank)
 		lo, hi = shard.EvalRange(hi-lo, k, m)
 		mb.shared += hi - lo
 	}

@@ -39,7 +39,7 @@ func (s *momentSync) average(values []float32) error {
 	for i := range values {
 		values[i] *= s.weight
 	}
-	err := s.ring.Start(values, allreduce.Sum{Bucket: s.bucket}).Wait(s.ctx)
+	err := s.ring.StartAllReduce(values, allreduce.Sum{Bucket: s.bucket}).Wait(s.ctx)
 	end := time.Now()
 	s.waited += end.Sub(begin).Seconds()
 	s.recorder.Record(timeline.Moments, s.step, -1, 0, begin, end)
@@ -79,7 +79,7 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 		return fmt.Errorf("averaging batch norm's running moments: %w", err)
 	}
 	for i := range state {
-		state[i] /= float32(w.World)
+		state[i] /= float32(w.WorldSize)
 	}
 	w.moments.shared = true
 	return nn.Push(w.Device, w.params.StateValues)

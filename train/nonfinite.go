@@ -112,7 +112,7 @@ func (v *verdicts) start(rank, bucket int) {
 		v.codes[rank] = encodeVerdict(v.first, v.value)
 	}
 	v.first = -1
-	v.pending = v.ring.Start(v.codes, allreduce.Sum{Bucket: bucket})
+	v.pending = v.ring.StartAllReduce(v.codes, allreduce.Sum{Bucket: bucket})
 }
 
 // wait returns the first rank with a loss that is not finite, in which of its micro-batches, and that loss; -1 where all
@@ -158,7 +158,7 @@ func (w *Worker) lossError(ctx context.Context, at place, rank, micro int, value
 	for _, p := range w.pending {
 		_ = p.Wait(ctx) // the step is lost already
 	}
-	samples, err := w.samplesOf(at, w.World, rank)
+	samples, err := w.samplesOf(at, w.WorldSize, rank)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func TestNonFiniteLossStopsAllRanksBeforeTheUpdate(t *testing.T) {
 				}
 			}
 		})
-		sampler, err := shard.New(shard.Config{Samples: 90, GlobalBatch: 16, World: world, Rank: bad, Seed: cfg.Seed, Shuffle: true})
+		sampler, err := shard.New(shard.Config{Samples: 90, GlobalBatch: 16, WorldSize: world, Rank: bad, Seed: cfg.Seed, Shuffle: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func TestShardedOptimizerOverSeveralRings(t *testing.T) {
 	cfg := testConfig()
 	cfg.Model, cfg.BucketBytes, cfg.MaxSteps = "lenet", 1<<20, 3 // a bucket that is large enough to be divided
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size, ring.Rings = "test", 1, 3, 2
+	ring.Job, ring.View, ring.WorldSize, ring.Rings = "test", 1, 3, 2
 	var values [2][]float32
 	for i, shard := range []bool{false, true} {
 		cfg.ShardOptimizer = shard

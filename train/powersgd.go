@@ -180,7 +180,7 @@ func (f *factored) finish() { decompress(f.grad, f.residual, f.p, f.q, f.rank, f
 // startFactors begins a compressed bucket's way to the other ranks.
 func (w *Worker) startFactors(f *factored) *allreduce.Pending {
 	w.note(w.low.begin(f, w.steps))
-	return w.Ring.Start(f.p, allreduce.Sum{Bucket: f.bucket})
+	return w.Ring.StartAllReduce(f.p, allreduce.Sum{Bucket: f.bucket})
 }
 
 // turnFactors waits for the first factor of each compressed bucket and sends the second.
@@ -199,7 +199,7 @@ func (w *Worker) turnFactors(ctx context.Context, t *Timing, watch *stopwatch) e
 		if err := f.turn(); err != nil {
 			return err
 		}
-		w.pending[b] = w.Ring.Start(f.q, allreduce.Sum{Bucket: b})
+		w.pending[b] = w.Ring.StartAllReduce(f.q, allreduce.Sum{Bucket: b})
 		w.lap(watch, &t.Optimizer, timeline.Optimizer, b)
 	}
 	return nil

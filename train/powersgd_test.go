@@ -21,7 +21,7 @@ const testRows, testCols = 128, 160
 func exchangeFactors(t *testing.T, world, rank, steps int, gradient func(rank, step int) []float32) [][]float32 {
 	t.Helper()
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size = "test", 1, world
+	ring.Job, ring.View, ring.WorldSize = "test", 1, world
 	groups, _ := allreducetest.Groups(ring, allreducetest.Faults{})
 	defer allreducetest.CloseAll(groups)
 	out := make([][]float32, world)

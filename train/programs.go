@@ -17,7 +17,7 @@ type programKey struct {
 // compileAll builds the shapes of a whole run ahead, so that no step pays for it: the micro-batches of the usual batch
 // and of the uneven last one, and evaluation's two.
 func (w *Worker) compileAll() error {
-	lo, hi := shard.EvalRange(w.Test.N, w.World, w.Rank)
+	lo, hi := shard.EvalRange(w.Test.N, w.WorldSize, w.Rank)
 	keys := []programKey{{batch: min(evalBatch, hi-lo)}, {batch: (hi - lo) % evalBatch}}
 	for _, step := range []int{0, w.sampler.Steps() - 1} {
 		global, n := w.sampler.GlobalLen(1, step), len(w.sampler.Batch(1, step, nil))

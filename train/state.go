@@ -14,10 +14,10 @@ import (
 // keeps it is all that the run needs to go on: the order of the samples, dropout, augmentation and the learning rate
 // follow from Config and the number of steps.
 type State struct {
-	Config Config `json:"config"`
-	World  int    `json:"world"`
-	Steps  int    `json:"steps"` // done in all epochs
-	Epoch  int    `json:"epoch"` // the one that the next step belongs to, from 1
+	Config    Config `json:"config"`
+	WorldSize int    `json:"world"`
+	Steps     int    `json:"steps"` // done in all epochs
+	Epoch     int    `json:"epoch"` // the one that the next step belongs to, from 1
 	// Ranks is what each rank has of that epoch; it is empty at the epoch's beginning.
 	Ranks []Partial `json:"ranks,omitempty"`
 	// Moments are each rank's own running moments, [World, length of the parameters' StateValues], where StateValues
@@ -36,11 +36,11 @@ type Partial struct {
 // on an accelerator their mirrors;
 // Run gives all of it to the other ranks. s belongs to the worker from here on.
 func (w *Worker) Resume(s State) error {
-	if n := s.World * len(w.params.StateValues.Host); len(s.Moments) != n {
-		return fmt.Errorf("a state with %d running moments where %d ranks have %d", len(s.Moments), s.World, n)
+	if n := s.WorldSize * len(w.params.StateValues.Host); len(s.Moments) != n {
+		return fmt.Errorf("a state with %d running moments where %d ranks have %d", len(s.Moments), s.WorldSize, n)
 	}
-	if n := len(s.Ranks); n != 0 && n != s.World {
-		return fmt.Errorf("a state with the part of an epoch of %d ranks where there were %d", n, s.World)
+	if n := len(s.Ranks); n != 0 && n != s.WorldSize {
+		return fmt.Errorf("a state with the part of an epoch of %d ranks where there were %d", n, s.WorldSize)
 	}
 	if err := s.checkMemory(w.params); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		return fmt.Errorf("the state of rank 0 cannot be read: %w", err)
 	}
 	if n := len(w.params.StateValues.Host); n > 0 {
-		s.Moments = make([]float32, s.World*n)
+		s.Moments = make([]float32, s.WorldSize*n)
 		if w.resume != nil {
 			copy(s.Moments, w.resume.Moments)
 		}
@@ -97,13 +97,13 @@ func (w *Worker) begin(ctx context.Context) error {
 // takes over what the former ranks had of the epoch, so that its sums are still those of all samples.
 func (w *Worker) adopt(s State) {
 	w.steps = s.Steps
-	if s.World == w.World {
+	if s.WorldSize == w.WorldSize {
 		copy(w.params.StateValues.Host, s.Moments[w.Rank*len(w.params.StateValues.Host):])
 	}
 	if len(s.Ranks) == 0 {
 		return
 	}
-	if s.World == w.World {
+	if s.WorldSize == w.WorldSize {
 		w.partial = &s.Ranks[w.Rank]
 		return
 	}
@@ -137,17 +137,17 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 	if w.OnState == nil {
 		return nil
 	}
-	s := State{Config: w.Config, World: w.World, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}
+	s := State{Config: w.Config, WorldSize: w.WorldSize, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}
 	if partial != nil {
 		block, err := json.Marshal(partial)
 		if err != nil {
 			return err
 		}
-		blocks, err := w.Ring.Gather(ctx, block)
+		blocks, err := w.Ring.AllGatherBytes(ctx, block)
 		if err != nil {
 			return fmt.Errorf("gathering the state at step %d: %w", w.steps, err)
 		}
-		s.Ranks = make([]Partial, w.World)
+		s.Ranks = make([]Partial, w.WorldSize)
 		for r, b := range blocks {
 			if err := json.Unmarshal(b, &s.Ranks[r]); err != nil {
 				return fmt.Errorf("the state of rank %d at step %d cannot be read: %w", r, w.steps, err)
@@ -171,7 +171,7 @@ func (w *Worker) gatherMoments(ctx context.Context, s *State) error {
 	for _, v := range w.moments.own {
 		block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
 	}
-	blocks, err := w.Ring.Gather(ctx, block)
+	blocks, err := w.Ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return fmt.Errorf("gathering the running moments at step %d: %w", w.steps, err)
 	}

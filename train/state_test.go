@@ -202,7 +202,7 @@ func TestKeepingStatesChangesNothing(t *testing.T) {
 
 func TestStatesOfOtherShapesAreRefused(t *testing.T) {
 	w := loneWorker(t, testConfig(), nil)
-	for _, s := range []State{{World: 2, Moments: make([]float32, 1)}, {World: 2, Ranks: make([]Partial, 1)}} {
+	for _, s := range []State{{WorldSize: 2, Moments: make([]float32, 1)}, {WorldSize: 2, Ranks: make([]Partial, 1)}} {
 		if err := w.Resume(s); err == nil {
 			t.Errorf("%+v is taken", s)
 		}

@@ -57,7 +57,7 @@ func (w *Worker) startSum(b int) *allreduce.Pending {
 	if w.ShardOptimizer {
 		return w.Ring.StartReduceScatter(grads, sum)
 	}
-	return w.Ring.Start(grads, sum)
+	return w.Ring.StartAllReduce(grads, sum)
 }
 
 // apply updates what this rank owns of a bucket, and begins to exchange it for the rest where that is not all.

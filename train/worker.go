@@ -19,10 +19,10 @@ import (
 // closes neither.
 type Options struct {
 	Config
-	Device      nn.Device
-	Ring        *allreduce.Group
-	Rank, World int
-	Train, Test *data.Dataset
+	Device          nn.Device
+	Ring            *allreduce.Group
+	Rank, WorldSize int
+	Train, Test     *data.Dataset
 
 	// OnStep is called after every step, on the training thread; it must not block. May be nil.
 	OnStep func(Step)
@@ -95,7 +95,7 @@ type imageIgnorer interface{ IgnoresImages() bool }
 
 // NewWorker builds the model at the shapes that the run needs.
 func NewWorker(o Options) (*Worker, error) {
-	if err := o.Validate(o.World); err != nil {
+	if err := o.Validate(o.WorldSize); err != nil {
 		return nil, err
 	}
 	model, err := models.Lookup(o.Model)
@@ -129,10 +129,10 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 		w.resampling.From = o.Train.Side
 		w.resampling.Bounds, w.resampling.Weights, w.resampling.Taps = data.ResizeTaps(o.Train.Side, model.InputSide)
 	}
-	if w.sampler, err = shard.New(w.shardConfig(o.World, o.Rank)); err != nil {
+	if w.sampler, err = shard.New(w.shardConfig(o.WorldSize, o.Rank)); err != nil {
 		return nil, err
 	}
-	w.schedule = newSchedule(o.Config, o.World, w.sampler.Steps())
+	w.schedule = newSchedule(o.Config, o.WorldSize, w.sampler.Steps())
 	if w.params, err = model.NewParams(o.Device); err != nil {
 		return nil, fmt.Errorf("building %s: %w", o.Model, err)
 	}
@@ -166,7 +166,7 @@ func (w *Worker) loadSide(set *data.Dataset) int {
 }
 
 func (w *Worker) shardConfig(world, rank int) shard.Config {
-	return shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, World: world, Rank: rank, Seed: w.Seed, Shuffle: true}
+	return shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, WorldSize: world, Rank: rank, Seed: w.Seed, Shuffle: true}
 }
 
 // prepareStep makes what a step needs besides the programs.
@@ -176,8 +176,8 @@ func (w *Worker) prepareStep() (err error) {
 	w.gathers = make([]*allreduce.Pending, len(plan))
 	w.wire, w.wireFeedback = w.wireFormat(), w.feedsBack()
 	w.ready = w.startBuckets
-	w.verdicts = newVerdicts(w.Ring, w.World)
-	if w.SyncBatchNorm && w.World > 1 {
+	w.verdicts = newVerdicts(w.Ring, w.WorldSize)
+	if w.SyncBatchNorm && w.WorldSize > 1 {
 		w.sync = &momentSync{ring: w.Ring, bucket: len(plan) + 1, recorder: w.Recorder}
 	}
 	w.cuts = [][]bucket{plan}
@@ -185,7 +185,7 @@ func (w *Worker) prepareStep() (err error) {
 	owned := ownAll(plan)
 	if w.ShardOptimizer {
 		owned = ownShard(plan, func(length int) []allreduce.Range { return w.Ring.Shard(length, w.Rank) })
-		w.normExchange = newNormExchange(w.Ring, w.World, len(plan)+2)
+		w.normExchange = newNormExchange(w.Ring, w.WorldSize, len(plan)+2)
 	}
 	if w.opt, err = newOptimizer(w.Config, w.Device, w.params, owned); err != nil {
 		return err
@@ -198,7 +198,7 @@ func (w *Worker) prepareStep() (err error) {
 			return fmt.Errorf("allocating the memory of error feedback: %w", err)
 		}
 	}
-	if w.low, err = newPowerSGD(w.Config, w.World, w.Device, w.params, w.residual, plan); err != nil {
+	if w.low, err = newPowerSGD(w.Config, w.WorldSize, w.Device, w.params, w.residual, plan); err != nil {
 		return err
 	}
 	if w.Accumulate > 1 {

@@ -94,7 +94,7 @@ func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Wor
 func trainModel(t *testing.T, cfg Config, spec models.Spec, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, world, world == 1
+	ring.Job, ring.View, ring.WorldSize, ring.Alone = "test", 1, world, world == 1
 	return trainOver(t, ring, cfg, spec, change)
 }
 
@@ -112,7 +112,7 @@ func hosts(int) nn.Device { return purego.New() }
 // trainFleet trains on given devices.
 func trainFleet(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, devices fleet, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
-	world := ring.Size
+	world := ring.WorldSize
 	var groups []*allreduce.Group
 	if world == 1 {
 		g, err := allreduce.New(ring)
@@ -131,7 +131,7 @@ func trainFleet(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spe
 		defer device.Close()
 		o := &out[g.Rank()]
 		w, err := newWorker(Options{
-			Config: cfg, Device: device, Ring: g, Rank: g.Rank(), World: world, Train: trainSet, Test: testSet,
+			Config: cfg, Device: device, Ring: g, Rank: g.Rank(), WorldSize: world, Train: trainSet, Test: testSet,
 			OnEpoch: func(e Epoch) error { o.epochs = append(o.epochs, e); return nil },
 		}, spec)
 		if err != nil {
@@ -245,7 +245,7 @@ func TestOneWrongBitNamesTheTensorAndTheRanks(t *testing.T) {
 func loneWorker(t *testing.T, cfg Config, onStep func(Step)) *Worker {
 	t.Helper()
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size, ring.Alone = "test", 1, 1, true
+	ring.Job, ring.View, ring.WorldSize, ring.Alone = "test", 1, 1, true
 	g, err := allreduce.New(ring)
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func loneWorker(t *testing.T, cfg Config, onStep func(Step)) *Worker {
 	device := purego.New()
 	t.Cleanup(func() { g.Close(); device.Close() })
 	w, err := newWorker(Options{
-		Config: cfg, Device: device, Ring: g, World: 1, Train: stripes(90, 1), Test: stripes(33, 2), OnStep: onStep,
+		Config: cfg, Device: device, Ring: g, WorldSize: 1, Train: stripes(90, 1), Test: stripes(33, 2), OnStep: onStep,
 	}, specOf(t, cfg.Model))
 	if err != nil {
 		t.Fatal(err)

@@ -73,7 +73,7 @@ type collective struct {
 
 // vectors draws one vector a rank.
 func (c collective) vectors() [][]float32 {
-	all := make([][]float32, c.Size())
+	all := make([][]float32, c.WorldSize())
 	for r := range all {
 		all[r] = make([]float32, c.length)
 		for i := range all[r] {
@@ -84,7 +84,7 @@ func (c collective) vectors() [][]float32 {
 }
 
 func (c collective) blocks() [][]byte {
-	all := make([][]byte, c.Size())
+	all := make([][]byte, c.WorldSize())
 	for r := range all {
 		all[r] = make([]byte, c.random.IntN(c.length+1))
 		for i := range all[r] {
@@ -97,7 +97,7 @@ func (c collective) blocks() [][]byte {
 func (c collective) allReduce(ctx context.Context) error {
 	in := c.vectors()
 	own := slices.Clone(in[c.Rank()])
-	if err := c.Start(own, allreduce.Sum{Bucket: c.number, Format: c.format}).Wait(ctx); err != nil {
+	if err := c.StartAllReduce(own, allreduce.Sum{Bucket: c.number, Format: c.format}).Wait(ctx); err != nil {
 		return err
 	}
 	return sameBits(own, Sum(c.Config(), in, c.format, nil))
@@ -110,7 +110,7 @@ func (c collective) background(ctx context.Context) error {
 	for b := range in {
 		in[b] = c.vectors()
 		own[b] = slices.Clone(in[b][c.Rank()])
-		pending[b] = c.Start(own[b], allreduce.Sum{Bucket: b, Format: c.format})
+		pending[b] = c.StartAllReduce(own[b], allreduce.Sum{Bucket: b, Format: c.format})
 	}
 	for b, p := range pending {
 		if err := p.Wait(ctx); err != nil {
@@ -124,7 +124,7 @@ func (c collective) background(ctx context.Context) error {
 }
 
 func (c collective) feedback(ctx context.Context) error {
-	residuals := make([][]float32, c.Size())
+	residuals := make([][]float32, c.WorldSize())
 	for r := range residuals {
 		residuals[r] = make([]float32, c.length)
 	}
@@ -132,7 +132,7 @@ func (c collective) feedback(ctx context.Context) error {
 	for round := range 2 {
 		in := c.vectors()
 		own := slices.Clone(in[c.Rank()])
-		if err := c.Start(own, allreduce.Sum{Bucket: round, Format: c.format, Residual: residual}).Wait(ctx); err != nil {
+		if err := c.StartAllReduce(own, allreduce.Sum{Bucket: round, Format: c.format, Residual: residual}).Wait(ctx); err != nil {
 			return err
 		}
 		if err := sameBits(own, Sum(c.Config(), in, c.format, residuals)); err != nil {
@@ -176,7 +176,7 @@ func (c collective) allGather(ctx context.Context) error {
 }
 
 func (c collective) broadcast(ctx context.Context) error {
-	in, root := c.vectors(), c.random.IntN(c.Size())
+	in, root := c.vectors(), c.random.IntN(c.WorldSize())
 	own := slices.Clone(in[c.Rank()])
 	if err := c.Broadcast(ctx, own, root); err != nil {
 		return err
@@ -186,7 +186,7 @@ func (c collective) broadcast(ctx context.Context) error {
 
 func (c collective) gather(ctx context.Context) error {
 	blocks := c.blocks()
-	got, err := c.Gather(ctx, blocks[c.Rank()])
+	got, err := c.AllGatherBytes(ctx, blocks[c.Rank()])
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (c collective) gather(ctx context.Context) error {
 }
 
 func (c collective) broadcastBytes(ctx context.Context) error {
-	blocks, root := c.blocks(), c.random.IntN(c.Size())
+	blocks, root := c.blocks(), c.random.IntN(c.WorldSize())
 	got, err := c.BroadcastBytes(ctx, blocks[c.Rank()], root)
 	if err == nil && !bytes.Equal(got, blocks[root]) {
 		err = ErrWrong

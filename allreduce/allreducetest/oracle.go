@@ -11,7 +11,7 @@ import (
 func Sum(cfg allreduce.Config, in [][]float32, f codec.Format, residuals [][]float32) []float32 {
 	sum := make([]float32, len(in[0]))
 	eachChunk(cfg, len(sum), f, func(owner, from, to int) {
-		last := (owner + cfg.Size - 1) % cfg.Size
+		last := (owner + cfg.WorldSize - 1) % cfg.WorldSize
 		copy(sum[from:to], hop(f, reduce(in, f, residuals, owner, from, to), residuals, last, from, to))
 	})
 	return sum
@@ -31,7 +31,7 @@ func eachChunk(cfg allreduce.Config, length int, f codec.Format, do func(first, 
 	step := max(1, f.Fit(cfg.ChunkBytes))
 	stripes := min(cfg.Rings, max(1, 4*length/allreduce.StripeBytes))
 	parts(0, length, stripes, func(_, from, to int) {
-		parts(from, to, cfg.Size, func(segment, from, to int) {
+		parts(from, to, cfg.WorldSize, func(segment, from, to int) {
 			for ; from < to; from += step {
 				do(segment, from, min(from+step, to))
 			}

@@ -14,7 +14,7 @@ type Transport struct {
 // NewRing makes the transports of a ring, by rank. cfg gives the size of frames and window; its Rank is not looked at. number
 // is that of the ring among those of a group, whose faults are drawn apart.
 func NewRing(cfg allreduce.Config, number int, faults Faults) []*Transport {
-	ring := make([]*Transport, cfg.Size)
+	ring := make([]*Transport, cfg.WorldSize)
 	for r, t := range memring.New(cfg) {
 		ring[r] = &Transport{Transport: t}
 		if !faults.any() || faults.Rank >= 0 && faults.Rank != r {
@@ -22,7 +22,7 @@ func NewRing(cfg allreduce.Config, number int, faults Faults) []*Transport {
 		}
 		for to := range ring[r].wires {
 			if peer := allreduce.Peer(to); peer == allreduce.Next || faults.Back {
-				ring[r].wires[to] = newFaultyWire(t, peer, faults, uint64((number*cfg.Size+r)*2+to))
+				ring[r].wires[to] = newFaultyWire(t, peer, faults, uint64((number*cfg.WorldSize+r)*2+to))
 			}
 		}
 	}

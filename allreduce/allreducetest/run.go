@@ -15,7 +15,7 @@ func Groups(cfg allreduce.Config, faults Faults) ([]*allreduce.Group, []*Transpo
 	for i := range rings {
 		rings[i] = NewRing(cfg, i, faults)
 	}
-	groups := make([]*allreduce.Group, cfg.Size)
+	groups := make([]*allreduce.Group, cfg.WorldSize)
 	for r := range groups {
 		cfg.Rank = r
 		transports := make([]allreduce.Transport, len(rings))

@@ -27,8 +27,8 @@ type link struct {
 
 // New makes the transports of one ring, by rank. cfg gives the size of frames and window; its Rank is not looked at.
 func New(cfg allreduce.Config) []*Transport {
-	pool := allreduce.NewFramePool(cfg.FrameBytes(), 4*cfg.Size*(cfg.WindowFrames()+4))
-	ring := make([]*Transport, cfg.Size)
+	pool := allreduce.NewFramePool(cfg.FrameBytes(), 4*cfg.WorldSize*(cfg.WindowFrames()+4))
+	ring := make([]*Transport, cfg.WorldSize)
 	for r := range ring {
 		ring[r] = &Transport{
 			pool: pool, down: make(chan struct{}),
@@ -37,21 +37,21 @@ func New(cfg allreduce.Config) []*Transport {
 		}
 	}
 	for r, t := range ring {
-		t.links[allreduce.Next] = link{to: ring[(r+1)%cfg.Size], from: allreduce.Prev}
-		t.links[allreduce.Prev] = link{to: ring[(r+cfg.Size-1)%cfg.Size], from: allreduce.Next}
+		t.links[allreduce.Next] = link{to: ring[(r+1)%cfg.WorldSize], from: allreduce.Prev}
+		t.links[allreduce.Prev] = link{to: ring[(r+cfg.WorldSize-1)%cfg.WorldSize], from: allreduce.Next}
 	}
 	return ring
 }
 
 // Groups makes one group a rank, over as many rings as cfg says.
 func Groups(cfg allreduce.Config) ([]*allreduce.Group, error) {
-	transports := make([][]allreduce.Transport, cfg.Size)
+	transports := make([][]allreduce.Transport, cfg.WorldSize)
 	for range cfg.Rings {
 		for r, t := range New(cfg) {
 			transports[r] = append(transports[r], t)
 		}
 	}
-	groups := make([]*allreduce.Group, cfg.Size)
+	groups := make([]*allreduce.Group, cfg.WorldSize)
 	for r := range groups {
 		cfg.Rank = r
 		var err error

@@ -41,7 +41,7 @@ func BenchmarkChunk(b *testing.B) {
 
 func benchmark(b *testing.B, cfg allreduce.Config, bytes int, change ...func(*natsring.Config)) {
 	c := joinAll(b, cfg, "", change...)
-	bufs := make([][]float32, cfg.Size)
+	bufs := make([][]float32, cfg.WorldSize)
 	for r := range bufs {
 		bufs[r] = make([]float32, bytes/4)
 	}
@@ -61,7 +61,7 @@ func benchmark(b *testing.B, cfg allreduce.Config, bytes int, change ...func(*na
 		b.Fatal(err)
 	}
 	algbw := float64(bytes) * float64(b.N) / b.Elapsed().Seconds()
-	b.ReportMetric(algbw*2*float64(cfg.Size-1)/float64(cfg.Size)/1e9, "busbw-GB/s")
+	b.ReportMetric(algbw*2*float64(cfg.WorldSize-1)/float64(cfg.WorldSize)/1e9, "busbw-GB/s")
 	if err := c.each(func(g *allreduce.Group) error { return g.Close() }); err != nil {
 		b.Fatal(err)
 	}

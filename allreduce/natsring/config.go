@@ -51,12 +51,12 @@ func (c Config) Validate() error {
 		return err
 	}
 	switch {
-	case c.Ring.Size < 2:
-		return fmt.Errorf("%w: a ring of %d needs no transport", ErrConfig, c.Ring.Size)
+	case c.Ring.WorldSize < 2:
+		return fmt.Errorf("%w: a ring of %d needs no transport", ErrConfig, c.Ring.WorldSize)
 	case (c.URL == "") == (c.Server == nil):
 		return fmt.Errorf("%w: set either URL or Server", ErrConfig)
-	case c.Server != nil && len(c.Addrs) != c.Ring.Size:
-		return fmt.Errorf("%w: %d addresses for %d ranks", ErrConfig, len(c.Addrs), c.Ring.Size)
+	case c.Server != nil && len(c.Addrs) != c.Ring.WorldSize:
+		return fmt.Errorf("%w: %d addresses for %d ranks", ErrConfig, len(c.Addrs), c.Ring.WorldSize)
 	case c.JoinTimeout <= 0:
 		return fmt.Errorf("%w: JoinTimeout %v must be above zero", ErrConfig, c.JoinTimeout)
 	case c.PingInterval <= 0:

@@ -26,10 +26,10 @@ func (v *vandal) Send(to allreduce.Peer, frame []byte) error { return v.send(v.l
 // vandals joins a ring over shared memory; send is given the rank.
 func vandals(ctx context.Context, servers []*Server, ring allreduce.Config, send func(rank int, l *link, frame []byte) error) ([]*allreduce.Group, error) {
 	var addrs []string
-	for _, s := range servers[:ring.Size] {
+	for _, s := range servers[:ring.WorldSize] {
 		addrs = append(addrs, fmt.Sprintf("127.0.0.1:%d", s.Port()))
 	}
-	groups, errs := make([]*allreduce.Group, ring.Size), make([]error, ring.Size)
+	groups, errs := make([]*allreduce.Group, ring.WorldSize), make([]error, ring.WorldSize)
 	var wg sync.WaitGroup
 	for r := range groups {
 		wg.Go(func() {
@@ -74,7 +74,7 @@ func TestDamageInSharedMemoryIsFound(t *testing.T) {
 	servers := startServers(t, 2)
 	for at := 0; at < frameBytes; at += allreducetest.Amount(17, 3, 1) {
 		ring := allreduce.DefaultConfig()
-		ring.Job, ring.View, ring.Size = "damage", uint64(at), 2
+		ring.Job, ring.View, ring.WorldSize = "damage", uint64(at), 2
 		ring.ChunkBytes, ring.WindowBytes = 1<<10, 8<<10
 		var damaged atomic.Bool
 		groups, err := vandals(t.Context(), servers, ring, func(rank int, l *link, frame []byte) error {
@@ -144,12 +144,12 @@ func TestFaultsInSharedMemory(t *testing.T) {
 			for seed := range allreducetest.Amount(4, 12, 300) {
 				random := rand.New(rand.NewPCG(uint64(seed), 21))
 				ring := allreduce.DefaultConfig()
-				ring.Job, ring.Size = fmt.Sprintf("memory-%d-%d", seed, random.Uint64()), 2+random.IntN(3)
+				ring.Job, ring.WorldSize = fmt.Sprintf("memory-%d-%d", seed, random.Uint64()), 2+random.IntN(3)
 				ring.ChunkBytes, ring.WindowBytes = 512, 4<<10
 				ring.Deadline, ring.Linger = 300*time.Millisecond, 100*time.Millisecond
 				p := []float64{0.05, 0.01, 0.002}[seed%3]
 				var streams []*rand.Rand // each rank's own, by its goroutine alone
-				for r := range ring.Size {
+				for r := range ring.WorldSize {
 					streams = append(streams, rand.New(rand.NewPCG(uint64(seed), uint64(100+r))))
 				}
 				turns <- struct{}{}

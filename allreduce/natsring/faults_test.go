@@ -121,7 +121,7 @@ func newFaultyRing(t *testing.T, servers []*natsring.Server, seed int, set func(
 	faults := natsringtest.Faults{Seed: uint64(seed)}
 	set(&faults, []float64{0.1, 0.02, 0.005}[seed%3])
 	var addrs []string
-	for i := range r.cfg.Size {
+	for i := range r.cfg.WorldSize {
 		p, err := natsringtest.Listen(address(servers[i]), faults)
 		if err != nil {
 			t.Fatal(err)
@@ -131,9 +131,9 @@ func newFaultyRing(t *testing.T, servers []*natsring.Server, seed int, set func(
 		}
 		r.proxies, addrs = append(r.proxies, p), append(addrs, p.Addr())
 	}
-	r.groups, r.errs = make([]*allreduce.Group, r.cfg.Size), make([]error, r.cfg.Size)
+	r.groups, r.errs = make([]*allreduce.Group, r.cfg.WorldSize), make([]error, r.cfg.WorldSize)
 	var wg sync.WaitGroup
-	for rank := range r.cfg.Size {
+	for rank := range r.cfg.WorldSize {
 		wg.Go(func() {
 			ring := r.cfg
 			ring.Rank = rank

@@ -22,7 +22,7 @@ func (m *mute) close()                               {}
 // newMuteParley is the greetings of rank 0 of 3, whose neighbours hear nothing.
 func newMuteParley() (*parley, *mute) {
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.Size, ring.ChunkBytes, ring.WindowBytes = "test", 3, 1<<10, 8<<10
+	ring.Job, ring.WorldSize, ring.ChunkBytes, ring.WindowBytes = "test", 3, 1<<10, 8<<10
 	conn := &mute{}
 	bell, _ := newBell() // nil where there is none
 	t := &Transport{cfg: DefaultConfig(ring), bell: bell, pool: allreduce.NewFramePool(1<<10, 1), done: make(chan struct{})}

@@ -25,7 +25,7 @@ func (h *hanging) close() { close(h.closed) }
 // Credits keep the queue to a neighbour from filling; a group that ignored them would be told, not held up.
 func TestAFullQueueIsAnErrorAndDoesNotWait(t *testing.T) {
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.Size = "test", 2
+	ring.Job, ring.WorldSize = "test", 2
 	conn := &hanging{hangs: make(chan struct{}, 1), closed: make(chan struct{})}
 	tr := &Transport{cfg: DefaultConfig(ring), pool: allreduce.NewFramePool(ring.FrameBytes(), 4), done: make(chan struct{}), broken: make(chan error, 1)}
 	l := newLink(tr, allreduce.Next)

@@ -18,13 +18,15 @@ import (
 func TestADifferenceBetweenRanksIsNamedOnAll(t *testing.T) {
 	type call func(ctx context.Context, g *allreduce.Group) error
 	reduce := func(n int, s allreduce.Sum) call {
-		return func(ctx context.Context, g *allreduce.Group) error { return g.Start(make([]float32, n), s).Wait(ctx) }
+		return func(ctx context.Context, g *allreduce.Group) error {
+			return g.StartAllReduce(make([]float32, n), s).Wait(ctx)
+		}
 	}
 	scatter := func(ctx context.Context, g *allreduce.Group) error {
 		return g.StartReduceScatter(make([]float32, 10), allreduce.Sum{}).Wait(ctx)
 	}
 	gather := func(ctx context.Context, g *allreduce.Group) error {
-		_, err := g.Gather(ctx, make([]byte, 40))
+		_, err := g.AllGatherBytes(ctx, make([]byte, 40))
 		return err
 	}
 	broadcast := func(n, root int) call {

@@ -19,7 +19,7 @@ import (
 
 func ringConfig(size int) allreduce.Config {
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.View, cfg.Size = "test", 3, size
+	cfg.Job, cfg.View, cfg.WorldSize = "test", 3, size
 	return cfg
 }
 
@@ -49,17 +49,17 @@ type cluster struct {
 // joinAll joins every rank at once. With url they share that server, else each has its own.
 func joinAll(t testing.TB, ring allreduce.Config, url string, change ...func(*natsring.Config)) *cluster {
 	t.Helper()
-	c := &cluster{groups: make([]*allreduce.Group, ring.Size)}
+	c := &cluster{groups: make([]*allreduce.Group, ring.WorldSize)}
 	var addrs []string
 	if url == "" {
-		for range ring.Size {
+		for range ring.WorldSize {
 			s := startServer(t, nil)
 			c.servers, addrs = append(c.servers, s), append(addrs, address(s))
 		}
 	}
-	errs := make([]error, ring.Size)
+	errs := make([]error, ring.WorldSize)
 	var wg sync.WaitGroup
-	for r := range ring.Size {
+	for r := range ring.WorldSize {
 		wg.Go(func() {
 			own := ring
 			own.Rank = r
@@ -101,7 +101,7 @@ func exercise(t *testing.T, c *cluster) {
 				for i := range bufs[b] {
 					bufs[b][i] = float32(g.Rank()*(i%100) + round)
 				}
-				pending = append(pending, g.Start(bufs[b], allreduce.Sum{Bucket: b}))
+				pending = append(pending, g.StartAllReduce(bufs[b], allreduce.Sum{Bucket: b}))
 			}
 			for b, p := range pending {
 				if err := p.Wait(ctx); err != nil {
@@ -116,7 +116,7 @@ func exercise(t *testing.T, c *cluster) {
 			if err := g.Barrier(ctx); err != nil {
 				return err
 			}
-			all, err := g.Gather(ctx, []byte(strings.Repeat("x", g.Rank()*1000)))
+			all, err := g.AllGatherBytes(ctx, []byte(strings.Repeat("x", g.Rank()*1000)))
 			if err != nil {
 				return err
 			}
@@ -188,7 +188,7 @@ func TestANeighbourWhoseProcessEndsIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The long deadline shows that it is the connection that tells.
-	pending := []*allreduce.Pending{0: c.groups[0].Start(make([]float32, 100), allreduce.Sum{Bucket: 0}), 1: c.groups[1].Start(make([]float32, 100), allreduce.Sum{Bucket: 0})}
+	pending := []*allreduce.Pending{0: c.groups[0].StartAllReduce(make([]float32, 100), allreduce.Sum{Bucket: 0}), 1: c.groups[1].StartAllReduce(make([]float32, 100), allreduce.Sum{Bucket: 0})}
 	c.servers[2].Close()
 	for r, p := range pending {
 		err := p.Wait(t.Context())

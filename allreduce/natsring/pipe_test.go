@@ -16,7 +16,7 @@ import (
 
 func pipeConfig() Config {
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.Size = "test", 2
+	ring.Job, ring.WorldSize = "test", 2
 	return DefaultConfig(ring)
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Gatherer gives every rank the bytes of all, as *allreduce.Group does.
 type Gatherer interface {
-	Gather(ctx context.Context, block []byte) ([][]byte, error)
+	AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error)
 }
 
 // BestRound is the best round of all ranks, where a round takes as long as its slowest rank. seconds are this rank's, by
@@ -21,7 +21,7 @@ func BestRound(ctx context.Context, ring Gatherer, seconds []float64) (float64, 
 	for _, s := range seconds {
 		block = binary.LittleEndian.AppendUint64(block, math.Float64bits(s))
 	}
-	all, err := ring.Gather(ctx, block)
+	all, err := ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return 0, err
 	}

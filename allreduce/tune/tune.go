@@ -171,7 +171,7 @@ func (s *search) measure(ctx context.Context, group *allreduce.Group) (float64, 
 		}
 		begin := time.Now()
 		for b, v := range s.vectors {
-			pending[b] = group.Start(v, allreduce.Sum{Bucket: b, Format: s.Format})
+			pending[b] = group.StartAllReduce(v, allreduce.Sum{Bucket: b, Format: s.Format})
 		}
 		for _, p := range pending {
 			if err := p.Wait(ctx); err != nil {

@@ -14,7 +14,7 @@ import (
 
 func baseConfig(size int) allreduce.Config {
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.Size = "tune", size
+	cfg.Job, cfg.WorldSize = "tune", size
 	return cfg
 }
 
@@ -138,7 +138,7 @@ func TestTheBestRoundOfTheSlowestRankCounts(t *testing.T) {
 // gathered is what the other ranks have; the first is the caller.
 type gathered [][]byte
 
-func (g gathered) Gather(_ context.Context, block []byte) ([][]byte, error) {
+func (g gathered) AllGatherBytes(_ context.Context, block []byte) ([][]byte, error) {
 	g[0] = block
 	return g, nil
 }

@@ -69,11 +69,11 @@ func (o Op) busFactor(ranks int) float64 {
 // Ring is one rank's end of the ring: an *allreduce.Group, or Wired.
 type Ring interface {
 	Rank() int
-	Size() int
+	WorldSize() int
 	AllReduce(ctx context.Context, buf []float32) error
 	Broadcast(ctx context.Context, buf []float32, root int) error
 	Barrier(ctx context.Context) error
-	Gather(ctx context.Context, block []byte) ([][]byte, error)
+	AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error)
 }
 
 // Wired is a group whose AllReduce sends numbers in a format.
@@ -84,5 +84,5 @@ type Wired struct {
 
 // AllReduce sums buf over all ranks, in place.
 func (w Wired) AllReduce(ctx context.Context, buf []float32) error {
-	return w.Start(buf, allreduce.Sum{Format: w.Format}).Wait(ctx)
+	return w.StartAllReduce(buf, allreduce.Sum{Format: w.Format}).Wait(ctx)
 }

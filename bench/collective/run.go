@@ -10,7 +10,7 @@ import (
 
 // Run measures the sweep as one rank. onRow is called after each size, on every rank with the same row; it may be nil.
 func Run(ctx context.Context, ring Ring, c Config, onRow func(Row) error) (Summary, error) {
-	if err := c.Validate(ring.Size()); err != nil {
+	if err := c.Validate(ring.WorldSize()); err != nil {
 		return Summary{}, err
 	}
 	b := newBench(ring, c)
@@ -42,7 +42,7 @@ type bench struct {
 }
 
 func newBench(ring Ring, c Config) *bench {
-	b := &bench{ring: ring, Config: c, limit: c.Numbers.limit(ring.Size()), repeats: c.Numbers.repeats(ring.Size())}
+	b := &bench{ring: ring, Config: c, limit: c.Numbers.limit(ring.WorldSize()), repeats: c.Numbers.repeats(ring.WorldSize())}
 	sizes := c.sizes()
 	largest := sizes[len(sizes)-1]
 	switch c.Op {
@@ -50,7 +50,7 @@ func newBench(ring Ring, c Config) *bench {
 		b.input, b.result = make([]float32, largest/elementBytes), make([]float32, largest/elementBytes)
 		fill(b.input, ring.Rank(), b.limit)
 	case Gather:
-		b.part = make([]byte, largest/int64(ring.Size()))
+		b.part = make([]byte, largest/int64(ring.WorldSize()))
 		fillBytes(b.part, ring.Rank())
 	}
 	return b
@@ -63,11 +63,11 @@ func (b *bench) size(ctx context.Context, bytes int64) (row Row, err error) {
 		row.OutOfPlace, err = b.measure(ctx, 0, form{run: func() error { return b.ring.Barrier(ctx) }})
 		return row, err
 	case Gather:
-		part := b.part[:bytes/int64(b.ring.Size())]
-		row.Bytes = int64(len(part) * b.ring.Size())
+		part := b.part[:bytes/int64(b.ring.WorldSize())]
+		row.Bytes = int64(len(part) * b.ring.WorldSize())
 		row.Count = row.Bytes
 		row.OutOfPlace, err = b.measure(ctx, row.Bytes, form{
-			run: func() (err error) { b.parts, err = b.ring.Gather(ctx, part); return err },
+			run: func() (err error) { b.parts, err = b.ring.AllGatherBytes(ctx, part); return err },
 			wrong: func() (wrong int64) {
 				for r, p := range b.parts {
 					wrong += wrongBytes(p, r, len(part))
@@ -109,7 +109,7 @@ func (b *bench) wrong(result []float32) int64 {
 	if b.Op == Broadcast {
 		return wrongCopies(result, 0, b.limit)
 	}
-	return wrongSums(result, b.ring.Size(), b.limit, b.Numbers.tolerance(b.ring.Size()))
+	return wrongSums(result, b.ring.WorldSize(), b.limit, b.Numbers.tolerance(b.ring.WorldSize()))
 }
 
 // form is one way to run a collective over and over.
@@ -136,7 +136,7 @@ func (b *bench) measure(ctx context.Context, bytes int64, f form) (*Timing, erro
 			return nil, err
 		}
 	}
-	t := newTiming(seconds, b.Op, bytes, b.ring.Size())
+	t := newTiming(seconds, b.Op, bytes, b.ring.WorldSize())
 	if f.wrong != nil {
 		t.WrongValues, err = b.sum(ctx, f.wrong())
 	}
@@ -161,7 +161,7 @@ func (b *bench) warmUp(ctx context.Context, f form) (iterations int, err error) 
 		if err != nil {
 			return 0, err
 		}
-		estimate = newTiming(rest, b.Op, 0, b.ring.Size()).Seconds
+		estimate = newTiming(rest, b.Op, 0, b.ring.WorldSize()).Seconds
 	}
 	return fit(b.Iterations, b.Duration/2, estimate), nil
 }
@@ -194,7 +194,7 @@ func (b *bench) slowest(ctx context.Context, seconds []float64) ([]float64, erro
 	for _, s := range seconds {
 		block = binary.LittleEndian.AppendUint64(block, math.Float64bits(s))
 	}
-	blocks, err := b.ring.Gather(ctx, block)
+	blocks, err := b.ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (b *bench) slowest(ctx context.Context, seconds []float64) ([]float64, erro
 
 // sum adds up a count over all ranks.
 func (b *bench) sum(ctx context.Context, count int64) (total int64, err error) {
-	blocks, err := b.ring.Gather(ctx, binary.LittleEndian.AppendUint64(nil, uint64(count)))
+	blocks, err := b.ring.AllGatherBytes(ctx, binary.LittleEndian.AppendUint64(nil, uint64(count)))
 	if err != nil {
 		return 0, err
 	}

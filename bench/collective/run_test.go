@@ -25,7 +25,7 @@ func quick(op Op) Config {
 func runAll(t *testing.T, c Config, ranks int, change func(Ring) Ring) ([][]Row, []Summary, []error) {
 	t.Helper()
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.View, cfg.Size, cfg.ChunkBytes, cfg.WindowBytes = "test", 1, ranks, 16<<10, 64<<10
+	cfg.Job, cfg.View, cfg.WorldSize, cfg.ChunkBytes, cfg.WindowBytes = "test", 1, ranks, 16<<10, 64<<10
 	groups, _ := allreducetest.Groups(cfg, allreducetest.Faults{})
 	defer allreducetest.CloseAll(groups)
 	rows, sums := make([][]Row, ranks), make([]Summary, ranks)
@@ -132,8 +132,8 @@ func TestAFormatThatLosesTooMuchIsWrong(t *testing.T) {
 // forgetful leaves the first part of a gather as another size.
 type forgetful struct{ Ring }
 
-func (f forgetful) Gather(ctx context.Context, block []byte) ([][]byte, error) {
-	blocks, err := f.Ring.Gather(ctx, block)
+func (f forgetful) AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error) {
+	blocks, err := f.Ring.AllGatherBytes(ctx, block)
 	if err == nil && len(block) > 8 && len(block)%8 != 0 { // not the exchange of times and counts
 		blocks[0] = blocks[0][:len(blocks[0])-1]
 	}
@@ -212,7 +212,7 @@ func TestAnEndedContextEndsTheSweep(t *testing.T) {
 	reason := errors.New("enough")
 	cancel(reason)
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.View, cfg.Size = "test", 1, 2
+	cfg.Job, cfg.View, cfg.WorldSize = "test", 1, 2
 	groups, _ := allreducetest.Groups(cfg, allreducetest.Faults{})
 	defer allreducetest.CloseAll(groups)
 	errs := allreducetest.Run(groups, func(g *allreduce.Group) error {

@@ -33,7 +33,7 @@ func trainEmulated(t *testing.T, model string, look func(*train.Worker) error) (
 		t.Fatal(err)
 	}
 	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.Size = "test", 1, ringRanks
+	ring.Job, ring.View, ring.WorldSize = "test", 1, ringRanks
 	groups, _ := allreducetest.Groups(ring, allreducetest.Faults{})
 	defer allreducetest.CloseAll(groups)
 	images := data.NewDataset(make([]byte, ringBatch*ringSteps*data.Side*data.Side), make([]byte, ringBatch*ringSteps), data.Side)
@@ -51,7 +51,7 @@ func trainEmulated(t *testing.T, model string, look func(*train.Worker) error) (
 		var looked error
 		var worker *train.Worker
 		worker, err = train.NewWorker(train.Options{
-			Config: cfg, Device: device, Ring: g, Rank: g.Rank(), World: ringRanks, Train: images, Test: images, Recorder: recorder,
+			Config: cfg, Device: device, Ring: g, Rank: g.Rank(), WorldSize: ringRanks, Train: images, Test: images, Recorder: recorder,
 			OnStep:  func(train.Step) { looked = errors.Join(looked, look(worker)) },
 			OnEpoch: func(e train.Epoch) error { epochs[g.Rank()] = e; return nil },
 		})

@@ -89,6 +89,6 @@ func (n *node) tuneBuckets(ctx context.Context, ring *allreduce.Group) (int, []t
 		return 0, nil, err
 	}
 	return train.TuneBuckets(ctx, train.Options{
-		Config: n.Config, Device: device, Ring: ring, Rank: n.view.Rank, World: n.view.Size(), Train: n.sets.train, Test: n.sets.test,
+		Config: n.Config, Device: device, Ring: ring, Rank: n.view.Rank, WorldSize: n.view.WorldSize(), Train: n.sets.train, Test: n.sets.test,
 	})
 }

@@ -177,7 +177,7 @@ func (f *benchAllReduceFlags) printer(out io.Writer) collective.Printer {
 // setting describes the sweep.
 func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collective.Setting {
 	return collective.Setting{
-		Op: f.Op, Ranks: group.Size(), Hosts: hosts, Transport: f.transport, Path: group.Describe(), Wire: f.wire,
+		Op: f.Op, Ranks: group.WorldSize(), Hosts: hosts, Transport: f.transport, Path: group.Describe(), Wire: f.wire,
 		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: machineModel(), Version: version,
 	}
 }
@@ -210,7 +210,7 @@ func verdict(op collective.Op, s collective.Summary) error {
 // inMemory has all ranks in this process.
 func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error {
 	cfg := f.ringFlags.config()
-	cfg.Job, cfg.View, cfg.Size, cfg.Deadline = "bench", 1, f.nproc, f.ringDeadline
+	cfg.Job, cfg.View, cfg.WorldSize, cfg.Deadline = "bench", 1, f.nproc, f.ringDeadline
 	var sum collective.Summary
 	err := inMemory(ctx, cfg, func(ctx context.Context, ring *allreduce.Group) error {
 		s, err := f.sweep(ctx, ring, ring.Rank() == 0, 1, out)

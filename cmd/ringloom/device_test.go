@@ -130,7 +130,7 @@ func TestHardwareIsAskedFor(t *testing.T) {
 		t.Errorf("%d and %d threads", a, b)
 	}
 	cfg := cluster.Default()
-	cfg.Job, cfg.ExpectedSize, cfg.Device, cfg.Hardware = "test", 1, "cuda:0", hardware(gpu{device})
+	cfg.Job, cfg.WorldSize, cfg.Device, cfg.Hardware = "test", 1, "cuda:0", hardware(gpu{device})
 	node, err := cluster.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

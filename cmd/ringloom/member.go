@@ -105,7 +105,7 @@ func (m *member) join(ctx context.Context, j joining) (err error) {
 		// The port alone: the others reach it at the address of this node's gossip.
 		cfg.NATSAddr = strconv.Itoa(m.server.Port())
 	}
-	cfg.Job, cfg.Name, cfg.ExpectedSize = f.job, f.name, f.expect
+	cfg.Job, cfg.Name, cfg.WorldSize = f.job, f.name, f.expect
 	cfg.BindAddr, cfg.BindPort, cfg.AdvertiseAddr, cfg.Join = host, port, f.advertise, f.join
 	cfg.JoinTimeout, cfg.Key, cfg.Device = f.joinTimeout, []byte(key), j.device
 	cfg.Hardware = j.hardware
@@ -188,7 +188,7 @@ func (m *member) openRing(ctx context.Context, r ringFlags, threads int) (*allre
 // have different trial numbers.
 func (m *member) openRingAs(ctx context.Context, cfg allreduce.Config, sharedMemory bool, trial int) (*allreduce.Group, error) {
 	f := m.flags
-	cfg.Job, cfg.View, cfg.Rank, cfg.Size = f.job, m.view.Generation|uint64(trial)<<trialShift, m.view.Rank, m.view.Size()
+	cfg.Job, cfg.View, cfg.Rank, cfg.WorldSize = f.job, m.view.Generation|uint64(trial)<<trialShift, m.view.Rank, m.view.WorldSize()
 	cfg.Deadline, cfg.Alone = f.ringDeadline, f.expect == 1
 	if cfg.Alone {
 		return allreduce.New(cfg)

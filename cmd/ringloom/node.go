@@ -124,7 +124,7 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	worker, err := train.NewWorker(train.Options{
-		Config: n.Config, Device: n.dev, Ring: ring, Rank: n.view.Rank, World: n.view.Size(),
+		Config: n.Config, Device: n.dev, Ring: ring, Rank: n.view.Rank, WorldSize: n.view.WorldSize(),
 		Train: n.sets.train, Test: n.sets.test, OnStep: func(s train.Step) { n.processors.step(); record.step(s) }, OnEpoch: record.epoch, OnState: record.state,
 		Recorder: trace.record(),
 	})
@@ -138,7 +138,7 @@ func (n *node) work(ctx context.Context) (err error) {
 		return err
 	}
 	record.params = worker.Params()
-	n.logger.Info("training", zap.Int("rank", n.view.Rank), zap.Int("world", n.view.Size()),
+	n.logger.Info("training", zap.Int("rank", n.view.Rank), zap.Int("world", n.view.WorldSize()),
 		zap.Uint64("view", n.view.Generation), zap.String("model", n.Model), zap.Int("global_batch", n.GlobalBatch), zap.String("run_dir", record.path))
 	if err := worker.Run(ctx); err != nil {
 		return agreed(err, n.view.Rank)

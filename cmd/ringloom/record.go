@@ -73,7 +73,7 @@ func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, 
 			r.path = n.resumed.dir
 		}
 		if r.path == "" {
-			r.path = filepath.Join("runs", fmt.Sprintf("%s-%s-n%d", time.Now().Format("20060102-150405.000"), n.Model, n.view.Size()))
+			r.path = filepath.Join("runs", fmt.Sprintf("%s-%s-n%d", time.Now().Format("20060102-150405.000"), n.Model, n.view.WorldSize()))
 		}
 		if err := r.openDir(ring); err != nil {
 			return nil, err
@@ -102,14 +102,14 @@ func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, 
 // openDir makes the run directory, or opens that of the run that goes on.
 func (r *record) openDir(ring *allreduce.Group) (err error) {
 	n := r.n
-	config := runConfig{Version: version, Started: time.Now(), Train: n.Config, World: n.view.Size(), Ranks: n.view.Members,
+	config := runConfig{Version: version, Started: time.Now(), Train: n.Config, World: n.view.WorldSize(), Ranks: n.view.Members,
 		Ring: ringConfig{ring.Describe(), int(n.chunkBytes), int(n.windowBytes), n.rings, n.autotune}}
 	from := n.resumed
 	if !from.here() {
 		r.dir, err = createRunDir(r.path, config)
 		return err
 	}
-	config.Resumed = &resumedFrom{from.path, from.run.Steps, from.run.World}
+	config.Resumed = &resumedFrom{from.path, from.run.Steps, from.run.WorldSize}
 	r.best = from.run.Best
 	r.last = train.Epoch{Number: from.meta.Epoch, Steps: from.run.Steps, TestAccuracy: from.meta.TestAccuracy}
 	if from.dir != "" && sameDir(r.path, from.dir) {

@@ -159,7 +159,7 @@ func stateTensors(params *nn.Params, s *train.State) []checkpoint.Tensor {
 		}
 	}
 	if len(s.Moments) > 0 {
-		all = append(all, checkpoint.Tensor{Name: momentsName, Shape: []int{s.World, len(s.Moments) / s.World}, Data: s.Moments})
+		all = append(all, checkpoint.Tensor{Name: momentsName, Shape: []int{s.WorldSize, len(s.Moments) / s.WorldSize}, Data: s.Moments})
 	}
 	for rank, v := range s.Residuals {
 		all = append(all, checkpoint.Tensor{Name: fmt.Sprintf(residualName, rank), Shape: []int{len(v)}, Data: v})
@@ -172,8 +172,8 @@ func stateTensors(params *nn.Params, s *train.State) []checkpoint.Tensor {
 
 // fill copies the state into a model's parameters, and into memory of its own for the rest; the model's part first.
 func (r *resumption) fill(params *nn.Params) error {
-	r.run.Moments = make([]float32, r.run.World*len(params.StateValues.Host))
-	r.run.Memory = train.NewMemory(r.run.Config, r.run.World, params)
+	r.run.Moments = make([]float32, r.run.WorldSize*len(params.StateValues.Host))
+	r.run.Memory = train.NewMemory(r.run.Config, r.run.WorldSize, params)
 	if err := checkpoint.Fit(r.run.Config.Model, tensorsOf(params, 0), r.meta, r.model); err != nil {
 		return r.error(err)
 	}
@@ -206,7 +206,7 @@ func (n *node) agreeOnResumption(ctx context.Context, ring *allreduce.Group) err
 	if n.resumed == nil {
 		return nil
 	}
-	hashes, err := ring.Gather(ctx, []byte(n.resumed.hash))
+	hashes, err := ring.AllGatherBytes(ctx, []byte(n.resumed.hash))
 	if err != nil {
 		return fmt.Errorf("comparing what is resumed: %w", err)
 	}
@@ -242,7 +242,7 @@ func (n *node) resume(worker *train.Worker) error {
 		}
 		r.run.Memory = train.Memory{} // the worker's now, which lets go of it
 		n.logger.Info("resuming", zap.String("file", r.path), zap.Int("step", r.run.Steps), zap.Int("epoch", r.run.Epoch),
-			zap.Int("ranks_before", r.run.World))
+			zap.Int("ranks_before", r.run.WorldSize))
 	}
 	r.model, r.optimizer = nil, nil
 	return nil

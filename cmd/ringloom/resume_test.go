@@ -260,7 +260,7 @@ func writeState(t *testing.T, dir string, best float64) {
 	}
 	defer r.dir.Close()
 	memory := train.NewMemory(r.n.Config, 1, params)
-	if err := r.state(train.State{Config: r.n.Config, World: 1, Steps: 1, Epoch: 1, Ranks: make([]train.Partial, 1), Memory: memory}); err != nil {
+	if err := r.state(train.State{Config: r.n.Config, WorldSize: 1, Steps: 1, Epoch: 1, Ranks: make([]train.Partial, 1), Memory: memory}); err != nil {
 		t.Fatal(err)
 	}
 }

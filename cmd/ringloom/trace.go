@@ -93,7 +93,7 @@ func (n *node) openTrace(ctx context.Context, ring *allreduce.Group) (*trace, er
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := ring.Gather(ctx, block)
+	blocks, err := ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return nil, fmt.Errorf("agreeing on --trace: %w", err)
 	}

@@ -38,21 +38,21 @@ type Rank struct {
 // mode for each global batch. Version, Machine, Transport and the like are the caller's to fill in. It needs the thread locked
 // where the device does.
 func Measure(ctx context.Context, c Config, r Rank) (scaling.Study, error) {
-	if err := c.Validate(r.Ring.Size()); err != nil {
+	if err := c.Validate(r.Ring.WorldSize()); err != nil {
 		return scaling.Study{}, err
 	}
 	study := scaling.Study{Model: c.Model.Name}
 	for _, batch := range c.GlobalBatches {
-		r.say("%d ranks, %d images a step", r.Ring.Size(), batch)
+		r.say("%d ranks, %d images a step", r.Ring.WorldSize(), batch)
 		if err := r.train(ctx, c, batch, &study); err != nil {
 			return scaling.Study{}, fmt.Errorf("%s with a global batch of %d: %w", c.Model.Name, batch, err)
 		}
 	}
-	if r.Ring.Size() == 1 {
+	if r.Ring.WorldSize() == 1 {
 		return study, nil
 	}
 	for _, bytes := range c.Collectives {
-		r.say("%d ranks, all-reduce of %d bytes", r.Ring.Size(), bytes)
+		r.say("%d ranks, all-reduce of %d bytes", r.Ring.WorldSize(), bytes)
 		collective, err := r.allReduce(ctx, bytes, c.Wire)
 		if err != nil {
 			return scaling.Study{}, err
@@ -76,10 +76,10 @@ func (r Rank) train(ctx context.Context, c Config, batch int, study *scaling.Stu
 	}
 	defer device.Close()
 	ignorer, blind := device.(interface{ IgnoresImages() bool })
-	training, test := sets(r.Images, blind && ignorer.IgnoresImages(), batch, r.Ring.Size(), c.Seed)
+	training, test := sets(r.Images, blind && ignorer.IgnoresImages(), batch, r.Ring.WorldSize(), c.Seed)
 	marks := make([]time.Time, 0, c.WarmUp+MaxSteps+1)
 	worker, err := train.NewWorker(train.Options{
-		Config: c.training(batch), Device: device, Ring: r.Ring, Rank: r.Ring.Rank(), World: r.Ring.Size(), Train: training, Test: test,
+		Config: c.training(batch), Device: device, Ring: r.Ring, Rank: r.Ring.Rank(), WorldSize: r.Ring.WorldSize(), Train: training, Test: test,
 		OnStep: func(train.Step) {
 			if r.OnStep != nil {
 				r.OnStep()
@@ -134,7 +134,7 @@ func (r Rank) agreeOnSteps(ctx context.Context, c Config, marks []time.Time) (in
 	if err != nil {
 		return 0, err
 	}
-	blocks, err := r.Ring.Gather(ctx, block)
+	blocks, err := r.Ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return 0, fmt.Errorf("agreeing on the number of steps: %w", err)
 	}
@@ -188,7 +188,7 @@ func (r Rank) processes(ctx context.Context, own process) ([]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := r.Ring.Gather(ctx, block)
+	blocks, err := r.Ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return nil, fmt.Errorf("gathering the processor times: %w", err)
 	}
@@ -218,7 +218,7 @@ func (r Rank) allReduce(ctx context.Context, bytes int64, wire string) (scaling.
 	if sum.WrongValues > 0 {
 		return scaling.Collective{}, fmt.Errorf("all-reduce of %d bytes: %d values are wrong; nothing measured with such a ring counts", bytes, sum.WrongValues)
 	}
-	return scaling.Collective{Ranks: r.Ring.Size(), Bytes: bytes, Seconds: row.InPlace.Seconds}, nil
+	return scaling.Collective{Ranks: r.Ring.WorldSize(), Bytes: bytes, Seconds: row.InPlace.Seconds}, nil
 }
 
 // median of values, of an even number the mean of the middle two; 0 of none.

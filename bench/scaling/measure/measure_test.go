@@ -20,7 +20,7 @@ import (
 func measureAll(t *testing.T, c Config, ranks int, open func() (nn.Device, error)) []scaling.Study {
 	t.Helper()
 	cfg := allreduce.DefaultConfig()
-	cfg.Job, cfg.View, cfg.Size, cfg.Alone = "test", 1, ranks, ranks == 1
+	cfg.Job, cfg.View, cfg.WorldSize, cfg.Alone = "test", 1, ranks, ranks == 1
 	var groups []*allreduce.Group
 	var err error
 	if cfg.Alone {
