@@ -15,7 +15,8 @@ func TestAcceleratorsTimeIsRecorded(t *testing.T) {
 		cfg.MaxSteps, cfg.CheckEvery, cfg.CheckpointEvery, cfg.Accumulate = 8, 3, 4, 2
 		recorders := newRecorders(t, cfg, specOf(t, cfg.Model), world)
 		out := trainOnFleet(t, cfg, world, accelerators, func(rank int, w *Worker) {
-			w.Recorder, w.OnState = recorders[rank], func(State) error { return nil }
+			record(w, recorders[rank])
+			w.OnState = func(State) error { return nil }
 		})
 		ranks := records(t, recorders)
 		for r := range ranks {
@@ -40,7 +41,7 @@ func TestAcceleratorsTimeIsRecorded(t *testing.T) {
 }
 
 // Waits and updates of hundreds of buckets are more marks than a device remembers.
-func TestManyLapsAreReadInTime(t *testing.T) {
+func TestManyMarksAreReadInTime(t *testing.T) {
 	cfg := testConfig()
 	cfg.Epochs, cfg.Accumulate, cfg.GlobalBatch = 1, 40, 90
 	trainOnFleet(t, cfg, 1, accelerators, nil)

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"ringloom/allreduce/codec"
 	"ringloom/data"
+	"ringloom/train/optim"
 )
 
 // Validate says in one line what cannot be run, or nil. world is the number of ranks.
@@ -73,8 +75,8 @@ func (c Config) validateSteps(world int) error {
 
 func (c Config) validateOptimizer() error {
 	switch {
-	case !slices.Contains(Optimizers(), c.Optimizer):
-		return fmt.Errorf("--optimizer %q: choose one of %s", c.Optimizer, strings.Join(Optimizers(), ", "))
+	case !slices.Contains(optim.Methods(), c.Optimizer):
+		return fmt.Errorf("--optimizer %q: choose one of %s", c.Optimizer, strings.Join(optim.Methods(), ", "))
 	case !positive(c.LearningRate):
 		return fmt.Errorf("--lr %v: give a positive, finite learning rate that float32 has", c.LearningRate)
 	case !inUnit(c.Momentum):
@@ -97,8 +99,8 @@ func (c Config) validateOptimizer() error {
 
 func (c Config) validateSchedule() error {
 	switch {
-	case !slices.Contains(Schedules(), c.Schedule):
-		return fmt.Errorf("--schedule %q: choose one of %s", c.Schedule, strings.Join(Schedules(), ", "))
+	case !slices.Contains(optim.Schedules(), c.Schedule):
+		return fmt.Errorf("--schedule %q: choose one of %s", c.Schedule, strings.Join(optim.Schedules(), ", "))
 	case c.StepEpochs < 1:
 		return fmt.Errorf("--step-epochs %d: give a number of epochs, at least 1", c.StepEpochs)
 	case !(c.Gamma > 0) || math.IsInf(c.Gamma, 0):
@@ -115,3 +117,31 @@ func (c Config) validateSchedule() error {
 func positive(x float64) bool { return float32(x) > 0 && float32(x) <= math.MaxFloat32 }
 
 func inUnit(x float64) bool { return x >= 0 && x < 1 }
+
+// ErrorFeedbacks lists the values that Config.ErrorFeedback takes.
+func ErrorFeedbacks() []string { return []string{"auto", "on", "off"} }
+
+func (c Config) validateWire() error {
+	if _, err := codec.Parse(c.Wire); err != nil {
+		return fmt.Errorf("--wire %w", err)
+	}
+	if !slices.Contains(ErrorFeedbacks(), c.ErrorFeedback) {
+		return fmt.Errorf("--error-feedback %q: choose one of %s", c.ErrorFeedback, strings.Join(ErrorFeedbacks(), ", "))
+	}
+	if c.ErrorFeedback == "on" && !c.wireFormat().Lossy() {
+		return fmt.Errorf("--error-feedback on has no effect with --wire %s, which loses nothing: leave it out, or choose another format", c.Wire)
+	}
+	return nil
+}
+
+func (c Config) validatePowerSGD() error {
+	switch {
+	case c.PowerSGD < 0:
+		return fmt.Errorf("--powersgd %d: give the rank of the factors, such as 2 or 4, or 0 to send gradients whole", c.PowerSGD)
+	case c.PowerSGDStart < 0:
+		return fmt.Errorf("--powersgd-start %d: give the number of steps that send gradients whole before", c.PowerSGDStart)
+	case c.PowerSGD > 0 && c.ShardOptimizer:
+		return fmt.Errorf("--powersgd with --shard-optimizer makes no sense: one sends little of the gradients, the other all of the parameters; leave one out")
+	}
+	return nil
+}

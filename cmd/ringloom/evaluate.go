@@ -9,9 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ringloom/data"
-	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/train"
 )
 
 type evaluateFlags struct {
@@ -123,32 +121,41 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	if f.batch > sets.test.N {
 		return usageError{fmt.Errorf("--batch %d: the test set has %d", f.batch, sets.test.N)}
 	}
-	e := evaluation{spec: spec, device: device, params: params, n: f.images, batch: f.batch, keep: f.pixels != ""}
-	if e.n == 0 {
-		e.n = sets.test.N
+	e := train.Evaluation{Device: device, Model: spec, Params: params, Set: sets.test, Images: f.images, Batch: f.batch}
+	if e.Images == 0 {
+		e.Images = sets.test.N
 	}
 	// At the whole batch even where there are fewer images: what is found with a few would be remembered for many.
-	t, err := tuneKernels(ctx, device, f.kernels, spec, e.batch, false)
+	t, err := tuneKernels(ctx, device, f.kernels, spec, e.Batch, false)
 	if err != nil {
 		return err
 	}
 	if t.tried > 0 {
 		fmt.Fprintln(log, t)
 	}
-	if err := e.run(ctx, sets.test); err != nil {
+	var logits, pixels []float32
+	e.OnBatch = func(b train.Evaluated) error {
+		logits = append(logits, b.Logits...)
+		if f.pixels != "" {
+			pixels = b.Pixels(pixels)
+		}
+		return nil
+	}
+	outcome, err := train.Evaluate(ctx, e)
+	if err != nil {
 		return err
 	}
 	if err := rememberKernels(ctx, device, f.kernels); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s: %d test images, loss %.6f, accuracy %.4f (%d right)\n",
-		spec.Name, e.n, e.lossSum/float64(e.n), float64(e.correct)/float64(e.n), e.correct)
+		spec.Name, outcome.Images, outcome.Loss(), outcome.Accuracy(), outcome.Correct)
 	for _, a := range []struct {
 		path string
 		array
 	}{
-		{f.logits, array{[]int{e.n, len(e.logits) / e.n}, e.logits}},
-		{f.pixels, array{[]int{e.n, 1, spec.InputSide, spec.InputSide}, e.pixels}},
+		{f.logits, array{[]int{e.Images, len(logits) / e.Images}, logits}},
+		{f.pixels, array{[]int{e.Images, 1, spec.InputSide, spec.InputSide}, pixels}},
 	} {
 		if a.path == "" {
 			continue
@@ -158,93 +165,4 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// evaluation is the forward pass over the first n images of a set, with its results.
-type evaluation struct {
-	spec     models.Spec
-	device   nn.Device
-	params   *nn.Params
-	n, batch int
-	keep     bool // the pixels
-
-	resampling nn.Resampling // of what the loader makes, on an accelerator
-
-	lossSum        float64
-	correct        int
-	logits, pixels []float32
-}
-
-func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
-	side := e.spec.InputSide
-	if _, accelerated := e.device.(nn.Accelerator); accelerated {
-		side = set.Side // it resizes them itself
-	}
-	e.resampling.From = side
-	e.resampling.Bounds, e.resampling.Weights, e.resampling.Taps = data.ResizeTaps(side, e.spec.InputSide)
-	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: set, Side: side, Steps: (e.n + e.batch - 1) / e.batch,
-		Batch: func(step int, dst []int32) []int32 {
-			for i := step * e.batch; i < min((step+1)*e.batch, e.n); i++ {
-				dst = append(dst, int32(i))
-			}
-			return dst
-		},
-	})
-	defer loader.Close()
-	var program *nn.Program
-	for done := 0; done < e.n; {
-		batch, err := loader.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if program == nil || program.Batch() != batch.N { // the first batch, and an uneven last one
-			program, err = nn.Compile(nn.ProgramConfig{
-				Device: e.device, Params: e.params, Batch: batch.N, Side: e.spec.InputSide, Build: e.spec.Build,
-			})
-			if err != nil {
-				return fmt.Errorf("building %s for a batch of %d: %w", e.spec.Name, batch.N, err)
-			}
-		}
-		if err := e.load(program, batch); err != nil {
-			return err
-		}
-		stats, err := program.Forward()
-		if err != nil {
-			return err
-		}
-		e.lossSum += stats.Loss * float64(batch.N)
-		e.correct += stats.Correct
-		logits, err := program.Logits()
-		if err != nil {
-			return err
-		}
-		e.logits = append(e.logits, logits...)
-		done += batch.N
-		loader.Release(batch)
-	}
-	return nil
-}
-
-// load puts a batch into the program, and keeps its pixels if they are wanted.
-func (e *evaluation) load(program *nn.Program, batch *data.Batch) error {
-	if !program.TakesImages() {
-		pixels, labels := program.Input()
-		batch.Fill(pixels, labels, 0, batch.N)
-		if e.keep {
-			e.pixels = append(e.pixels, pixels...)
-		}
-		return nil
-	}
-	if e.keep { // the accelerator computes the same
-		size := e.spec.InputSide * e.spec.InputSide
-		resizer, image := data.NewResizer(e.resampling.From, e.spec.InputSide), make([]byte, size)
-		for i := range batch.N {
-			resizer.Bytes(image, batch.Pixels[i*len(batch.Pixels)/batch.N:])
-			pixels := make([]float32, size)
-			data.Normalize(pixels, image)
-			e.pixels = append(e.pixels, pixels...)
-		}
-	}
-	return program.LoadImages(batch.Pixels, &e.resampling, batch.Labels)
 }

@@ -21,6 +21,7 @@ import (
 	"ringloom/nn"
 	"ringloom/nn/purego"
 	"ringloom/train"
+	"ringloom/train/gradsync"
 )
 
 // stateFile is where a run directory keeps what the run needs to go on.
@@ -240,7 +241,7 @@ func (n *node) resume(worker *train.Worker) error {
 		if err := worker.Resume(r.run.State); err != nil {
 			return r.error(err)
 		}
-		r.run.Memory = train.Memory{} // the worker's now, which lets go of it
+		r.run.Memory = gradsync.Memory{} // the worker's now, which lets go of it
 		n.logger.Info("resuming", zap.String("file", r.path), zap.Int("step", r.run.Steps), zap.Int("epoch", r.run.Epoch),
 			zap.Int("ranks_before", r.run.WorldSize))
 	}

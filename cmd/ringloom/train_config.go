@@ -11,6 +11,7 @@ import (
 	"ringloom/cluster"
 	"ringloom/data"
 	"ringloom/train"
+	"ringloom/train/optim"
 )
 
 // configFlags are the flags of everything that must agree on all nodes.
@@ -57,7 +58,7 @@ func exchangeFlags(fl *pflag.FlagSet, c *train.Config) {
 
 // optimizerFlags are the flags of the method and of its learning rate.
 func optimizerFlags(fl *pflag.FlagSet, c *train.Config) {
-	fl.StringVar(&c.Optimizer, "optimizer", c.Optimizer, strings.Join(train.Optimizers(), ", "))
+	fl.StringVar(&c.Optimizer, "optimizer", c.Optimizer, strings.Join(optim.Methods(), ", "))
 	fl.Float64Var(&c.LearningRate, "lr", c.LearningRate, "learning rate")
 	fl.Float64Var(&c.Momentum, "momentum", c.Momentum, "momentum of sgd")
 	fl.BoolVar(&c.Nesterov, "nesterov", c.Nesterov, "Nesterov's momentum, of sgd")
@@ -67,7 +68,7 @@ func optimizerFlags(fl *pflag.FlagSet, c *train.Config) {
 	fl.Float64Var(&c.WeightDecay, "weight-decay", c.WeightDecay,
 		"as torch.optim has it, on all parameters, biases and batch norm too: added to the gradient (sgd, adam) or decoupled (adamw)")
 	fl.Float64Var(&c.ClipNorm, "clip-norm", c.ClipNorm, "scale the averaged gradient down to this norm over all parameters (0: never)")
-	fl.StringVar(&c.Schedule, "schedule", c.Schedule, "learning rate over time: "+strings.Join(train.Schedules(), ", "))
+	fl.StringVar(&c.Schedule, "schedule", c.Schedule, "learning rate over time: "+strings.Join(optim.Schedules(), ", "))
 	fl.IntVar(&c.StepEpochs, "step-epochs", c.StepEpochs, "with --schedule step: multiply the rate by --gamma every this many epochs")
 	fl.Float64Var(&c.Gamma, "gamma", c.Gamma, "with --schedule step: the factor")
 	fl.Float64Var(&c.MinRate, "min-lr", c.MinRate, "with --schedule cosine: the rate at the end of the last epoch")

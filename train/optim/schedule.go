@@ -1,11 +1,25 @@
-package train
+package optim
 
 import "math"
 
-// Schedules lists the names that Config.Schedule takes.
+// Schedules lists the names that ScheduleConfig.Kind takes.
 func Schedules() []string { return []string{"constant", "step", "cosine"} }
 
-// schedule is the learning rate of a run as a function of the step alone, so that a resumed run continues on the same
+// ScheduleConfig says how the learning rate moves over a run.
+type ScheduleConfig struct {
+	Kind          string  // one of Schedules
+	LearningRate  float64 // what schedule and warm-up start from
+	WorldSize     int     // ranks, by which the rate is multiplied where ScaleRate is set
+	ScaleRate     bool
+	Epochs        int
+	StepsPerEpoch int
+	WarmupEpochs  float64 // rounded to steps
+	StepEpochs    int     // of step: multiply the rate by Gamma every this many epochs
+	Gamma         float64 // of step
+	MinRate       float64 // of cosine: the rate that it ends at
+}
+
+// Schedule is the learning rate of a run as a function of the step alone, so that a resumed run continues on the same
 // curve. In terms of torch.optim.lr_scheduler, with a scheduler step after every optimizer step:
 //
 //	constant  LinearLR over the warm-up, then the target rate
@@ -14,7 +28,7 @@ func Schedules() []string { return []string{"constant", "step", "cosine"} }
 //
 // Warm-up starts from the unscaled rate where the rate is scaled by the world (Goyal et al., arXiv:1706.02677,
 // section 2.2), and else from one part in warm-up+1 of it, for a step at rate 0 would be wasted.
-type schedule struct {
+type Schedule struct {
 	kind           string
 	start, target  float64 // rates before and after the warm-up
 	warmup         int     // steps
@@ -24,22 +38,23 @@ type schedule struct {
 	gamma, minRate float64
 }
 
-// newSchedule is the schedule of c for a world of ranks and an epoch of so many steps.
-func newSchedule(c Config, world, stepsPerEpoch int) schedule {
-	s := schedule{
-		kind: c.Schedule, target: c.LearningRate, warmup: int(math.Round(c.WarmupEpochs * float64(stepsPerEpoch))),
-		stepsPerEpoch: stepsPerEpoch, total: c.Epochs * stepsPerEpoch, stepEpochs: c.StepEpochs, gamma: c.Gamma, minRate: c.MinRate,
+// NewSchedule precomputes a schedule.
+func NewSchedule(c ScheduleConfig) Schedule {
+	s := Schedule{
+		kind: c.Kind, target: c.LearningRate, warmup: int(math.Round(c.WarmupEpochs * float64(c.StepsPerEpoch))),
+		stepsPerEpoch: c.StepsPerEpoch, total: c.Epochs * c.StepsPerEpoch, stepEpochs: c.StepEpochs,
+		gamma: c.Gamma, minRate: c.MinRate,
 	}
 	s.start = s.target / float64(s.warmup+1)
 	if c.ScaleRate {
 		s.start = c.LearningRate
-		s.target *= float64(world)
+		s.target *= float64(c.WorldSize)
 	}
 	return s
 }
 
-// rate is the learning rate of a step, counted from 0 over the whole run.
-func (s schedule) rate(step int) float64 {
+// Rate is the learning rate of a step, counted from 0 over the whole run.
+func (s Schedule) Rate(step int) float64 {
 	rate := s.target
 	if step < s.warmup {
 		rate = s.start + (s.target-s.start)*float64(step)/float64(s.warmup)

@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"math"
@@ -6,7 +6,7 @@ import (
 )
 
 // The expected rates are those that torch.optim.lr_scheduler gives by its recursions (get_lr of PyTorch 1.13): each
-// scheduler turns the rate of a step into that of the next. They are another way to the numbers than schedule's closed
+// scheduler turns the rate of a step into that of the next. They are another way to the numbers than Schedule's closed
 // forms.
 type torchScheduler func(t int, rate float64) float64
 
@@ -42,29 +42,30 @@ func cosineLR(from, tMax int, eta float64) torchScheduler {
 
 func TestSchedulesAreThoseOfTorch(t *testing.T) {
 	const perEpoch, world = 7, 4
-	base := DefaultConfig()
-	base.Epochs, base.LearningRate, base.StepEpochs, base.Gamma, base.MinRate = 10, 0.1, 3, 0.5, 0.001
+	base := ScheduleConfig{
+		Kind: "constant", WorldSize: world, StepsPerEpoch: perEpoch, Epochs: 10, LearningRate: 0.1, StepEpochs: 3, Gamma: 0.5, MinRate: 0.001,
+	}
 	warm := int(math.Round(2.5 * perEpoch))
 	for name, c := range map[string]struct {
-		change func(*Config)
+		change func(*ScheduleConfig)
 		start  float64
 		torch  []torchScheduler
 	}{
-		"constant": {func(c *Config) {}, 0.1, nil},
-		"step":     {func(c *Config) { c.Schedule = "step" }, 0.1, []torchScheduler{stepLR(perEpoch, 3, 0.5)}},
-		"cosine":   {func(c *Config) { c.Schedule = "cosine" }, 0.1, []torchScheduler{cosineLR(0, 70, 0.001)}},
-		"warm-up": {func(c *Config) { c.WarmupEpochs = 2.5 }, 0.1 / float64(warm+1),
+		"constant": {func(c *ScheduleConfig) {}, 0.1, nil},
+		"step":     {func(c *ScheduleConfig) { c.Kind = "step" }, 0.1, []torchScheduler{stepLR(perEpoch, 3, 0.5)}},
+		"cosine":   {func(c *ScheduleConfig) { c.Kind = "cosine" }, 0.1, []torchScheduler{cosineLR(0, 70, 0.001)}},
+		"warm-up": {func(c *ScheduleConfig) { c.WarmupEpochs = 2.5 }, 0.1 / float64(warm+1),
 			[]torchScheduler{linearLR(1/float64(warm+1), warm)}},
-		"warm-up and step": {func(c *Config) { c.WarmupEpochs, c.Schedule, c.StepEpochs = 2.5, "step", 2 }, 0.1 / float64(warm+1),
+		"warm-up and step": {func(c *ScheduleConfig) { c.WarmupEpochs, c.Kind, c.StepEpochs = 2.5, "step", 2 }, 0.1 / float64(warm+1),
 			[]torchScheduler{linearLR(1/float64(warm+1), warm), stepLR(perEpoch, 2, 0.5)}},
-		"warm-up and cosine": {func(c *Config) { c.WarmupEpochs, c.Schedule = 2.5, "cosine" }, 0.1 / float64(warm+1),
+		"warm-up and cosine": {func(c *ScheduleConfig) { c.WarmupEpochs, c.Kind = 2.5, "cosine" }, 0.1 / float64(warm+1),
 			[]torchScheduler{linearLR(1/float64(warm+1), warm), cosineLR(warm, 70-warm, 0.001)}},
-		"scaled":             {func(c *Config) { c.ScaleRate = true }, 0.4, nil},
-		"scaled and warm-up": {func(c *Config) { c.ScaleRate, c.WarmupEpochs = true, 2.5 }, 0.1, []torchScheduler{linearLR(1./world, warm)}},
+		"scaled":             {func(c *ScheduleConfig) { c.ScaleRate = true }, 0.4, nil},
+		"scaled and warm-up": {func(c *ScheduleConfig) { c.ScaleRate, c.WarmupEpochs = true, 2.5 }, 0.1, []torchScheduler{linearLR(1./world, warm)}},
 	} {
 		cfg := base
 		c.change(&cfg)
-		s := newSchedule(cfg, world, perEpoch)
+		s := NewSchedule(cfg)
 		want := c.start
 		for step := range cfg.Epochs * perEpoch {
 			if step > 0 {
@@ -72,7 +73,7 @@ func TestSchedulesAreThoseOfTorch(t *testing.T) {
 					want = next(step, want)
 				}
 			}
-			if got := s.rate(step); math.Abs(got-want) > 1e-12 {
+			if got := s.Rate(step); math.Abs(got-want) > 1e-12 {
 				t.Errorf("%s: step %d has rate %v, torch has %v", name, step, got, want)
 				break
 			}
@@ -82,11 +83,11 @@ func TestSchedulesAreThoseOfTorch(t *testing.T) {
 
 // Five epochs of warm-up reach the scaled rate by constant increments, and stay there.
 func TestScaledWarmUpIsThatOfGoyal(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.LearningRate, cfg.ScaleRate, cfg.WarmupEpochs = 0.1, true, 5
-	s := newSchedule(cfg, 8, 4)
+	s := NewSchedule(ScheduleConfig{
+		Kind: "constant", LearningRate: 0.1, ScaleRate: true, WarmupEpochs: 5, WorldSize: 8, Epochs: 10, StepsPerEpoch: 4,
+	})
 	for step, want := range map[int]float64{0: 0.1, 10: 0.45, 20: 0.8, 39: 0.8} {
-		if got := s.rate(step); math.Abs(got-want) > 1e-12 {
+		if got := s.Rate(step); math.Abs(got-want) > 1e-12 {
 			t.Errorf("step %d: rate %v, want %v", step, got, want)
 		}
 	}

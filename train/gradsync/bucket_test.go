@@ -1,4 +1,4 @@
-package train
+package gradsync
 
 import (
 	"math/rand/v2"
@@ -17,14 +17,14 @@ func TestBucketsCoverAndStartInOrder(t *testing.T) {
 			params = append(params, span{total, n, rng.IntN(5) == 0})
 			total += n
 		}
-		plan := planBuckets(params, 4*rng.IntN(600))
+		plan := divide(params, 4*rng.IntN(600))
 
 		end := total
 		for _, b := range plan {
-			if b.hi != end || b.lo >= b.hi {
+			if b.To != end || b.From >= b.To {
 				t.Fatalf("seed %d: bucket %+v does not end at %d", seed, b, end)
 			}
-			end = b.lo
+			end = b.From
 			for p := b.first; p <= b.last; p++ {
 				if params[p].apart && b.first != b.last {
 					t.Fatalf("seed %d: parameter %d is not apart in bucket %+v", seed, p, b)
@@ -35,16 +35,19 @@ func TestBucketsCoverAndStartInOrder(t *testing.T) {
 			t.Fatalf("seed %d: elements below %d are in no bucket", seed, end)
 		}
 
-		tracker := newBucketTracker(plan, len(params))
+		flow := newFlow(plan, len(params))
 		for range 2 {
-			tracker.reset()
+			flow.reset()
+			opens := rng.IntN(len(params) + 1) // gradients that are final before the losses are announced
 			done := make([]bool, len(params))
 			started := 0
-			for _, p := range rng.Perm(len(params)) {
+			for i, p := range rng.Perm(len(params)) {
+				flow.open = flow.open || i == opens
 				done[p] = true
-				from, to := tracker.ready(p)
-				if from != started {
-					t.Fatalf("seed %d: bucket %d started after %d", seed, from, started)
+				flow.ready(p)
+				from, to := flow.leaving()
+				if from != started || from < to && !flow.open {
+					t.Fatalf("seed %d: bucket %d started after %d, open %v", seed, from, started, flow.open)
 				}
 				for b := from; b < to; b++ {
 					for q := plan[b].first; q <= plan[b].last; q++ {
@@ -55,7 +58,9 @@ func TestBucketsCoverAndStartInOrder(t *testing.T) {
 				}
 				started = to
 			}
-			if started != len(plan) {
+			flow.open = true
+			_, started = flow.leaving()
+			if started != len(plan) || !flow.done() {
 				t.Fatalf("seed %d: %d of %d buckets started", seed, started, len(plan))
 			}
 		}

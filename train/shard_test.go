@@ -73,7 +73,7 @@ func TestShardedOptimizerOverSeveralRings(t *testing.T) {
 	for i, shard := range []bool{false, true} {
 		cfg.ShardOptimizer = shard
 		out, errs := trainOver(t, ring, cfg, specOf(t, cfg.Model), func(_ int, w *Worker) {
-			if n := len(w.opt.owned.regions[0]); shard && n != 2 {
+			if n := len(w.grads.Owned().Regions[0]); shard && n != 2 {
 				t.Errorf("a rank owns %d regions of the bucket, not 2", n)
 			}
 		})

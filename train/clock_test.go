@@ -11,6 +11,7 @@ import (
 	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/timeline"
+	"ringloom/train/gradsync"
 )
 
 // recorded trains and returns every rank's record.
@@ -18,10 +19,8 @@ func recorded(t *testing.T, cfg Config, spec models.Spec, world int) []timeline.
 	t.Helper()
 	recorders := newRecorders(t, cfg, spec, world)
 	_, errs := trainModel(t, cfg, spec, world, func(rank int, w *Worker) {
-		w.Recorder, w.OnState = recorders[rank], func(State) error { return nil }
-		if w.sync != nil {
-			w.sync.recorder = recorders[rank]
-		}
+		record(w, recorders[rank])
+		w.OnState = func(State) error { return nil }
 	})
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
@@ -64,7 +63,7 @@ func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planBuckets(cfg.spans(info.Params), cfg.BucketBytes)
+	plan := gradsync.NewPlan(cfg.gradients(0, 2), info.Params)
 	ranks := recorded(t, cfg, spec, 2)
 	for r, rank := range ranks {
 		type what struct {
@@ -88,11 +87,11 @@ func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 		}
 		want := map[what]int{}
 		for step := range int32(8) {
-			for _, k := range []timeline.Kind{timeline.Data, timeline.Forward, timeline.Backward, timeline.Wait, timeline.Verdict} {
+			for _, k := range []timeline.Kind{timeline.Data, timeline.Forward, timeline.Backward, timeline.Wait, timeline.Optimizer, timeline.Verdict} {
 				want[what{k, step, -1}] = 1
 			}
 			for b := range int32(len(plan)) {
-				for _, k := range []timeline.Kind{timeline.Comm, timeline.Wait, timeline.Optimizer} {
+				for _, k := range []timeline.Kind{timeline.Comm, timeline.Wait} {
 					want[what{k, step, b}] = 1
 				}
 			}
@@ -128,7 +127,7 @@ func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 }
 
 // checkComm checks that buckets start while backward runs, in the plan's order, and are complete before their wait ends.
-func checkComm(t *testing.T, rank int, events []timeline.Event, plan []bucket) {
+func checkComm(t *testing.T, rank int, events []timeline.Event, plan gradsync.Plan) {
 	t.Helper()
 	var backward timeline.Event
 	waits := map[int32]timeline.Event{}
@@ -143,8 +142,8 @@ func checkComm(t *testing.T, rank int, events []timeline.Event, plan []bucket) {
 			if e.Begin < backward.Begin || e.Begin > backward.End || e.Begin < before.Begin || e.End < before.End || e.End > waits[e.Bucket].End {
 				t.Errorf("rank %d: %+v, the bucket before it %+v, backward %+v", rank, e, before, backward)
 			}
-			if b := plan[e.Bucket]; e.Bytes != int64(4*(b.hi-b.lo)) {
-				t.Errorf("rank %d: bucket %d has %d bytes, want %d", rank, e.Bucket, e.Bytes, 4*(b.hi-b.lo))
+			if b := plan[e.Bucket]; e.Bytes != int64(4*b.Len()) {
+				t.Errorf("rank %d: bucket %d has %d bytes, want %d", rank, e.Bucket, e.Bytes, 4*b.Len())
 			}
 			before = e
 		}

@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"math"
@@ -9,18 +9,18 @@ import (
 )
 
 // reference is a method of torch.optim in float64 on one element: the algorithms of PyTorch's manual, line by line.
-type reference func(c Config, t int, value, g float64, state *[2]float64) float64
+type reference func(c Config, rate float64, t int, value, g float64, state *[2]float64) float64
 
 var references = map[string]reference{
-	"adam": func(c Config, t int, value, g float64, state *[2]float64) float64 {
+	"adam": func(c Config, rate float64, t int, value, g float64, state *[2]float64) float64 {
 		g += c.WeightDecay * value
-		return value - c.LearningRate*adamDirection(c, t, g, state)
+		return value - rate*adamDirection(c, t, g, state)
 	},
-	"adamw": func(c Config, t int, value, g float64, state *[2]float64) float64 {
-		value -= c.LearningRate * c.WeightDecay * value
-		return value - c.LearningRate*adamDirection(c, t, g, state)
+	"adamw": func(c Config, rate float64, t int, value, g float64, state *[2]float64) float64 {
+		value -= rate * c.WeightDecay * value
+		return value - rate*adamDirection(c, t, g, state)
 	},
-	"sgd": func(c Config, t int, value, g float64, state *[2]float64) float64 {
+	"sgd": func(c Config, rate float64, t int, value, g float64, state *[2]float64) float64 {
 		g += c.WeightDecay * value
 		if t == 1 {
 			state[0] = g
@@ -32,7 +32,7 @@ var references = map[string]reference{
 		} else {
 			g = state[0]
 		}
-		return value - c.LearningRate*g
+		return value - rate*g
 	},
 }
 
@@ -51,14 +51,14 @@ func TestOptimizersFollowTheirDefinition(t *testing.T) {
 		func(c *Config) { c.WeightDecay = 0.1 },
 		func(c *Config) { c.Beta1, c.Beta2, c.Epsilon, c.Momentum = 0.8, 0.95, 1e-3, 0.5 },
 		func(c *Config) {
-			if c.Optimizer == "sgd" {
+			if c.Method == "sgd" {
 				c.Nesterov, c.WeightDecay = true, 0.01
 			}
 		},
 	} {
 		for name, step := range references {
-			cfg := DefaultConfig()
-			cfg.Optimizer, cfg.LearningRate = name, 0.01
+			const rate = 0.01
+			cfg := Config{Method: name, Momentum: 0.9, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
 			change(&cfg)
 			device := purego.New()
 			defer device.Close()
@@ -66,7 +66,7 @@ func TestOptimizersFollowTheirDefinition(t *testing.T) {
 			params.Values, _ = device.Alloc(3)
 			params.Grads, _ = device.Alloc(3)
 			copy(params.Values.Host, []float32{1, -1, 0.5})
-			opt, err := newOptimizer(cfg, device, params, ownAll([]bucket{{lo: 2, hi: 3, first: 1, last: 1}, {lo: 0, hi: 2}}))
+			opt, err := New(cfg, device, params, OwnAll([]Span{{2, 3}, {0, 2}}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,13 +74,15 @@ func TestOptimizersFollowTheirDefinition(t *testing.T) {
 			var state [3][2]float64
 			for steps, g := range grads {
 				const scale = 0.5 // as clipping does
-				opt.begin(steps, cfg.LearningRate, scale)
+				if err := opt.Begin(steps, rate, scale); err != nil {
+					t.Fatal(err)
+				}
 				for i, v := range g {
 					params.Grads.Host[i] = float32(v)
-					want[i] = step(cfg, steps+1, want[i], scale*v, &state[i])
+					want[i] = step(cfg, rate, steps+1, want[i], scale*v, &state[i])
 				}
 				for b := range 2 {
-					if err := opt.update(b); err != nil {
+					if err := opt.Update(b); err != nil {
 						t.Fatal(err)
 					}
 				}

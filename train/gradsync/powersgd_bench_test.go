@@ -1,4 +1,4 @@
-package train
+package gradsync
 
 import (
 	"fmt"
@@ -22,14 +22,17 @@ func BenchmarkPowerSGD(b *testing.B) {
 				}
 			}
 			defer device.Close()
-			cfg := DefaultConfig()
-			cfg.PowerSGD = rank
+			cfg := Config{WorldSize: 2, PowerSGD: rank}
 			n := shape[0] * shape[1]
 			params := &nn.Params{List: []nn.Param{{Layer: "Linear", Kind: "weight", Shape: shape, Len: n}}}
 			params.Grads, _ = device.Alloc(n)
 			copy(params.Grads.Host, randomMatrix(n, 1))
-			residual, _ := device.Alloc(n)
-			s, err := newPowerSGD(cfg, 2, device, params, residual, planBuckets(cfg.spans(params.List), cfg.BucketBytes))
+			plan := NewPlan(cfg, params.List)
+			left, err := newResiduals(device, n, plan)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s, err := newPowerSGD(cfg, device, params, left, plan)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -44,19 +47,19 @@ func BenchmarkPowerSGD(b *testing.B) {
 					}
 				})
 			}
-			begin := func() error { return s.begin(f, 0) }
-			finish := func() error { f.finish(); return nil }
-			run("begin", begin)
-			run("turn", f.turn)
-			run("finish", finish)
+			project := func() error { return s.project(f, 0, left) }
+			expand := func() error { f.expand(); return nil }
+			run("project", project)
+			run("backProject", f.backProject)
+			run("expand", expand)
 			run("all", func() error {
-				if err := begin(); err != nil {
+				if err := project(); err != nil {
 					return err
 				}
-				if err := f.turn(); err != nil {
+				if err := f.backProject(); err != nil {
 					return err
 				}
-				return finish()
+				return expand()
 			})
 		}
 	}
