@@ -164,10 +164,10 @@ func TestStoppedRunGoesOn(t *testing.T) {
 			named(tensors, "model.0.bias").Data[2] = float32(math.NaN())
 		})
 		infinite := changed("infinite", func(_ *checkpoint.Meta, tensors []checkpoint.Tensor) {
-			named(tensors, "optimizer.mean.0.bias").Data[1] = float32(math.Inf(1))
+			named(tensors, "optimizer.exp_avg.0.bias").Data[1] = float32(math.Inf(1))
 		})
 		renamed := changed("renamed", func(_ *checkpoint.Meta, tensors []checkpoint.Tensor) {
-			named(tensors, "optimizer.mean.0.bias").Name = "optimizer.velocity.0.bias"
+			named(tensors, "optimizer.exp_avg.0.bias").Name = "optimizer.momentum_buffer.0.bias"
 		})
 		garbled := changed("garbled", func(meta *checkpoint.Meta, _ []checkpoint.Tensor) { meta.Extra[stateKey] = "{" })
 		for _, c := range []struct {

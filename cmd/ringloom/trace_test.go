@@ -45,7 +45,7 @@ func checkTrace(t *testing.T, path string, ranks, steps int) {
 	for pid := range ranks {
 		for _, cat := range []string{"step", "data", "forward", "backward", "comm", "optimizer", "verdict"} {
 			want := steps
-			if cat == "comm" || cat == "optimizer" {
+			if cat == "comm" {
 				want *= 2 // buckets of the network
 			}
 			if n := parts[fmt.Sprintf("%d %s", pid+1, cat)]; n != want {
