@@ -2,12 +2,10 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
 	"ringloom/cluster"
-	"ringloom/nn"
 	"ringloom/nn/acceltest"
 	"ringloom/nn/cuda"
 	"ringloom/nn/onednn"
