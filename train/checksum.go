@@ -43,7 +43,7 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 	for rank := 1; rank < len(all); rank++ {
 		for i, p := range tensors {
 			if a, b := all[0][4*i:4*i+4], all[rank][4*i:4*i+4]; string(a) != string(b) {
-				return fmt.Errorf("%w: %s at step %d, rank 0 has checksum %x and rank %d has %x; suspect faulty memory, or processors that round updates differently, such as one without AVX2: --shard-optimizer lets one rank alone update each parameter; else report it if it repeats",
+				return fmt.Errorf("%w: %s at step %d, rank 0 has checksum %x and rank %d has %x; suspect faulty memory, or processors that round updates differently, such as one without AVX2: with a sharded optimizer one rank alone updates each parameter; else report it if it repeats",
 					ErrDiverged, p.Name, w.steps, a, rank, b)
 			}
 		}

@@ -26,7 +26,7 @@ func (e *NonFiniteError) Error() string {
 	if e.Rank < 0 {
 		what = "the norm of the averaged gradient"
 	}
-	return fmt.Sprintf("%s is %v at epoch %d, step %d, in a batch of %d (%s); all ranks stop before the update: lower --lr (now %.4g), or look at these samples",
+	return fmt.Sprintf("%s is %v at epoch %d, step %d, in a batch of %d (%s); all ranks stop before the update: lower the learning rate (now %.4g), or look at these samples",
 		what, e.Value, e.Epoch, e.Step, len(e.Samples), describeSamples(e.Samples), e.Rate)
 }
 
@@ -41,7 +41,7 @@ type NonFiniteParameterError struct {
 }
 
 func (e *NonFiniteParameterError) Error() string {
-	return fmt.Sprintf("element %d of %s is %v after step %d: all ranks stop, and what was kept before stays: lower --lr (now %.4g)",
+	return fmt.Sprintf("element %d of %s is %v after step %d: all ranks stop, and what was kept before stays: lower the learning rate (now %.4g)",
 		e.Element, e.Name, e.Value, e.Steps, e.Rate)
 }
 

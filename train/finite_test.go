@@ -123,7 +123,7 @@ func TestNonFiniteNormStopsAllRanksBeforeTheUpdate(t *testing.T) {
 func TestNonFiniteErrorNamesWhatToLookAt(t *testing.T) {
 	e := &NonFiniteError{Rank: 1, Value: math.NaN(), Epoch: 3, Step: 17, Samples: []int32{9, 8, 7, 6, 5, 4, 3, 2, 1}, Rate: 0.002}
 	const want = "the loss of rank 1 is NaN at epoch 3, step 17, in a batch of 9 (samples 9, 8, 7, 6, 5, 4, ..., 1); " +
-		"all ranks stop before the update: lower --lr (now 0.002), or look at these samples"
+		"all ranks stop before the update: lower the learning rate (now 0.002), or look at these samples"
 	if e.Error() != want {
 		t.Errorf("got  %s\nwant %s", e, want)
 	}

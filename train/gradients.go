@@ -1,8 +1,6 @@
 package train
 
 import (
-	"fmt"
-
 	"ringloom/allreduce/codec"
 	"ringloom/nn"
 	"ringloom/train/gradsync"
@@ -58,6 +56,7 @@ func (c Config) ValidateModel(params []nn.Param) error {
 	if c.PowerSGD == 0 || c.gradients(0, 1).FactorsLen(params) > 0 {
 		return nil
 	}
-	return fmt.Errorf("--powersgd %d: %s has no fully connected weights of at least %d elements that factors of this rank would shrink to less than a half: give a lower rank, or leave it out",
-		c.PowerSGD, c.Model, gradsync.LeastLowRank)
+	return bad("PowerSGD", c.PowerSGD,
+		": %s has no fully connected weights of at least %d elements that factors of this rank would shrink to less than a half: give a lower rank, or leave it out",
+		c.Model, gradsync.LeastLowRank)
 }

@@ -114,7 +114,7 @@ has their fields), and at last one for each point of each round:
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	f.gpuFlags.register(fl)
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	bucketFlag(fl, &f.BucketBytes)
+	settingFlag(fl, setting("BucketBytes"), &f.BucketBytes)
 	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples and dropout")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package)")
 	for _, bytes := range f.Collectives {

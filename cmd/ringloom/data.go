@@ -97,7 +97,8 @@ of each class as it is stored, and then as the epochs of 'ringloom train --augme
 	cmd.Flags().StringVar(&s.path, "sheet", "", "write a contact sheet of the training set to this PNG file")
 	cmd.Flags().IntVar(&s.perClass, "per-class", 20, "samples of each class on the contact sheet; with --augment: epochs")
 	cmd.Flags().BoolVar(&s.augment, "augment", false, "show on the sheet what augmentation makes of a sample")
-	augmentFlags(cmd.Flags(), &s.CropPadding, &s.Flip)
+	settingFlag(cmd.Flags(), setting("CropPadding"), &s.CropPadding)
+	settingFlag(cmd.Flags(), setting("Flip"), &s.Flip)
 	cmd.Flags().Uint64Var(&s.Seed, "seed", train.DefaultConfig().Seed, "with --augment: the seed of the training run")
 	return cmd
 }

@@ -32,7 +32,7 @@ func main() {
 	var shown *alreadyShown
 	if !errors.As(err, &shown) {
 		// One line, whatever a library put into its error.
-		fmt.Fprintf(os.Stderr, "ringloom: %s\n", strings.Join(strings.Fields(err.Error()), " "))
+		fmt.Fprintf(os.Stderr, "ringloom: %s\n", strings.Join(strings.Fields(withFlags(err)), " "))
 	}
 	os.Exit(exitCode(err))
 }

@@ -122,8 +122,8 @@ var withoutEffect = []string{"max steps", "check every", "checkpoint every"}
 // check refuses to go on with other settings than a run can bear, or with a run that is complete, and returns those that
 // differ otherwise. samples is the size of the training set.
 func (r *resumption) check(c train.Config, dataHash string, samples int) (changed []string, err error) {
-	was := append(configDigest(r.run.Config), field("model", r.run.Config.Model), field("data", r.run.Data))
-	now := append(configDigest(c), field("model", c.Model), field("data", dataHash))
+	was := append(configDigest(r.run.Config), field("data", r.run.Data))
+	now := append(configDigest(c), field("data", dataHash))
 	var wrong []string
 	for i, f := range was {
 		difference := fmt.Sprintf("%s %s (here %s)", f.Name, f.Value, now[i].Value)

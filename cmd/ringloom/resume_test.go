@@ -190,7 +190,7 @@ func TestStoppedRunGoesOn(t *testing.T) {
 			{exitUsage, "--sync-bn has no effect: lenet has no batch norm", []string{"--sync-bn"}},
 			{exitUsage, "--checkpoint-every -1", []string{"--checkpoint-every", "-1"}},
 			{exitUsage, "--powersgd 2: googlenet has no fully connected weights of at least", []string{"--powersgd", "2", "--model", "googlenet"}},
-			{exitUsage, "--powersgd with --shard-optimizer makes no sense", []string{"--powersgd", "2", "--shard-optimizer"}},
+			{exitUsage, "--powersgd 2 makes no sense with a sharded optimizer", []string{"--powersgd", "2", "--shard-optimizer"}},
 			{exitUsage, "--powersgd-start has no effect without --powersgd", []string{"--powersgd-start", "2"}},
 			{exitUsage, "--error-feedback has no effect without another --wire than float32", []string{"--error-feedback", "on"}},
 			{exitUsage, `--wire "float16": choose one of float32, bf16, fp16, int8`, []string{"--wire", "float16"}},

@@ -172,7 +172,6 @@ func (f *trainFlags) check() error {
 func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
 	d := cluster.Digest{
 		{Name: "version", Value: version},
-		{Name: "model", Value: f.Model},
 		{Name: "initial parameters", Value: initHash},
 		{Name: "data", Value: dataHash},
 		{Name: "autotune", Value: fmt.Sprint(f.autotune)},
