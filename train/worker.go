@@ -126,8 +126,7 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 		w.blind = d.IgnoresImages()
 	}
 	if w.acc, _ = o.Device.(nn.Accelerator); w.acc != nil {
-		w.resampling.From = o.Train.Side
-		w.resampling.Bounds, w.resampling.Weights, w.resampling.Taps = data.ResizeTaps(o.Train.Side, model.InputSide)
+		w.resampling = nn.Resampling(data.NewResampling(o.Train.Side, model.InputSide))
 	}
 	if w.sampler, err = shard.New(w.shardConfig(o.WorldSize, o.Rank)); err != nil {
 		return nil, err

@@ -180,8 +180,7 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 	if _, accelerated := e.device.(nn.Accelerator); accelerated {
 		side = set.Side // it resizes them itself
 	}
-	e.resampling.From = side
-	e.resampling.Bounds, e.resampling.Weights, e.resampling.Taps = data.ResizeTaps(side, e.spec.InputSide)
+	e.resampling = nn.Resampling(data.NewResampling(side, e.spec.InputSide))
 	loader := data.NewLoader(data.LoaderConfig{
 		Dataset: set, Side: side, Steps: (e.n + e.batch - 1) / e.batch,
 		Batch: func(step int, dst []int32) []int32 {
