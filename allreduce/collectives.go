@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ringloom/allreduce/codec"
+	"ringloom/internal/split"
 )
 
 // Sum says how a vector is summed. The zero value sums exactly, as bucket 0.
@@ -59,9 +60,9 @@ func (g *Group) Shard(length, rank int) []Range {
 	}
 	shard := make([]Range, g.stripes(length))
 	for i := range shard {
-		from, to := segment(length, len(shard), i)
+		from, to := split.Part(length, len(shard), i)
 		// The last segment to come in in a reduce-scatter is that after the rank's own.
-		lo, hi := segment(to-from, g.cfg.WorldSize, mod(rank+1, g.cfg.WorldSize))
+		lo, hi := split.Part(to-from, g.cfg.WorldSize, mod(rank+1, g.cfg.WorldSize))
 		shard[i] = Range{from + lo, from + hi}
 	}
 	return shard
