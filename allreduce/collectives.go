@@ -68,9 +68,20 @@ func (g *Group) Shard(length, rank int) []Range {
 	return shard
 }
 
-// AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is Start and Wait with bucket 0.
+// AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is StartAllReduce and Wait with
+// bucket 0.
 func (g *Group) AllReduce(ctx context.Context, buf []float32) error {
 	return g.StartAllReduce(buf, Sum{}).Wait(ctx)
+}
+
+// ReduceScatter sums buf over all ranks and leaves each rank its Shard of the sum. It is StartReduceScatter and Wait with bucket 0.
+func (g *Group) ReduceScatter(ctx context.Context, buf []float32) error {
+	return g.StartReduceScatter(buf, Sum{}).Wait(ctx)
+}
+
+// AllGather copies every rank's Shard of buf to all. It is StartAllGather and Wait with bucket 0.
+func (g *Group) AllGather(ctx context.Context, buf []float32) error {
+	return g.StartAllGather(buf, 0).Wait(ctx)
 }
 
 // Broadcast copies root's buf into every rank's, which must have the same length.
