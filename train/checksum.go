@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
 	"slices"
 
+	"ringloom/internal/float32le"
 	"ringloom/nn"
 )
 
@@ -53,18 +53,10 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 
 // checksums appends the CRC-32C of each tensor in memory.
 func checksums(dst []byte, tensors []nn.Param, memory []float32) []byte {
-	var block [4096]byte
 	for _, p := range tensors {
-		var crc uint32
-		for values := memory[p.Offset : p.Offset+p.Len]; len(values) > 0; {
-			n := min(len(values), len(block)/4)
-			for i, v := range values[:n] {
-				binary.LittleEndian.PutUint32(block[4*i:], math.Float32bits(v))
-			}
-			crc = crc32.Update(crc, castagnoli, block[:4*n])
-			values = values[n:]
-		}
-		dst = binary.LittleEndian.AppendUint32(dst, crc)
+		hash := crc32.New(castagnoli)
+		_ = float32le.Write(hash, memory[p.Offset:p.Offset+p.Len]) // a hash takes everything
+		dst = binary.LittleEndian.AppendUint32(dst, hash.Sum32())
 	}
 	return dst
 }

@@ -30,8 +30,7 @@ func newImages(device nn.Device, stored, side int) *images {
 		m.labelsOnly = d.IgnoresImages()
 	}
 	if _, m.accelerated = device.(nn.Accelerator); m.accelerated {
-		m.resampling.From = stored
-		m.resampling.Bounds, m.resampling.Weights, m.resampling.Taps = data.ResizeTaps(stored, side)
+		m.resampling = nn.Resampling(data.NewResampling(stored, side))
 	}
 	return m
 }

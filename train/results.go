@@ -2,8 +2,9 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+
+	"ringloom/allreduce"
 )
 
 // RankEpoch is what one rank reports of an epoch. Counts are exact; LossSum is the sum over its samples.
@@ -43,19 +44,9 @@ type Epoch struct {
 
 // exchange gives every rank all ranks' reports.
 func (w *Worker) exchange(ctx context.Context, epoch int, local *RankEpoch) (Epoch, error) {
-	payload, err := json.Marshal(local)
-	if err != nil {
-		return Epoch{}, err
-	}
-	payloads, err := w.Ring.AllGatherBytes(ctx, payload)
+	ranks, err := allreduce.AllGatherJSON(ctx, w.Ring, *local)
 	if err != nil {
 		return Epoch{}, fmt.Errorf("gathering the results of epoch %d: %w", epoch, err)
-	}
-	ranks := make([]RankEpoch, len(payloads))
-	for r, p := range payloads {
-		if err := json.Unmarshal(p, &ranks[r]); err != nil {
-			return Epoch{}, fmt.Errorf("the result of epoch %d from rank %d cannot be read: %w", epoch, r, err)
-		}
 	}
 	return merge(epoch, w.steps, ranks), nil
 }

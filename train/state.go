@@ -2,11 +2,11 @@ package train
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 
+	"ringloom/allreduce"
+	"ringloom/internal/float32le"
 	"ringloom/nn"
 	"ringloom/train/gradsync"
 )
@@ -152,19 +152,9 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 	}
 	s := State{Config: w.Config, WorldSize: w.WorldSize, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}
 	if partial != nil {
-		block, err := json.Marshal(partial)
-		if err != nil {
-			return err
-		}
-		blocks, err := w.Ring.AllGatherBytes(ctx, block)
-		if err != nil {
+		var err error
+		if s.Ranks, err = allreduce.AllGatherJSON(ctx, w.Ring, *partial); err != nil {
 			return fmt.Errorf("gathering the state at step %d: %w", w.steps, err)
-		}
-		s.Ranks = make([]Partial, w.WorldSize)
-		for r, b := range blocks {
-			if err := json.Unmarshal(b, &s.Ranks[r]); err != nil {
-				return fmt.Errorf("the state of rank %d at step %d cannot be read: %w", r, w.steps, err)
-			}
 		}
 	}
 	if len(w.moments.own) > 0 {
@@ -181,21 +171,18 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 
 // gatherMoments fills in every rank's own running moments.
 func (w *Worker) gatherMoments(ctx context.Context, s *State) error {
-	block := make([]byte, 0, 4*len(w.moments.own))
-	for _, v := range w.moments.own {
-		block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
-	}
+	block := float32le.Append(nil, w.moments.own)
 	blocks, err := w.Ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return fmt.Errorf("gathering the running moments at step %d: %w", w.steps, err)
 	}
+	n := len(w.moments.own)
+	s.Moments = make([]float32, n*len(blocks))
 	for r, b := range blocks {
 		if len(b) != len(block) {
 			return fmt.Errorf("%w: rank %d has %d running moments, rank %d has %d", ErrDiverged, r, len(b)/4, w.Rank, len(block)/4)
 		}
-		for ; len(b) > 0; b = b[4:] {
-			s.Moments = append(s.Moments, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-		}
+		float32le.Get(s.Moments[r*n:(r+1)*n], b)
 	}
 	return nil
 }

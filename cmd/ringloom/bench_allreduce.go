@@ -47,7 +47,7 @@ which shows what the ring costs without NATS and sockets.
 The time of an iteration is that of the slowest rank; the table has the median and the minimum. Out of place, the
 input is kept and its copy into the result is part of the time. Algorithm bandwidth (algbw) is the size over the
 median, bus bandwidth (busbw) what each link carries of it: algbw*2(n-1)/n for an all-reduce, algbw*(n-1)/n for a
-gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that are not exactly what they must be
+reduce-scatter and an all-gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that are not exactly what they must be
 (with --wire int8: that are off by more than its roundings can add up to); if there is one, the exit code is 1.
 
 Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, GB (of 1000).
@@ -55,7 +55,7 @@ Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, 
 With --json, one object a line for each size; with --csv the same as a header line and a line for each size:
   op, ranks, hosts, transport, path (how frames travel from rank 0), wire, chunk_bytes, window_bytes, rings,
   machine (processor of rank 0), version
-  bytes, count              size and number of elements; of a gather, of all parts together
+  bytes, count              size and number of elements: of a rank's buffer; with all-gather-bytes of all blocks together
   type, redop               of the elements, and how they are combined
   out_of_place_iterations   that were timed; out_of_place_seconds the median of the slowest rank's times,
                             out_of_place_min_seconds their minimum
@@ -100,7 +100,7 @@ and with --json a last object with the first line's fields and
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.IntVarP(&f.nproc, "nproc", "n", 2, "number of ranks on this machine")
-	fl.StringVar(&f.op, "op", string(f.Op), "collective: allreduce, broadcast, gather or barrier")
+	fl.StringVar(&f.op, "op", string(f.Op), "collective: all-reduce, reduce-scatter, all-gather, all-gather-bytes, broadcast or barrier")
 	fl.StringVar(&f.transport, "transport", transportNATS, "nats, or memory: all ranks in this process")
 	f.minBytes, f.maxBytes = byteSize(f.MinBytes), byteSize(f.MaxBytes)
 	fl.Var(&f.minBytes, "min-bytes", "first size")
@@ -157,7 +157,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if err := f.ringFlags.check(); err != nil {
 		return err
 	}
-	if f.Op != collective.AllReduce && f.format.Lossy() {
+	if !f.Op.Sums() && f.format.Lossy() {
 		return fmt.Errorf("--wire %s has no effect with --op %s, which moves values as they are: leave it out", f.wire, f.op)
 	}
 	f.Numbers = collective.NumbersOf(f.format)

@@ -88,9 +88,9 @@ func TestBenchAllReducePrintsTables(t *testing.T) {
 	if code != 0 || !strings.Contains(output, "busbw") || !strings.Contains(output, "# wrong values: 0") {
 		t.Errorf("exit code %d:\n%s", code, output)
 	}
-	code, output, _ = run(t, append(args, "--csv", "--op", "gather")...)
+	code, output, _ = run(t, append(args, "--csv", "--op", "reduce-scatter")...)
 	table, err := csv.NewReader(strings.NewReader(output)).ReadAll()
-	if code != 0 || err != nil || len(table) != 4 || table[0][0] != "op" || table[3][0] != "gather" {
+	if code != 0 || err != nil || len(table) != 4 || table[0][0] != "op" || table[3][0] != "reduce-scatter" {
 		t.Errorf("exit code %d, %v:\n%s", code, err, output)
 	}
 }
@@ -171,7 +171,7 @@ func TestMistakesInBenchAllReduce(t *testing.T) {
 		{[]string{"--factor", "1"}, "--factor 1"},
 		{[]string{"--iters", "0"}, "--iters 0"},
 		{[]string{"--wire", "float64"}, "--wire \"float64\": choose one of float32, bf16"},
-		{[]string{"--wire", "bf16", "--op", "gather"}, "--wire bf16 has no effect with --op gather"},
+		{[]string{"--wire", "bf16", "--op", "all-gather"}, "--wire bf16 has no effect with --op all-gather"},
 		{[]string{"--op", "scatter"}, `--op "scatter"`},
 		{[]string{"--transport", "pigeon"}, `--transport "pigeon"`},
 		{[]string{"--transport", "memory", "--expect", "2"}, "-n instead"},
