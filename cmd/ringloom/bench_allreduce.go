@@ -13,6 +13,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/bench/collective"
 	"ringloom/cluster"
+	"ringloom/internal/sysinfo"
 )
 
 // benchAllReduceFlags is the command line of `ringloom bench allreduce`.
@@ -88,11 +89,14 @@ and with --json a last object with the first line's fields and
 			case f.transport == transportMemory:
 				return f.inMemory(cmd.Context(), cmd.OutOrStdout())
 			case launch:
-				l := &launcher{
-					n: f.nproc, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true,
-					args: append(rankArguments(f.nproc, "bench", "allreduce"), given(cmd.Flags(), "nproc")...),
+				c, err := launchConfig(f.nproc, cmd.OutOrStdout(), cmd.ErrOrStderr(),
+					append(rankArguments(f.nproc, "bench", "allreduce"), given(cmd.Flags(), "nproc")...))
+				if err != nil {
+					return err
 				}
-				return l.run(cmd.Context())
+				c.Quiet = true
+				_, err = startRanks(cmd.Context(), c)
+				return err
 			}
 			return f.rank(cmd.Context(), cmd.OutOrStdout())
 		},
@@ -144,7 +148,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if launch {
 		here = ranks
 	}
-	if need, there := 2*f.MaxBytes*int64(here), availableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
+	if need, there := 2*f.MaxBytes*int64(here), sysinfo.AvailableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
 		return fmt.Errorf("--max-bytes %d: two buffers for each of the %d ranks here are %d bytes, and %d are free: give less", f.MaxBytes, here, need, there)
 	}
 	if f.transport == transportMemory {
@@ -178,7 +182,7 @@ func (f *benchAllReduceFlags) printer(out io.Writer) collective.Printer {
 func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collective.Setting {
 	return collective.Setting{
 		Op: f.Op, Ranks: group.WorldSize(), Hosts: hosts, Transport: f.transport, Path: group.Describe(), Wire: f.wire,
-		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: machineModel(), Version: version,
+		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: sysinfo.Processor(), Version: version,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"ringloom/bench/emulate"
 	"ringloom/bench/scaling/measure"
+	"ringloom/launch"
 	"ringloom/models"
 	"ringloom/report"
 )
@@ -110,7 +111,7 @@ has their fields), and at last one for each point of each round:
 	fl.DurationVar(&f.Duration, "duration", f.Duration, "time to measure each point for, unless --steps is given")
 	fl.IntVar(&f.rounds, "rounds", 3, "times that everything is measured; the best counts")
 	fl.IntVar(&f.threads, "threads", 1, "compute threads of each rank (0: the machine's cores)")
-	fl.StringVar(&f.bindTo, "bind-to", bindToAuto, "with ranks on this machine: "+bindToHelp)
+	fl.StringVar(&f.bindTo, "bind-to", launch.BindAuto, "with ranks on this machine: "+bindToHelp)
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	f.gpuFlags.register(fl)
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +18,8 @@ import (
 	"ringloom/bench/scaling/measure"
 	"ringloom/cluster"
 	"ringloom/data"
+	"ringloom/internal/sysinfo"
+	"ringloom/launch"
 	"ringloom/nn"
 	"ringloom/report"
 )
@@ -54,19 +55,21 @@ func progressLines(out io.Writer) func(format string, args ...any) {
 
 // launchRanks starts n ranks on this machine; rank 0 hands over what they have measured.
 func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scaling.Study, err error) {
-	cores, err := binding(f.bindTo, n, f.computing())
+	cores, err := launch.Cores(f.bindTo, n, f.computing())
 	if err != nil {
-		return study, usageError{err}
+		return study, usageError{fmt.Errorf("--bind-to %w", err)}
 	}
-	var result bytes.Buffer
-	l := &launcher{
-		n: n, cores: cores, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true, result: &result, exact: f.emulation.Step > 0,
-		args: append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html", "bind-to")...),
-	}
-	if err := l.run(cmd.Context()); err != nil {
+	c, err := launchConfig(n, cmd.OutOrStdout(), cmd.ErrOrStderr(),
+		append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html", "bind-to")...))
+	if err != nil {
 		return study, err
 	}
-	if err := json.Unmarshal(result.Bytes(), &study); err != nil {
+	c.Cores, c.Quiet, c.Result, c.ExactTimers = cores, true, true, f.emulation.Step > 0
+	outcome, err := startRanks(cmd.Context(), c)
+	if err != nil {
+		return study, err
+	}
+	if err := json.Unmarshal(outcome.Result, &study); err != nil {
 		return study, fmt.Errorf("what the %d ranks have measured cannot be read: %w", n, err)
 	}
 	study.Cores = runtime.NumCPU() // a bound rank sees its own alone
@@ -134,8 +137,8 @@ func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if there, err := writePipe(envResultFD, study); there || err != nil {
-		return err
+	if launched.WantsResult() {
+		return launched.HandOver(study)
 	}
 	return f.show(out, &all)
 }
@@ -186,7 +189,7 @@ func (r *scalingRank) work(ctx context.Context, all *measure.Collection) (err er
 		if err != nil {
 			return agreed(err, r.view.Rank)
 		}
-		study.Machine, study.Version, study.Cores, study.Hosts = machineModel(), version, runtime.NumCPU(), hosts(r.view)
+		study.Machine, study.Version, study.Cores, study.Hosts = sysinfo.Processor(), version, runtime.NumCPU(), hosts(r.view)
 		study.Transport, study.Wire = ring.Describe(), r.wire
 		study.Emulated, study.EmulatedStepSeconds = r.emulation.Step > 0, r.emulation.Step.Seconds()
 		all.Add(round, study)

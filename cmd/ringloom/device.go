@@ -80,7 +80,7 @@ func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
 	if kernels != "" {
 		return failed(fmt.Errorf("--deterministic-kernels %s is of the CPU's kernels: leave it out", kernels))
 	}
-	options, err := f.options(name, os.Getenv(envLocalRank), cuda.Count)
+	options, err := f.options(name, launched.LocalRank, cuda.Count)
 	if err != nil {
 		return failed(err)
 	}
@@ -91,8 +91,8 @@ func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
 	return device, nil
 }
 
-// options are those of the GPU called name. localRank is the value of envLocalRank, and count the number of GPUs here.
-func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cuda.Options, error) {
+// options are those of the GPU called name. localRank is the number of the process among those of a launcher, -1 without one, and count the number of GPUs here.
+func (f gpuFlags) options(name string, localRank int, count func() (int, error)) (cuda.Options, error) {
 	o := cuda.Options{Precision: cuda.Precision(f.precision), MemoryLimit: int64(f.memory), Eager: os.Getenv(envEager) == "1"}
 	_, which, certain := strings.Cut(name, ":")
 	switch {
@@ -104,16 +104,12 @@ func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cu
 			return o, fmt.Errorf("give a number, such as cuda:0, or a UUID, such as cuda:GPU-... or cuda:MIG-...; nvidia-smi -L lists both")
 		}
 		o.Ordinal = n
-	case localRank != "":
-		rank, err := strconv.Atoi(localRank)
-		if err != nil {
-			return o, fmt.Errorf("$%s: %w", envLocalRank, err)
-		}
+	case localRank >= 0:
 		n, err := count()
 		if err != nil {
 			return o, err
 		}
-		o.Ordinal = rank % max(1, n)
+		o.Ordinal = localRank % max(1, n)
 	}
 	return o, nil
 }

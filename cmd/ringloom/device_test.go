@@ -18,23 +18,24 @@ func TestGPUsAreNamedByNumberByUUIDOrInTurn(t *testing.T) {
 	two := func() (int, error) { return 2, nil }
 	f := gpuFlags{precision: "bf16", memory: 1 << 30}
 	for _, c := range []struct {
-		name, localRank string
-		ordinal         int
-		uuid, fails     string
+		name        string
+		localRank   int
+		ordinal     int
+		uuid, fails string
 	}{
-		{"cuda", "", 0, "", ""},
-		{"cuda", "0", 0, "", ""},
-		{"cuda", "1", 1, "", ""},
-		{"cuda", "5", 1, "", ""},
-		{"cuda:3", "", 3, "", ""},
-		{"cuda:0", "1", 0, "", ""},
-		{"cuda:GPU-5c4e1a2b-0000-1111-2222-333344445555", "1", 0, "GPU-5c4e1a2b-0000-1111-2222-333344445555", ""},
-		{"cuda:MIG-5c4e1a2b-0000-1111-2222-333344446666", "", 0, "MIG-5c4e1a2b-0000-1111-2222-333344446666", ""},
-		{"cuda:mig-5C4E1A2B-0000-1111-2222-333344446666", "", 0, "mig-5C4E1A2B-0000-1111-2222-333344446666", ""},
-		{"cuda:5c4e1a2b-0000-1111-2222-333344445555", "", 0, "", "cuda:MIG-..."},
-		{"cuda:", "", 0, "", "nvidia-smi -L"},
-		{"cuda:-1", "", 0, "", "nvidia-smi -L"},
-		{"cuda:first", "", 0, "", "nvidia-smi -L"},
+		{"cuda", -1, 0, "", ""},
+		{"cuda", 0, 0, "", ""},
+		{"cuda", 1, 1, "", ""},
+		{"cuda", 5, 1, "", ""},
+		{"cuda:3", -1, 3, "", ""},
+		{"cuda:0", 1, 0, "", ""},
+		{"cuda:GPU-5c4e1a2b-0000-1111-2222-333344445555", 1, 0, "GPU-5c4e1a2b-0000-1111-2222-333344445555", ""},
+		{"cuda:MIG-5c4e1a2b-0000-1111-2222-333344446666", -1, 0, "MIG-5c4e1a2b-0000-1111-2222-333344446666", ""},
+		{"cuda:mig-5C4E1A2B-0000-1111-2222-333344446666", -1, 0, "mig-5C4E1A2B-0000-1111-2222-333344446666", ""},
+		{"cuda:5c4e1a2b-0000-1111-2222-333344445555", -1, 0, "", "cuda:MIG-..."},
+		{"cuda:", -1, 0, "", "nvidia-smi -L"},
+		{"cuda:-1", -1, 0, "", "nvidia-smi -L"},
+		{"cuda:first", -1, 0, "", "nvidia-smi -L"},
 	} {
 		o, err := f.options(c.name, c.localRank, two)
 		if c.fails != "" {
@@ -44,11 +45,11 @@ func TestGPUsAreNamedByNumberByUUIDOrInTurn(t *testing.T) {
 			continue
 		}
 		if want := (cuda.Options{Ordinal: c.ordinal, UUID: c.uuid, Precision: cuda.BF16, MemoryLimit: 1 << 30}); err != nil || o != want {
-			t.Errorf("%s, local rank %q: %+v, %v; want %+v", c.name, c.localRank, o, err, want)
+			t.Errorf("%s, local rank %d: %+v, %v; want %+v", c.name, c.localRank, o, err, want)
 		}
 	}
 	broken := errors.New("no driver")
-	if _, err := f.options("cuda", "1", func() (int, error) { return 0, broken }); !errors.Is(err, broken) {
+	if _, err := f.options("cuda", 1, func() (int, error) { return 0, broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -78,7 +79,7 @@ func TestFlagsOfGPUsAreRefusedElsewhere(t *testing.T) {
 func TestGPUWithoutGraphs(t *testing.T) {
 	for value, want := range map[string]bool{"": false, "0": false, "1": true} {
 		t.Setenv(envEager, value)
-		o, err := gpuFlags{}.options("cuda:0", "", nil)
+		o, err := gpuFlags{}.options("cuda:0", -1, nil)
 		if err != nil || o.Eager != want {
 			t.Errorf("%s=%s: %+v, error %v", envEager, value, o, err)
 		}

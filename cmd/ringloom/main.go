@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"ringloom/launch"
 )
 
 func main() {
@@ -25,7 +27,12 @@ func main() {
 		os.Exit(exitInterrupted)
 	}()
 
-	err := rootCommand().ExecuteContext(ctx)
+	var err error
+	if launched, err = launch.FromEnv(os.Getenv); err != nil {
+		err = usageError{err}
+	} else {
+		err = rootCommand().ExecuteContext(ctx)
+	}
 	if err == nil {
 		return
 	}

@@ -41,9 +41,9 @@ type member struct {
 
 // newMember opens nothing yet.
 func newMember(f *clusterFlags, what string) *member {
-	human := f.log == "human" || f.log == "auto" && (term.IsTerminal(int(os.Stderr.Fd())) || os.Getenv(envTerminal) != "")
+	human := f.log == "human" || f.log == "auto" && (term.IsTerminal(int(os.Stderr.Fd())) || launched.Terminal)
 	m := &member{flags: f, what: what, human: human, logger: report.NewLogger(os.Stderr, human, f.debug, nil)}
-	if os.Getenv(envQuiet) != "" && !f.debug {
+	if launched.Quiet && !f.debug {
 		m.logger = m.logger.WithOptions(zap.IncreaseLevel(zap.WarnLevel))
 	}
 	return m
@@ -111,16 +111,14 @@ func (m *member) join(ctx context.Context, j joining) (err error) {
 	cfg.Hardware = j.hardware
 	cfg.Digest = j.digest
 	cfg.OnWaiting, cfg.Logger = m.showWaiting, m.logger.Named("cluster")
-	if ns, err := strconv.ParseInt(os.Getenv(envBirth), 10, 64); err == nil {
-		cfg.Birth = time.Unix(0, ns)
-	}
+	cfg.Birth = launched.Birth
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
 	if m.members, err = cluster.Start(ctx, cfg); err != nil {
 		return clusterError{err}
 	}
-	if err := announce(m.members.Self().Addr); err != nil {
+	if err := launched.Announce(m.members.Self().Addr); err != nil {
 		return err
 	}
 	m.logger.Info("looking for the other nodes",
@@ -148,12 +146,6 @@ func (m *member) showWaiting(s cluster.WaitStatus) {
 		fields = append(fields, zap.String("unreachable", u.Addr), zap.Error(u.Err))
 	}
 	m.logger.Info("waiting for nodes", fields...)
-}
-
-// announce tells the launcher, if there is one, where this node gossips.
-func announce(address string) error {
-	_, err := writePipe(envAnnounceFD, []byte(address+"\n"))
-	return err
 }
 
 // probe finds out whether an external NATS server takes the ring's frames, before any other node waits for this one.

@@ -36,7 +36,7 @@ type processors struct {
 // shareProcessors is for a rank of a view that computes with so many threads, or waits in place of that.
 func shareProcessors(v cluster.View, threads int) *processors {
 	ranks, cores := ranksHere(v), runtime.NumCPU()
-	if os.Getenv(envBound) != "" {
+	if launched.Bound {
 		ranks = 1 // on the cores that are this rank's
 	}
 	return newProcessors(ranks, cores, threads, time.Now, func(n int) {

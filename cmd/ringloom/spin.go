@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"net"
-	"os"
 	"runtime"
 	"time"
 
@@ -49,7 +48,7 @@ func (s *spinFlag) on(v cluster.View, threads int) time.Duration {
 	if !s.auto {
 		return s.duration
 	}
-	if os.Getenv(envBound) != "" || ranksHere(v)*max(threads, 1) <= runtime.NumCPU() {
+	if launched.Bound || ranksHere(v)*max(threads, 1) <= runtime.NumCPU() {
 		return autoSpin
 	}
 	return 0

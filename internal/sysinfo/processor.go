@@ -1,4 +1,4 @@
-package main
+package sysinfo
 
 import (
 	"bufio"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// machineModel is the processor's name as Linux tells it, elsewhere the architecture's.
-func machineModel() string {
+// Processor is the processor's name as Linux tells it, elsewhere the architecture's.
+func Processor() string {
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
 		defer f.Close()
 		for lines := bufio.NewScanner(f); lines.Scan(); {

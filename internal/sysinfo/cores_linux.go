@@ -1,4 +1,4 @@
-package main
+package sysinfo
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allowedCores are those on which this process may run.
-func allowedCores() ([]int, error) {
+// AllowedCores are those on which this process may run.
+func AllowedCores() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return nil, fmt.Errorf("asking for the cores of this process: %w", err)
@@ -22,8 +22,8 @@ func allowedCores() ([]int, error) {
 	return cores, nil
 }
 
-// bindThread keeps the calling thread, and the processes that it starts, on the given cores.
-func bindThread(cores []int) error {
+// BindThread keeps the calling thread, and the processes that it starts, on the given cores.
+func BindThread(cores []int) error {
 	var set unix.CPUSet
 	for _, c := range cores {
 		set.Set(c)
@@ -34,8 +34,8 @@ func bindThread(cores []int) error {
 	return nil
 }
 
-// delayTimers lets the timers of the calling thread, and of the processes that it starts, fire so much later.
-func delayTimers(slack time.Duration) error {
+// DelayTimers lets the timers of the calling thread, and of the processes that it starts, fire so much later.
+func DelayTimers(slack time.Duration) error {
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack.Nanoseconds()), 0, 0, 0); err != nil {
 		return fmt.Errorf("letting timers fire later: %w", err)
 	}
