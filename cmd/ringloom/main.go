@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -38,8 +37,7 @@ func main() {
 	}
 	var shown *alreadyShown
 	if !errors.As(err, &shown) {
-		// One line, whatever a library put into its error.
-		fmt.Fprintf(os.Stderr, "ringloom: %s\n", strings.Join(strings.Fields(err.Error()), " "))
+		fmt.Fprintf(os.Stderr, "ringloom: %s\n", explain(err))
 	}
 	os.Exit(exitCode(err))
 }

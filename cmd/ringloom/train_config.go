@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"ringloom/allreduce/codec"
-	"ringloom/cluster"
 	"ringloom/data"
 	"ringloom/train"
 )
@@ -107,46 +105,4 @@ func checkDependent(fl *pflag.FlagSet, c train.Config) error {
 		}
 	}
 	return nil
-}
-
-func field(name, value string) cluster.Field { return cluster.Field{Name: name, Value: value} }
-
-// configDigest lists everything that is trained with: all nodes must agree on it.
-func configDigest(c train.Config) cluster.Digest {
-	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-	return cluster.Digest{
-		{Name: "epochs", Value: strconv.Itoa(c.Epochs)},
-		{Name: "max steps", Value: strconv.Itoa(c.MaxSteps)},
-		{Name: "global batch", Value: strconv.Itoa(c.GlobalBatch)},
-		{Name: "accumulate", Value: strconv.Itoa(c.Accumulate)},
-		{Name: "seed", Value: strconv.FormatUint(c.Seed, 10)},
-		{Name: "bucket bytes", Value: strconv.Itoa(c.BucketBytes)},
-		{Name: "check every", Value: strconv.Itoa(c.CheckEvery)},
-		{Name: "checkpoint every", Value: strconv.Itoa(c.CheckpointEvery)},
-		{Name: "sync batch norm", Value: strconv.FormatBool(c.SyncBatchNorm)},
-		{Name: "wire", Value: c.Wire},
-		{Name: "error feedback", Value: c.ErrorFeedback},
-		{Name: "sharded optimizer", Value: strconv.FormatBool(c.ShardOptimizer)},
-		{Name: "PowerSGD", Value: strconv.Itoa(c.PowerSGD)},
-		{Name: "PowerSGD start", Value: strconv.Itoa(c.PowerSGDStart)},
-		{Name: "optimizer", Value: c.Optimizer},
-		{Name: "learning rate", Value: number(c.LearningRate)},
-		{Name: "momentum", Value: number(c.Momentum)},
-		{Name: "Nesterov", Value: strconv.FormatBool(c.Nesterov)},
-		{Name: "beta1", Value: number(c.Beta1)},
-		{Name: "beta2", Value: number(c.Beta2)},
-		{Name: "epsilon", Value: number(c.Epsilon)},
-		{Name: "weight decay", Value: number(c.WeightDecay)},
-		{Name: "clip norm", Value: number(c.ClipNorm)},
-		{Name: "schedule", Value: c.Schedule},
-		{Name: "step epochs", Value: strconv.Itoa(c.StepEpochs)},
-		{Name: "gamma", Value: number(c.Gamma)},
-		{Name: "minimum rate", Value: number(c.MinRate)},
-		{Name: "warm-up epochs", Value: number(c.WarmupEpochs)},
-		{Name: "scale rate", Value: strconv.FormatBool(c.ScaleRate)},
-		{Name: "label smoothing", Value: number(c.LabelSmoothing)},
-		{Name: "augment", Value: strconv.FormatBool(c.Augment)},
-		{Name: "crop padding", Value: strconv.Itoa(c.CropPadding)},
-		{Name: "flip", Value: strconv.FormatBool(c.Flip)},
-	}
 }

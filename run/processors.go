@@ -1,15 +1,12 @@
-package main
+package run
 
 import (
-	"os"
 	"runtime"
 	"time"
-
-	"ringloom/cluster"
 )
 
 // What Go calls processors are the threads that may run goroutines at the same time. Idle ones look for work and thereby take a
-// core from those that compute, so there should be few. docs/decisions/0015 has the figures. $GOMAXPROCS goes before.
+// core from those that compute, so there should be few. docs/decisions/0015 has the figures.
 const (
 	// ringProcessors are those beside a rank's compute threads, each of which holds one all the time that it is in the device's
 	// code: goroutines of the ring that find none free would wait until the runtime's monitor takes one away.
@@ -33,17 +30,18 @@ type processors struct {
 	steps   int           // likewise
 }
 
-// shareProcessors is for a rank of a view that computes with so many threads, or waits in place of that.
-func shareProcessors(v cluster.View, threads int) *processors {
-	ranks, cores := ranksHere(v), runtime.NumCPU()
-	if launched.Bound {
+// shareProcessors is for a rank that computes with so many threads, or waits in place of that. Without a function that sets their
+// number there is nothing to share.
+func (s *Session) shareProcessors(threads int) *processors {
+	set := s.member.cfg.SetProcessors
+	if set == nil {
+		return nil
+	}
+	ranks := ranksHere(s.View)
+	if s.member.cfg.OwnCores {
 		ranks = 1 // on the cores that are this rank's
 	}
-	return newProcessors(ranks, cores, threads, time.Now, func(n int) {
-		if os.Getenv("GOMAXPROCS") == "" {
-			runtime.GOMAXPROCS(n)
-		}
-	})
+	return newProcessors(ranks, runtime.NumCPU(), threads, time.Now, set)
 }
 
 func newProcessors(ranks, cores, threads int, now func() time.Time, set func(int)) *processors {
@@ -61,7 +59,7 @@ func (p *processors) many() int { return p.threads + ringProcessors }
 // step is called after every step. Between short and long lies a factor of two, so that steps at the limit do not change the
 // number all the time: the runtime stops everything for that.
 func (p *processors) step() {
-	if !p.full {
+	if p == nil || !p.full {
 		return
 	}
 	now := p.now()

@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"strings"
@@ -7,9 +7,9 @@ import (
 	"ringloom/nn"
 )
 
-// tensorsOf shows the parameters and the state as the named tensors of PyTorch's state dict, without copying. steps is
+// StateDict shows the parameters and the running moments as the named tensors of PyTorch's state dict, without copying. steps is
 // what PyTorch calls num_batches_tracked, a scalar of each batch norm layer.
-func tensorsOf(p *nn.Params, steps int) []checkpoint.Tensor {
+func StateDict(p *nn.Params, steps int) []checkpoint.Tensor {
 	var tensors []checkpoint.Tensor
 	for i, q := range p.List {
 		tensors = append(tensors, checkpoint.Tensor{Name: q.Name, Shape: q.Shape, Data: p.Value(i).Host})
