@@ -69,12 +69,20 @@ type clock struct {
 	err      error  // the first of the meter's
 }
 
-func newClock(device nn.Device, recorder *timeline.Recorder, quiet bool) *clock {
-	c := &clock{recorder: recorder}
+func newClock(device nn.Device, quiet bool) *clock {
+	c := &clock{}
 	if acc, ok := device.(nn.Accelerator); ok {
-		c.meter = &meter{acc: acc, quiet: quiet, recorder: recorder}
+		c.meter = &meter{acc: acc, quiet: quiet}
 	}
 	return c
+}
+
+// recordTo records what comes next there; nil records nothing.
+func (c *clock) recordTo(r *timeline.Recorder) {
+	c.recorder = r
+	if c.meter != nil {
+		c.meter.recorder = r
+	}
 }
 
 // restart books from now on, to an epoch's timing.

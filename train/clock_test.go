@@ -19,8 +19,7 @@ func recorded(t *testing.T, cfg Config, spec models.Spec, world int) []timeline.
 	t.Helper()
 	recorders := newRecorders(t, cfg, spec, world)
 	_, errs := trainModel(t, cfg, spec, world, func(rank int, w *Worker) {
-		record(w, recorders[rank])
-		w.OnState = func(State) error { return nil }
+		w.Recorder, w.OnState = recorders[rank], func(State) error { return nil }
 	})
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)

@@ -15,8 +15,7 @@ func TestAcceleratorsTimeIsRecorded(t *testing.T) {
 		cfg.MaxSteps, cfg.CheckEvery, cfg.CheckpointEvery, cfg.Accumulate = 8, 3, 4, 2
 		recorders := newRecorders(t, cfg, specOf(t, cfg.Model), world)
 		out := trainOnFleet(t, cfg, world, accelerators, func(rank int, w *Worker) {
-			record(w, recorders[rank])
-			w.OnState = func(State) error { return nil }
+			w.Recorder, w.OnState = recorders[rank], func(State) error { return nil }
 		})
 		ranks := records(t, recorders)
 		for r := range ranks {

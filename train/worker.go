@@ -116,9 +116,9 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 		return nil, err
 	}
 	gradients := o.gradients(o.Rank, o.WorldSize)
-	w.clock = newClock(o.Device, o.Recorder, !gradients.Travels())
+	w.clock = newClock(o.Device, !gradients.Travels())
 	if o.SyncBatchNorm && o.WorldSize > 1 {
-		w.sync = &momentSync{ring: o.Ring, recorder: o.Recorder}
+		w.sync = &momentSync{ring: o.Ring}
 	}
 	if w.images.accelerated {
 		w.ahead = w.sync == nil // where ranks meet in the middle of the passes, the host cannot be ahead
@@ -158,6 +158,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
+	w.clock.recordTo(w.Recorder) // it may have been set since the last Run
+	if w.sync != nil {
+		w.sync.recorder = w.Recorder
+	}
 	if err := w.begin(ctx); err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/nn/purego"
-	"ringloom/timeline"
 )
 
 // stripes is a small learnable set: class c has bright rows 2c and 2c+1 on noise.
@@ -90,17 +89,6 @@ type outcome struct {
 func residualOf(w *Worker) []float32 {
 	local, _ := w.grads.Local()
 	return slices.Concat(local.Residuals...)
-}
-
-// record lets a worker that has been made record.
-func record(w *Worker, r *timeline.Recorder) {
-	w.Recorder, w.clock.recorder = r, r
-	if w.clock.meter != nil {
-		w.clock.meter.recorder = r
-	}
-	if w.sync != nil {
-		w.sync.recorder = r
-	}
 }
 
 func l2(v []float32) float64 {

@@ -13,6 +13,8 @@ import (
 	"ringloom/allreduce"
 	"ringloom/bench/collective"
 	"ringloom/cluster"
+	"ringloom/internal/sysinfo"
+	"ringloom/run"
 )
 
 // benchAllReduceFlags is the command line of `ringloom bench allreduce`.
@@ -88,11 +90,14 @@ and with --json a last object with the first line's fields and
 			case f.transport == transportMemory:
 				return f.inMemory(cmd.Context(), cmd.OutOrStdout())
 			case launch:
-				l := &launcher{
-					n: f.nproc, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true,
-					args: append(rankArguments(f.nproc, "bench", "allreduce"), given(cmd.Flags(), "nproc")...),
+				c, err := launchConfig(f.nproc, cmd.OutOrStdout(), cmd.ErrOrStderr(),
+					append(rankArguments(f.nproc, "bench", "allreduce"), given(cmd.Flags(), "nproc")...))
+				if err != nil {
+					return err
 				}
-				return l.run(cmd.Context())
+				c.Quiet = true
+				_, err = startRanks(cmd.Context(), c)
+				return err
 			}
 			return f.rank(cmd.Context(), cmd.OutOrStdout())
 		},
@@ -144,7 +149,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if launch {
 		here = ranks
 	}
-	if need, there := 2*f.MaxBytes*int64(here), availableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
+	if need, there := 2*f.MaxBytes*int64(here), sysinfo.AvailableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
 		return fmt.Errorf("--max-bytes %d: two buffers for each of the %d ranks here are %d bytes, and %d are free: give less", f.MaxBytes, here, need, there)
 	}
 	if f.transport == transportMemory {
@@ -154,7 +159,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 			}
 		}
 	}
-	if err := f.ringFlags.check(); err != nil {
+	if err := f.ringFlags.check(f.ringDeadline); err != nil {
 		return err
 	}
 	if !f.Op.Sums() && f.format.Lossy() {
@@ -178,7 +183,7 @@ func (f *benchAllReduceFlags) printer(out io.Writer) collective.Printer {
 func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collective.Setting {
 	return collective.Setting{
 		Op: f.Op, Ranks: group.WorldSize(), Hosts: hosts, Transport: f.transport, Path: group.Describe(), Wire: f.wire,
-		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: machineModel(), Version: version,
+		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: sysinfo.Processor(), Version: version,
 	}
 }
 
@@ -209,8 +214,8 @@ func verdict(op collective.Op, s collective.Summary) error {
 
 // inMemory has all ranks in this process.
 func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error {
-	cfg := f.ringFlags.config()
-	cfg.Job, cfg.View, cfg.WorldSize, cfg.Deadline = "bench", 1, f.nproc, f.ringDeadline
+	cfg := f.ringFlags.config(f.ringDeadline).Group()
+	cfg.Job, cfg.View, cfg.WorldSize = "bench", 1, f.nproc
 	var sum collective.Summary
 	err := inMemory(ctx, cfg, func(ctx context.Context, ring *allreduce.Group) error {
 		s, err := f.sweep(ctx, ring, ring.Rank() == 0, 1, out)
@@ -227,21 +232,28 @@ func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error
 
 // rank is one process of a cluster.
 func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
-	m := newMember(&f.clusterFlags, "the benchmark")
-	if err := m.probe(f.ringFlags.config()); err != nil {
+	log := f.newEventLog()
+	member, err := f.member(log.Logger)
+	if err != nil {
+		return err
+	}
+	ringConfig := f.ringFlags.config(f.ringDeadline)
+	m := run.NewMember(member, log.take)
+	if err := m.Probe(ringConfig); err != nil {
 		return err
 	}
 	var sum collective.Summary
-	err := m.take(ctx, joining{device: "none", digest: f.digest()}, func(ctx context.Context) (err error) {
-		ring, err := m.openRing(ctx, f.ringFlags, 0)
+	i := run.Introduction{Purpose: "the benchmark", Device: "none", Digest: f.digest(member, ringConfig)}
+	err = m.Do(ctx, i, func(ctx context.Context, s *run.Session) (err error) {
+		ring, err := s.OpenRing(ctx, ringConfig, 0)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, ring.Close()) }()
-		if sum, err = f.sweep(ctx, ring, m.view.Leads(), hosts(m.view), out); err != nil {
+		if sum, err = f.sweep(ctx, ring, s.View.Leads(), hosts(s.View), out); err != nil {
 			return err
 		}
-		return m.members.Finish(ctx)
+		return s.Finish(ctx)
 	})
 	if err != nil {
 		return err
@@ -263,11 +275,11 @@ func hosts(v cluster.View) int {
 }
 
 // digest is what all ranks must agree on.
-func (f *benchAllReduceFlags) digest() cluster.Digest {
+func (f *benchAllReduceFlags) digest(member run.MemberConfig, ring run.RingConfig) cluster.Digest {
 	d := cluster.Digest{
-		field("version", version), field("command", "bench allreduce"), field("NATS", natsKind(f.natsURL)),
+		field("version", version), field("command", "bench allreduce"), field("NATS", member.NATSKind()),
 		field("op", f.op), field("wire", f.wire), field("min bytes", f.minBytes.String()), field("max bytes", f.maxBytes.String()), field("factor", fmt.Sprint(f.Factor)),
 		field("warm-up", fmt.Sprint(f.WarmUp)), field("iterations", fmt.Sprint(f.Iterations)), field("duration", f.Duration.String()),
 	}
-	return append(d, f.ringFlags.digest()...)
+	return append(d, ring.Digest()...)
 }

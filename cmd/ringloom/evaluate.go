@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ringloom/run"
 	"ringloom/train"
 )
 
@@ -16,11 +17,9 @@ type evaluateFlags struct {
 	model, init    string
 	images, batch  int
 	logits, pixels string
-	device         string
-	gpuFlags
-	threads          int
-	kernels, dataDir string
-	offline          bool
+	deviceFlags
+	dataDir string
+	offline bool
 }
 
 func evaluateCommand() *cobra.Command {
@@ -51,10 +50,7 @@ NumPy files (.npy) or as text with a line an image (.csv).`,
 	fl.IntVar(&f.batch, "batch", 50, "images of one forward pass: more needs more memory")
 	fl.StringVar(&f.logits, "logits", "", "write the logits to this file, .npy or .csv")
 	fl.StringVar(&f.pixels, "pixels", "", "write the resized images, 0 to 1, to this file, .npy or .csv")
-	fl.StringVar(&f.device, "device", "auto", deviceHelp)
-	f.gpuFlags.register(fl)
-	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
-	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
+	f.deviceFlags.register(fl, 0, "compute threads (0: all cores)")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: as in train)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	return cmd
@@ -68,14 +64,8 @@ func (f *evaluateFlags) check() error {
 		return fmt.Errorf("--images %d --batch %d --threads %d: give --batch at least 1, and the others no negative number",
 			f.images, f.batch, f.threads)
 	}
-	if err := f.gpuFlags.check(f.device); err != nil {
+	if err := f.deviceFlags.check(); err != nil {
 		return err
-	}
-	if err := checkKernels(f.kernels); err != nil {
-		return err
-	}
-	if f.threads == 0 {
-		f.threads = runtime.NumCPU()
 	}
 	for flag, path := range map[string]string{"--logits": f.logits, "--pixels": f.pixels} {
 		if err := checkArrayPath(path); path != "" && err != nil {
@@ -91,7 +81,8 @@ func (f *evaluateFlags) check() error {
 func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	runtime.LockOSThread() // devices bind state to the thread
 	defer runtime.UnlockOSThread()
-	device, note, err := openDevice(f.device, f.threads, f.kernels, f.gpuFlags)
+	on := f.deviceFlags.config()
+	device, note, err := run.OpenDevice(on)
 	if err != nil {
 		return err
 	}
@@ -99,15 +90,15 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	if note != "" {
 		fmt.Fprintln(log, note)
 	}
-	checkpoint, err := readInitial(f.init)
+	checkpoint, err := run.ReadInitial(f.init)
 	if err != nil {
 		return err
 	}
-	spec, err := checkpoint.model(f.model)
+	spec, err := checkpoint.Model(f.model)
 	if err != nil {
 		return err
 	}
-	params, err := checkpoint.params(spec, device)
+	params, err := checkpoint.Params(spec, device)
 	if err != nil {
 		return err
 	}
@@ -115,22 +106,22 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if f.images > sets.test.N {
-		return usageError{fmt.Errorf("--images %d: the test set has %d", f.images, sets.test.N)}
+	if f.images > sets.Test.N {
+		return usageError{fmt.Errorf("--images %d: the test set has %d", f.images, sets.Test.N)}
 	}
-	if f.batch > sets.test.N {
-		return usageError{fmt.Errorf("--batch %d: the test set has %d", f.batch, sets.test.N)}
+	if f.batch > sets.Test.N {
+		return usageError{fmt.Errorf("--batch %d: the test set has %d", f.batch, sets.Test.N)}
 	}
-	e := train.Evaluation{Device: device, Model: spec, Params: params, Set: sets.test, Images: f.images, Batch: f.batch}
+	e := train.Evaluation{Device: device, Model: spec, Params: params, Set: sets.Test, Images: f.images, Batch: f.batch}
 	if e.Images == 0 {
-		e.Images = sets.test.N
+		e.Images = sets.Test.N
 	}
 	// At the whole batch even where there are fewer images: what is found with a few would be remembered for many.
-	t, err := tuneKernels(ctx, device, f.kernels, spec, e.Batch, false)
+	t, err := on.Kernels.Tune(ctx, device, spec, e.Batch, false)
 	if err != nil {
 		return err
 	}
-	if t.tried > 0 {
+	if t.Operations > 0 {
 		fmt.Fprintln(log, t)
 	}
 	var logits, pixels []float32
@@ -145,7 +136,7 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := rememberKernels(ctx, device, f.kernels); err != nil {
+	if err := on.Kernels.Remember(ctx, device); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s: %d test images, loss %.6f, accuracy %.4f (%d right)\n",

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/pflag"
 
-	"ringloom/cluster"
 	"ringloom/train"
 )
 
@@ -57,23 +54,4 @@ func checkDependent(fl *pflag.FlagSet, c train.Config) error {
 		}
 	}
 	return nil
-}
-
-// withFlags is an error's text, with the flag in the place of the field where it is about a setting.
-func withFlags(err error) string {
-	var wrong *train.SettingError
-	if errors.As(err, &wrong) {
-		return strings.Replace(err.Error(), wrong.Error(), wrong.Named("--"+setting(wrong.Field).Flag), 1)
-	}
-	return err.Error()
-}
-
-func field(name, value string) cluster.Field { return cluster.Field{Name: name, Value: value} }
-
-// configDigest lists everything that is trained with: all nodes must agree on it.
-func configDigest(c train.Config) (d cluster.Digest) {
-	for _, s := range train.Settings() {
-		d = append(d, field(s.Label, s.Value(c)))
-	}
-	return d
 }

@@ -3,34 +3,18 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"ringloom/cluster"
 	"ringloom/train"
 )
-
-func TestDigestNamesEverySettingOnce(t *testing.T) {
-	digest := (&trainFlags{Config: train.DefaultConfig()}).digest("data", "start")
-	for i, f := range digest {
-		if slices.ContainsFunc(digest[:i], func(g cluster.Field) bool { return g.Name == f.Name }) {
-			t.Errorf("the digest holds %s twice", f.Name)
-		}
-	}
-	for _, s := range train.Settings() {
-		if !slices.ContainsFunc(digest, func(f cluster.Field) bool { return f.Name == s.Label }) {
-			t.Errorf("the digest does not hold %s", s.Label)
-		}
-	}
-}
 
 // A library's error about a setting names the flag, wherever it stands.
 func TestErrorsNameTheFlag(t *testing.T) {
 	cfg := train.DefaultConfig()
 	cfg.LearningRate = -1
 	err := fmt.Errorf("rank 1: %w", cfg.Validate(2))
-	if got, want := withFlags(err), "rank 1: --lr -1: give a positive, finite learning rate that float32 has"; got != want {
+	if got, want := explain(err), "rank 1: --lr -1: give a positive, finite learning rate that float32 has"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
