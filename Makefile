@@ -14,7 +14,7 @@ PACKAGES := libdnnl-dev dataset-fashion-mnist
 TEST_PACKAGES := $(PACKAGES) g++
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Packages with goroutines of their own; the race detector needs cgo.
-RACE     := ./allreduce/... ./cluster/... ./bench/collective/... ./data/... ./bench/scaling/measure/... ./train/...
+RACE     := ./allreduce/... ./cluster/... ./bench/collective/... ./data/... ./bench/scaling/measure/... ./train/... ./run ./launch
 
 # The GPU build needs no CUDA toolkit: a header of ours and a stand-in for libcuda that loads the driver at run time.
 # `make build-cuda CUDA_HOME=/usr/local/cuda-11.8` takes that toolkit's header and libcuda instead; such a binary starts only
@@ -112,12 +112,12 @@ test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU dev
 	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
 	$(GO) vet -tags onednn ./...
 	$(GO) test -vet=off -tags onednn $$($(GO) list ./... | grep -vE '/nn/(acceltest|purego|cuda/kernels)$$')
-	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./nn/cuda/... ./cmd/...
+	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./nn/cuda/... ./cmd/... ./run
 	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -short $$($(GO) list ./nn/cuda/...)
-	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom
+	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom ./run
 	$(GO) test -vet=off -race -short $(RACE)
 	CGO_ENABLED=0 $(GO) vet ./...
-	CGO_ENABLED=0 $(GO) test -vet=off -short $$($(GO) list ./cmd/... ./nn/... | grep -v /nn/cuda/)
+	CGO_ENABLED=0 $(GO) test -vet=off -short $$($(GO) list ./cmd/... ./run ./nn/... | grep -v /nn/cuda/)
 
 FUZZTIME ?= 1m
 

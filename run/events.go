@@ -12,8 +12,8 @@ import (
 // Event is something that a run says: one of the structs below. The package comment says who emits what, and where.
 type Event interface{ event() }
 
-// Sink takes the events of one node, one at a time and in their order. It must not block: a step waits for it. It must not keep
-// what an event points to, but for a View, after it has returned. nil drops everything.
+// Sink takes the events of one node, one at a time and in their order. It must not block, for a step waits for it, and not call
+// back into the run. Nothing changes an event afterwards: a sink may keep it. nil drops everything.
 type Sink func(Event)
 
 // serialize makes a sink that goroutines may share.

@@ -3,9 +3,7 @@ package run
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"ringloom/checkpoint"
@@ -26,7 +24,7 @@ type Initial struct {
 func ReadInitial(path string) (*Initial, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, DataError{settingError("init", " %s: %w", path, withoutPath(err))}
+		return nil, DataError{settingError("init", ": %w", err)}
 	}
 	meta, tensors, err := checkpoint.Read(bytes.NewReader(content))
 	if err != nil {
@@ -34,15 +32,6 @@ func ReadInitial(path string) (*Initial, error) {
 	}
 	model, _ := checkpoint.Split(tensors)
 	return &Initial{path: path, hash: fmt.Sprintf("%x", sha256.Sum256(content)), meta: meta, tensors: model}, nil
-}
-
-// withoutPath is what is wrong with a file whose name is said already.
-func withoutPath(err error) error {
-	var file *fs.PathError
-	if errors.As(err, &file) {
-		return file.Err
-	}
-	return err
 }
 
 // loadInitial reads a checkpoint and checks that it fits the model, before any other node is bothered.

@@ -43,7 +43,7 @@ func OpenResumption(path string) (*Resumption, error) {
 		return r, nil
 	}
 	if err != nil {
-		return nil, r.error(withoutPath(err))
+		return nil, DataError{settingError("resume", ": %w", err)}
 	}
 	defer file.Close()
 	hash := sha256.New()

@@ -16,7 +16,7 @@ import (
 // eventLog writes what a run says to the log: for people or as JSON lines to standard error and, while the run has a directory, to this
 // rank's file in it.
 type eventLog struct {
-	out          *os.File
+	out          io.Writer
 	human, debug bool
 	leads        bool
 	*zap.Logger  // to out, and to the file while there is one
@@ -25,7 +25,7 @@ type eventLog struct {
 // newEventLog logs as the flags and the launcher say.
 func (f *clusterFlags) newEventLog() *eventLog {
 	l := &eventLog{out: os.Stderr, debug: f.debug}
-	l.human = f.log == "human" || f.log == "auto" && (term.IsTerminal(int(l.out.Fd())) || launched.Terminal)
+	l.human = f.log == "human" || f.log == "auto" && (term.IsTerminal(int(os.Stderr.Fd())) || launched.Terminal)
 	l.Logger = report.NewLogger(l.out, l.human, f.debug, nil)
 	if launched.Quiet && !f.debug {
 		l.Logger = l.WithOptions(zap.IncreaseLevel(zap.WarnLevel))

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"ringloom/cluster"
 	"ringloom/report"
@@ -11,9 +10,9 @@ import (
 	"ringloom/train"
 )
 
-// eventTerminal prints what a run says to whoever watches: the leader's progress to standard error, and its results to out.
+// eventTerminal prints what a run says to whoever watches: the leader's results to out, and its progress to log.
 type eventTerminal struct {
-	out      io.Writer
+	out, log io.Writer
 	draw     bool // the progress as a bar
 	view     cluster.View
 	config   train.Config
@@ -32,7 +31,7 @@ func (t *eventTerminal) take(event run.Event) {
 	case run.Training:
 		t.view, t.config = e.View, e.Config
 		if t.view.Leads() {
-			t.progress = report.NewProgress(os.Stderr, t.draw)
+			t.progress = report.NewProgress(t.log, t.draw)
 		}
 	case run.Step:
 		if t.progress != nil {

@@ -127,7 +127,7 @@ func (f *trainFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	terminal := &eventTerminal{out: out, draw: log.human}
+	terminal := &eventTerminal{out: out, log: log.out, draw: log.human}
 	_, err = run.Node(ctx, run.Config{
 		Train: f.Config, Member: member, Ring: f.ringFlags.config(f.ringDeadline), Autotune: f.autotune, Device: f.deviceFlags.config(),
 		Data: data.Options{Dir: f.dataDir, Offline: f.offline}, Init: f.init, Resume: f.resumed, RunDir: f.runDir, Trace: f.trace, Version: version,
