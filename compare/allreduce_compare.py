@@ -51,7 +51,7 @@ def run(command):
 def measure(flags, ranks, size, args):
     """Median seconds of one all-reduce in one round."""
     if flags is None:
-        script = os.path.join(ROOT, "bench", "pytorch", "allreduce.py")
+        script = os.path.join(ROOT, "compare", "pytorch", "allreduce.py")
         return run([args.python, script, "--nproc", str(ranks), "--bytes", str(size), "--iters", str(args.iters)])[0]["seconds"]
     rows = run([os.path.join(ROOT, "bin", "ringloom"), "bench", "allreduce", "-n", str(ranks), "--min-bytes", str(size),
                 "--max-bytes", str(size), "--iters", str(args.iters), "--duration", "1m", "--json", *flags])

@@ -59,7 +59,7 @@ def run(name, command, **options):
 
 
 def pytorch_command(args, *words):
-    return [args.python, os.path.join(ROOT, "bench", "pytorch", "curve_ddp.py"), "--model", args.model, "--seed", str(args.seed), *words]
+    return [args.python, os.path.join(ROOT, "compare", "pytorch", "train_ddp.py"), "--model", args.model, "--seed", str(args.seed), *words]
 
 
 def train_ringloom(args, init):

@@ -81,7 +81,7 @@ def compare(args, model):
             if i >= BOTH_FORMATS and best(theirs[f]) * FAR_BEHIND < max(best(runs) for runs in theirs.values()):
                 continue
             theirs[f].append(measure(
-                [args.python, os.path.join(ROOT, "bench", "pytorch", "step.py"), "--model", model, "--batch", str(ours[0]["batch"]),
+                [args.python, os.path.join(ROOT, "compare", "pytorch", "step.py"), "--model", model, "--batch", str(ours[0]["batch"]),
                  "--threads", str(args.threads), "--duration", str(args.duration), "--format", f]))
         print(f"{model}, round {i + 1} of {args.rounds}: ringloom {best(ours[-1:]):.4g} images/s, PyTorch "
               + ", ".join(f"{best(runs[-1:]):.4g} {f}" for f, runs in theirs.items() if len(runs) > i), file=sys.stderr)

@@ -66,7 +66,7 @@ def dead(record):
 
 def pytorch(record, kit):
     """Compile a small network with PyTorch: its first start on a machine is slow, and must not count as a comparison's."""
-    command = [kit.python, os.path.join(kit.root, "bench", "pytorch", "step.py"), "--model", "lenet", "--batch", "64", "--steps", "20",
+    command = [kit.python, os.path.join(kit.root, "compare", "pytorch", "step.py"), "--model", "lenet", "--batch", "64", "--steps", "20",
                "--device", kit.pytorch_device, "--precision", "tf32", "--format", "channels_last", "--mode", "reduce-overhead"]
     done = record.run("pytorch compiles", command, PYTORCH_SECONDS)
     seen = f"{done.seconds:.0f} s: " + (done.why or done.json()[-1]["device_description"])
