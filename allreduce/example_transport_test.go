@@ -8,7 +8,8 @@ import (
 	"ringloom/allreduce"
 )
 
-// wire is a transport over Go channels between goroutines. The frames of a window fit into the channels, so Send never waits.
+// wire is a transport over Go channels between goroutines. The frames of a window fit into the channels, so Send never
+// waits.
 type wire struct {
 	cfg   allreduce.Config
 	inbox chan allreduce.Delivery
@@ -51,8 +52,8 @@ func (w *wire) Release([]byte)   {} // left to the garbage collector
 func (w *wire) Describe() string { return "Go channels" }
 func (w *wire) Close() error     { return nil }
 
-// A transport carries frames between a rank and its two neighbours. This one does it over Go channels, and sums a vector over
-// three ranks.
+// A transport carries frames between a rank and its two neighbours. This one does it over Go channels, and sums a
+// vector over three ranks.
 func ExampleTransport() {
 	cfg := allreduce.DefaultConfig()
 	cfg.Job, cfg.WorldSize = "example", 3

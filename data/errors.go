@@ -26,7 +26,7 @@ type Place struct {
 	Missing []string // the files that are not there
 }
 
-// Error is one line: what looked where, and what would help.
+// Error is one line: where the data set was looked for, and what would help.
 func (e *NotFoundError) Error() string {
 	places := make([]string, len(e.Places))
 	for i, p := range e.Places {

@@ -1,7 +1,7 @@
 package data
 
-// Canonical is where Zalando Research publishes Fashion-MNIST. It has no TLS; what comes from there is trusted only
-// for its SHA-256.
+// Canonical is where Zalando Research publishes Fashion-MNIST. It has no TLS; its content is trusted for its SHA-256
+// alone.
 const Canonical = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
 // Side is the height and the width of a Fashion-MNIST image in pixels; Classes is the number of its labels.

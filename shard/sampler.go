@@ -68,9 +68,9 @@ func (s *Sampler) GlobalLen(epoch, step int) int {
 }
 
 // Batch returns this rank's sample indices in step of epoch (both counted from 0). It overwrites dst from its start and
-// allocates only where dst's capacity is too small: the global batch over the world size, rounded up, is always enough. The
-// result is empty where the rank has no part of a small last batch, and for a step outside the epoch. It panics on a
-// negative epoch.
+// allocates only where dst's capacity is too small: the global batch over the world size, rounded up, is always enough.
+// The result is empty where the rank has no part of a small last batch, and for a step outside the epoch. It panics on
+// a negative epoch.
 func (s *Sampler) Batch(epoch, step int, dst []int32) []int32 {
 	if epoch < 0 {
 		panic(fmt.Sprintf("shard: epoch %d", epoch))

@@ -198,7 +198,7 @@ func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwat
 	if err != nil {
 		return err
 	}
-	w.recordComm(timeline.Verdict, -1, 0, w.verdicts.pending)
+	w.recordComm(timeline.FiniteCheck, -1, 0, w.verdicts.pending)
 	if rank >= 0 {
 		return w.lossError(ctx, at, rank, micro, value)
 	}

@@ -46,7 +46,8 @@ func ofMode(scaling []Scaling, mode string) []Scaling {
 }
 
 // sameWork is the point with the fewest ranks whose ranks have this one's batch and threads, in either mode; nil where
-// there is none with fewer ranks. Beside it a rank's forward and backward tell what the ranks take from each other.
+// there is none with fewer ranks. Compared with it, a rank's forward and backward show what the ranks take from each
+// other.
 func sameWork(scaling []Scaling, p *Point) *Point {
 	var best *Point
 	for i := range scaling {

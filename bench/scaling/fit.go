@@ -12,7 +12,7 @@ const (
 	FormShared = FormRing + " + 2(N-1) gamma B" // the ranks share one machine's memory or cores: each byte costs N gamma more
 )
 
-// What the fit is worth, by its relative residual.
+// How good a fit is, by its relative residual.
 const (
 	FitGood = "good" // to 15%
 	FitFair = "fair" // to 40%
@@ -30,7 +30,7 @@ const (
 // Fit is Hockney's model of the ring, fitted to the all-reduces of two ranks and more by least squares of the relative
 // error, with no parameter below 0.
 type Fit struct {
-	// Usable says that there is a model to predict with. Problem says why not, or what is to be doubted.
+	// Usable says that there is a model to predict with. Problem says why not, or what makes it doubtful.
 	Usable  bool
 	Problem string
 	Quality string // FitGood, FitFair or FitPoor; empty where nothing could be fitted
@@ -124,12 +124,12 @@ func fitRing(collectives []Collective) Fit {
 			}
 		}
 	}
-	best.judge()
+	best.grade()
 	return best
 }
 
-// judge sets what the fit is worth.
-func (f *Fit) judge() {
+// grade says how far the fit can be trusted.
+func (f *Fit) grade() {
 	f.Usable = true
 	switch {
 	case f.RelativeResidual > fairResidual:

@@ -2,13 +2,14 @@ package scaling
 
 import "fmt"
 
-// Prediction is a step that was not measured. Nothing in it may stand beside measured figures without its name.
+// Prediction is a step that was not measured. It must never be shown beside measured figures without being named a
+// prediction.
 type Prediction struct {
 	Algorithm  string // Ring, HierarchicalRing or DoubleTree
 	Ranks      int
 	GroupRanks int // of a node, for HierarchicalRing; else 0
-	// ComputeSeconds is the step without the ring, CommSeconds the sum of all its all-reduces, ExposedSeconds the part of
-	// them that backward does not hide.
+	// ComputeSeconds is the step without the ring, CommSeconds the sum of all its all-reduces, ExposedSeconds the part
+	// of them that backward does not hide.
 	ComputeSeconds, CommSeconds, ExposedSeconds, StepSeconds float64
 	ImagesPerSecond, Efficiency                              float64
 }
@@ -43,8 +44,8 @@ func (o *Outlook) byRanks() [][]Prediction {
 	return rows
 }
 
-// Check puts the model's step beside a measured one, to show what the predictions are worth. It counts ranks that share a
-// machine as they were measured, which the predictions do not.
+// Check puts the model's step beside a measured one, to show how far the predictions can be trusted. It counts ranks
+// that share a machine as they were measured; the predictions do not.
 type Check struct {
 	Mode                          string
 	Ranks                         int

@@ -3,7 +3,7 @@ package scaling
 // Cause is what takes time from the step that compute could use.
 type Cause string
 
-// The causes. Compute is the good one: nothing else takes a share worth naming.
+// The causes. Compute is the desired one: nothing else takes a share worth mentioning.
 const (
 	Compute       Cause = "compute"
 	Cores         Cause = "oversubscribed cores"

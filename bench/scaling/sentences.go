@@ -90,8 +90,8 @@ func (s *situation) communicationSay() string {
 	return "there is no usable model to tell latency from bandwidth; " + s.ringSays()
 }
 
-// takeTurns is the ratio below which no rank is slow on average.
-const takeTurns = 1.03
+// alternate is the ratio below which no rank is slow on average.
+const evenRatio = 1.03
 
 // stragglersSay names who waits most, for whom, and what that rank is slow at.
 func (s *situation) stragglersSay() string {
@@ -101,7 +101,7 @@ func (s *situation) stragglersSay() string {
 	slowest := ordered[len(ordered)-1]
 	waits := slices.MaxFunc(ordered, func(a, b RankPoint) int { return cmp.Compare(share(a), share(b)) })
 	text := fmt.Sprintf("rank %d waits %s of its step for the slowest rank", waits.Rank, percent(share(waits)))
-	if own(slowest) < takeTurns*s.others(slowest.Rank, own) || slowest.Rank == waits.Rank {
+	if own(slowest) < evenRatio*s.others(slowest.Rank, own) || slowest.Rank == waits.Rank {
 		return text + "; no rank is slow on average, they take turns"
 	}
 	type part struct {

@@ -110,8 +110,8 @@ func (p *Point) byOwn() []RankPoint {
 	return slices.SortedStableFunc(slices.Values(p.PerRank), func(a, b RankPoint) int { return cmp.Compare(a.Parts.own(), b.Parts.own()) })
 }
 
-// typical is the step of the rank in the middle, of an even number the faster of the two. What all ranks suffer shows in
-// it; that one rank is slow shows as its wait. There must be a breakdown.
+// typical is the step of the rank in the middle, of an even number the faster of the two. It shows what all ranks
+// suffer; a single slow rank shows as a wait in it. There must be a breakdown.
 func (p *Point) typical() Parts { return p.byOwn()[(p.Ranks-1)/2].Parts }
 
 // slowest is the step of the rank that the others wait for.

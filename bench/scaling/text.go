@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// WriteText prints the report for people: what was measured, tables, and the verdict in sentences.
+// WriteText prints the report for people: what was measured, tables, and what limits in sentences.
 func WriteText(out io.Writer, r Report) error {
 	var b strings.Builder
 	s := &r.Study
@@ -20,12 +20,12 @@ func WriteText(out io.Writer, r Report) error {
 	r.writeRanks(&b)
 	r.writeFit(&b)
 	r.writeOutlook(&b)
-	b.WriteString("\nverdict\n")
+	b.WriteString("\nbottlenecks\n")
 	for _, text := range r.Summary {
 		wrap(&b, "  ", text)
 	}
 	b.WriteString("\nat each point\n")
-	for _, v := range r.Verdicts {
+	for _, v := range r.Bottlenecks {
 		for i, text := range v.Sentences {
 			wrap(&b, []string{"  ", "  - "}[min(i, 1)], text)
 		}
@@ -114,7 +114,7 @@ func (r *Report) writeScaling(b *strings.Builder, mode string) {
 	w := table(b)
 	fmt.Fprintln(w, "ranks\tthreads\tbatch\tsteps\tstep ms\timages/s\tspeed-up\tefficiency\t  limited by")
 	for _, p := range points {
-		v := r.verdict(mode, p.Ranks)
+		v := r.bottleneck(mode, p.Ranks)
 		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%s\t%s\t%.2f\t%s\t  %s\n", p.Ranks, p.ThreadsPerRank, p.GlobalBatch, p.Steps,
 			milliseconds(p.StepSeconds), number(p.ImagesPerSecond), p.Speedup, percent(p.Efficiency), v.names())
 	}

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Validate says what cannot be analysed, and where it stands, or nil.
+// Validate says what cannot be analysed, and where it is, or returns nil.
 func (s *Study) Validate() error {
 	if len(s.Points) == 0 {
 		return errors.New("a study needs at least one measured point")

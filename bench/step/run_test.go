@@ -151,7 +151,7 @@ func TestKernelsOfOneOperationCountOnce(t *testing.T) {
 	}
 }
 
-// Several batches are used in turn, and none twice over where the data set has more.
+// Several batches are used one after the other, and none twice where the data set has more.
 func TestBatchesAreThoseOfTheDataSet(t *testing.T) {
 	c := lenetConfig(t)
 	c.Images = grey(11)

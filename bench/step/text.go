@@ -38,7 +38,7 @@ func (r *Result) stepsText() string {
 	return fmt.Sprintf("%d steps", r.Steps)
 }
 
-// restText names what the operations lack to the step.
+// restText names the part of the step that no operation takes.
 func (r *Result) restText() string {
 	if r.Traced {
 		return "beside kernels run one by one"

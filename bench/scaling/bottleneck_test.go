@@ -19,14 +19,14 @@ func job(n int, change func(s *Study, p *Point)) Study {
 		if ranks == n {
 			change(&s, &p)
 		}
-		settle(&p)
+		derive(&p)
 		s.Points = append(s.Points, p)
 	}
 	return s
 }
 
-// settle makes the point's step and speed follow from its parts.
-func settle(p *Point) {
+// derive makes the point's step and speed follow from its parts.
+func derive(p *Point) {
 	for i := range p.PerRank {
 		r := &p.PerRank[i]
 		r.StepSeconds = r.Parts.Total()
@@ -42,7 +42,7 @@ func each(p *Point, change func(*Parts)) {
 	}
 }
 
-func TestVerdict(t *testing.T) {
+func TestBottleneck(t *testing.T) {
 	wait := func(seconds float64) func(*Parts) {
 		return func(q *Parts) { q.ExposedComm, q.HiddenComm = seconds, 7e-3 }
 	}
@@ -204,7 +204,7 @@ func TestVerdict(t *testing.T) {
 		"no breakdown": {
 			func(_ *Study, p *Point) {
 				each(p, wait(25e-3))
-				settle(p)
+				derive(p)
 				p.PerRank = nil
 			},
 			[]Cause{Unknown},
@@ -216,7 +216,7 @@ func TestVerdict(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := r.verdict(Weak, 4)
+			v := r.bottleneck(Weak, 4)
 			if !slices.Equal(v.Limits, c.limits) {
 				t.Errorf("limits %q, want %q\n%s", v.Limits, c.limits, v.Text())
 			}
@@ -225,7 +225,7 @@ func TestVerdict(t *testing.T) {
 					t.Errorf("%q is not in %q", says, v.Text())
 				}
 			}
-			if base := r.verdict(Weak, 1); !slices.Equal(base.Limits, []Cause{Compute}) {
+			if base := r.bottleneck(Weak, 1); !slices.Equal(base.Limits, []Cause{Compute}) {
 				t.Errorf("the base is limited by %q", base.Limits)
 			}
 		})
@@ -245,7 +245,7 @@ func strong(n int, change func(p *Point)) Study {
 	return s
 }
 
-func TestVerdictOfStrongScaling(t *testing.T) {
+func TestBottleneckOfStrongScaling(t *testing.T) {
 	for name, c := range map[string]struct {
 		study  Study
 		limits []Cause
@@ -261,7 +261,7 @@ func TestVerdictOfStrongScaling(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := r.verdict(Strong, 4)
+			v := r.bottleneck(Strong, 4)
 			if !slices.Equal(v.Limits, c.limits) || !strings.Contains(v.Text(), c.says) {
 				t.Errorf("limits %q, want %q; %q, want %q", v.Limits, c.limits, v.Text(), c.says)
 			}
@@ -274,13 +274,13 @@ func TestAWeakPointTellsASmallBatchFromSharedMemory(t *testing.T) {
 	// One rank with the 16 images of each of the four takes 24 ms for them, not a quarter of 90.
 	weak := Point{Ranks: 1, ThreadsPerRank: 1, GlobalBatch: 16, Steps: 1, Mode: Weak,
 		PerRank: []RankPoint{{Parts: Parts{Forward: 8e-3, Backward: 16e-3, Optimizer: 2e-3}}}}
-	settle(&weak)
+	derive(&weak)
 	s.Points = append(s.Points, weak)
 	r, err := Analyse(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := r.verdict(Strong, 4)
+	v := r.bottleneck(Strong, 4)
 	lost := map[Cause]float64{}
 	for _, l := range v.Losses {
 		lost[l.Cause] = l.Seconds
@@ -298,7 +298,7 @@ func TestSinglePoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A wait is a wait, also at the only point.
-	if v := r.verdict(Weak, 4); !slices.Equal(v.Limits, []Cause{Bandwidth}) {
+	if v := r.bottleneck(Weak, 4); !slices.Equal(v.Limits, []Cause{Bandwidth}) {
 		t.Errorf("limits %q", v.Limits)
 	}
 	if !strings.Contains(r.Summary[0], "only 4 ranks measured, so there is nothing to compare; limited by bandwidth") {
