@@ -19,9 +19,9 @@
 // # What it agrees on
 //
 // Members are ordered by birth, then by identifier; a member's index in that order is its rank. The oldest member that
-// is alive leads: it proposes a numbered view, all of its members accept, and only then it commits it. Work belongs to
-// a view and its generation; a view that has ended never starts again. A next generation, without the dead, can form in
-// the same manner.
+// is alive leads: it proposes a numbered view, all of its members accept, and only then does it commit it. Work belongs
+// to a view and its generation; a view that has ended never starts again. A next generation, without the dead, can form
+// in the same manner.
 //
 // All members must agree on a digest: the job, the expected size, and what the caller adds. Where digests differ, a
 // running job refuses the newcomer; while forming, the oldest member is the reference and refuses every younger member

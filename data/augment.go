@@ -5,7 +5,7 @@ import "math/bits"
 // Augmentation changes training images at random: a random crop of the padded image, which is a shift, and a mirror
 // image. It is torchvision's RandomCrop(28, padding=CropPadding) and RandomHorizontalFlip before Resize. It works on
 // the stored 28 x 28 pixels, not on the resized ones: a shift by two pixels then means the same for every network, and
-// costs 784 bytes an image instead of 50,176. The padding is 0, which is the images' own background.
+// costs 784 bytes per image instead of 50,176. The padding is 0, which is the images' own background.
 //
 // What happens to an image depends on the seed, the epoch and the image's index alone, so that it is the same on
 // whatever rank or worker, and in a resumed run. The zero value changes nothing.

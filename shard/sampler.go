@@ -43,7 +43,7 @@ type Sampler struct {
 	epoch int     // whose permutation perm holds, -1 at first
 }
 
-// New returns the sampler of one rank. It allocates 4 bytes a sample, once.
+// New returns the sampler of one rank. It allocates 4 bytes per sample, once.
 func New(cfg Config) (*Sampler, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestBottleneck(t *testing.T) {
 		"bandwidth": {
 			func(_ *Study, p *Point) { each(p, wait(25e-3)) },
 			[]Cause{Bandwidth},
-			[]string{"80% efficiency, limited by bandwidth", "each rank moves 15 MB a step at 1 GB/s a link, by the model 15 ms",
+			[]string{"80% efficiency, limited by bandwidth", "each rank moves 15 MB per step at 1 GB/s per link, by the model 15 ms",
 				"the ring is under way for 32 ms of the step and hides 7 ms of that"},
 		},
 		"latency": {
@@ -71,7 +71,7 @@ func TestBottleneck(t *testing.T) {
 			[]string{" for latency: ", "100 buckets of 2 x 3 hops of 20 µs each, by the model 12 ms"},
 		},
 		"bandwidth and latency alike": {
-			// 20 µs a hop are worth 20 kB of a segment, so 80 kB over 4 ranks: a tie, in the order of the table.
+			// 20 µs per hop are worth 20 kB of a segment, so 80 kB over 4 ranks: a tie, in the order of the table.
 			func(s *Study, p *Point) {
 				s.GradientBytes, s.Buckets = 80e3, []int64{80e3}
 				each(p, wait(20e-3))
@@ -156,7 +156,7 @@ func TestBottleneck(t *testing.T) {
 		"shared memory": {
 			func(_ *Study, p *Point) { each(p, func(q *Parts) { q.Forward, q.Backward = 39e-3, 78e-3 }) },
 			[]Cause{SharedMemory},
-			[]string{"27 ms (21% of the step) for shared memory: forward and backward take 1.30x as long as at 1 rank with the same batch a rank (117 ms after 90 ms)"},
+			[]string{"27 ms (21% of the step) for shared memory: forward and backward take 1.30x as long as at 1 rank with the same batch per rank (117 ms after 90 ms)"},
 		},
 		"shared memory or busy cores": {
 			func(s *Study, p *Point) {
@@ -254,7 +254,7 @@ func TestBottleneckOfStrongScaling(t *testing.T) {
 		"perfect":    {strong(4, func(*Point) {}), []Cause{Compute}, "100% efficiency"},
 		"fixed work": {strong(4, func(p *Point) { each(p, func(q *Parts) { q.Optimizer, q.Other = 8e-3, 1e-3 }) }), []Cause{FixedWork}, "optimizer and other work take 9 ms, at 1 rank 9 ms, and do not shrink"},
 		"small batch": {strong(4, func(p *Point) { each(p, func(q *Parts) { q.Backward = 24e-3 }) }), []Cause{SmallBatch},
-			"16 images a rank cost 1.97 ms each, 64 at 1 rank cost 1.41 ms; a weak measurement"},
+			"16 images per rank cost 1.97 ms each, 64 at 1 rank cost 1.41 ms; a weak measurement"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Analyse(c.study)

@@ -11,8 +11,8 @@ type Scaling struct {
 	BaseRanks int
 	// Speedup is images/s over the base's, times the base's ranks: the base counts as perfect.
 	Speedup float64
-	// Efficiency is images/s a rank over the base's. For weak scaling that is the base's step time over this one's; for
-	// strong scaling the speed-up over the ranks. Both are one formula, and 1 is perfect.
+	// Efficiency is images/s per rank over the base's. For weak scaling that is the base's step time over this one's;
+	// for strong scaling the speed-up over the ranks. Both are one formula, and 1 is perfect.
 	Efficiency float64
 }
 

@@ -4,8 +4,8 @@ import "math"
 
 // link is a connection in Hockney's model: a message of m bytes takes alpha + beta m.
 type link struct {
-	alpha float64 // seconds a message: latency, and what every message costs at both ends
-	beta  float64 // seconds a byte: one over the bandwidth
+	alpha float64 // seconds per message: latency, and what every message costs at both ends
+	beta  float64 // seconds per byte: one over the bandwidth
 }
 
 func (l link) send(bytes float64) float64 { return l.alpha + l.beta*bytes }

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// WriteJSON writes one object a line, each with its kind. docs/scaling.md explains the fields.
+// WriteJSON writes one object per line, each with its kind. docs/scaling.md explains the fields.
 func WriteJSON(out io.Writer, r Report) error {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)

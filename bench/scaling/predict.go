@@ -23,7 +23,7 @@ const (
 // Outlook is what the model says of more ranks.
 type Outlook struct {
 	Problem      string // why there are no predictions; empty where there are
-	BaseRanks    int    // the measured point whose compute, batch and images/s a rank are taken
+	BaseRanks    int    // the measured point whose compute, batch and images/s per rank are taken
 	BaseMode     string
 	BatchPerRank float64
 	Assumptions  []string
@@ -157,7 +157,7 @@ func check(s *Study, scaling []Scaling, fit *Fit) []Check {
 
 func (s *Study) assumptions(o *Outlook, fit *Fit, ownIntra bool) []string {
 	out := []string{
-		fmt.Sprintf("weak scaling: every rank takes %s images a step, and computes as long as at %s of %s scaling", number(o.BatchPerRank), ranks(o.BaseRanks), o.BaseMode),
+		fmt.Sprintf("weak scaling: every rank takes %s images per step, and computes as long as at %s of %s scaling", number(o.BatchPerRank), ranks(o.BaseRanks), o.BaseMode),
 		"every rank has a machine and a link of its own, as fast as the one measured, and no other traffic disturbs it",
 		"no rank is slower than another",
 		"all-reduces run one after the other, and none takes cores from backward",

@@ -91,7 +91,7 @@ func (r *Report) predictionSentence() string {
 			text += fmt.Sprintf("a %s stays above %s to %s and has %s at %d", algorithm, percent(holdsFrom), ranks(last), percent(largest.Efficiency), largest.Ranks)
 		}
 	}
-	text += " (weak scaling, a machine a rank)."
+	text += " (weak scaling, a machine per rank)."
 	if r.Fit.Quality == FitFair {
 		text += fmt.Sprintf(" The fit behind it is only fair: it misses the measured all-reduces by %s.", percent(r.Fit.RelativeResidual))
 	}
@@ -127,7 +127,7 @@ func (r *Report) notes() []string {
 		}
 		for _, p := range points {
 			if p.ThreadsPerRank != points[0].ThreadsPerRank {
-				out = append(out, fmt.Sprintf("%s scaling changes the threads a rank: efficiency compares ranks of unlike size.", title(mode)))
+				out = append(out, fmt.Sprintf("%s scaling changes the threads per rank: efficiency compares ranks of unlike size.", title(mode)))
 				break
 			}
 		}

@@ -11,7 +11,7 @@ type situation struct {
 	fit  *Fit
 }
 
-// shrink is the batch a rank over the base's: 1 in weak scaling.
+// shrink is the batch per rank over the base's: 1 in weak scaling.
 func (s *situation) shrink() float64 { return s.point.BatchPerRank() / s.base.BatchPerRank() }
 
 // isBase has nothing before it to be compared with.

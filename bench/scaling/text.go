@@ -107,9 +107,9 @@ func (r *Report) writeScaling(b *strings.Builder, mode string) {
 		return
 	}
 	if mode == Strong {
-		fmt.Fprintf(b, "\nstrong scaling: %s a step\n", count(points[0].GlobalBatch, "image"))
+		fmt.Fprintf(b, "\nstrong scaling: %s per step\n", count(points[0].GlobalBatch, "image"))
 	} else {
-		fmt.Fprintf(b, "\nweak scaling: %s images a rank and step\n", number(points[0].BatchPerRank()))
+		fmt.Fprintf(b, "\nweak scaling: %s images per rank and step\n", number(points[0].BatchPerRank()))
 	}
 	w := table(b)
 	fmt.Fprintln(w, "ranks\tthreads\tbatch\tsteps\tstep ms\timages/s\tspeed-up\tefficiency\t  limited by")
@@ -187,16 +187,16 @@ func (f *Fit) describe() []string {
 		fmt.Sprintf("alpha %s: what a hop costs however small the message, latency and handling", ms(f.Alpha)),
 	}
 	if f.Beta > 0 {
-		out = append(out, fmt.Sprintf("beta %s a byte: a link of %s; messages of %s spend as long on alpha as on beta",
+		out = append(out, fmt.Sprintf("beta %s per byte: a link of %s; messages of %s spend as long on alpha as on beta",
 			perByte(f.Beta), bandwidth(f.Bandwidth()), binaryBytes(f.HalfBytes())))
 	} else {
 		out = append(out, "beta 0: no link's bandwidth shows")
 	}
 	switch f.Form {
 	case FormLocal:
-		out = append(out, fmt.Sprintf("gamma %s a byte: what a rank spends beside the ring, however many ranks there are", perByte(f.Gamma)))
+		out = append(out, fmt.Sprintf("gamma %s per byte: what a rank spends beside the ring, however many ranks there are", perByte(f.Gamma)))
 	case FormShared:
-		out = append(out, fmt.Sprintf("gamma %s a byte and rank: the ranks share one machine, so beta grows by it with each", perByte(f.Gamma)))
+		out = append(out, fmt.Sprintf("gamma %s per byte and rank: the ranks share one machine, so beta grows by it with each", perByte(f.Gamma)))
 	}
 	out = append(out, fmt.Sprintf("relative residual %s, worst point %s, R2 %.3f: a %s fit", percent(f.RelativeResidual), percent(f.WorstError), f.R2, f.Quality))
 	if f.Problem != "" {

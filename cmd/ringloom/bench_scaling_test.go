@@ -118,7 +118,7 @@ func TestBenchScalingAcrossACluster(t *testing.T) {
 	second := start(t, t.TempDir(), append(common, "--join", address)...)
 	first.wantExit(0)
 	second.wantExit(0)
-	first.waitFor(`strong scaling: 4 images a step`)
+	first.waitFor(`strong scaling: 4 images per step`)
 	if text, _ := second.text(); strings.Contains(text, "strong scaling") {
 		t.Errorf("rank 1 prints as well:\n%s", text)
 	}

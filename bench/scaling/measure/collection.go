@@ -69,7 +69,7 @@ func (c *Collection) Add(round int, s scaling.Study) {
 
 // Batches say which mode a point belongs to: 0 for a mode that was not asked for.
 type Batches struct {
-	Weak   int // images a rank
+	Weak   int // images per rank
 	Strong int // images over all ranks
 }
 

@@ -60,7 +60,7 @@ func (c Config) Validate(ranks int) error {
 			return fmt.Errorf("a global batch of %d images: the training set has %d; lower --batch, --global-batch or the number of ranks", b, trainSamples)
 		}
 		if b < ranks {
-			return fmt.Errorf("--global-batch %d: %d ranks cannot share it; give at least one image a rank", b, ranks)
+			return fmt.Errorf("--global-batch %d: %d ranks cannot share it; give at least one image per rank", b, ranks)
 		}
 	}
 	switch {

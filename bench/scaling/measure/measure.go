@@ -42,7 +42,7 @@ func Measure(ctx context.Context, c Config, r Rank) (scaling.Study, error) {
 	}
 	study := scaling.Study{Model: c.Model.Name}
 	for _, batch := range c.GlobalBatches {
-		r.say("%d ranks, %d images a step", r.Ring.WorldSize(), batch)
+		r.say("%d ranks, %d images per step", r.Ring.WorldSize(), batch)
 		if err := r.train(ctx, c, batch, &study); err != nil {
 			return scaling.Study{}, fmt.Errorf("%s with a global batch of %d: %w", c.Model.Name, batch, err)
 		}
