@@ -34,7 +34,7 @@ def arguments():
     p.add_argument("--binary", default=os.path.join(ROOT, "bin", "ringloom"), help="ringloom to measure")
     p.add_argument("--ringloom-args", default="", help="further flags of `ringloom bench step`")
     p.add_argument("--python", default=os.environ.get("PYTHON", "/usr/bin/python3"), help="Python that has PyTorch")
-    p.add_argument("--json", action="store_true", help="print one JSON object a model and line")
+    p.add_argument("--json", action="store_true", help="print one JSON object per line, one for each model")
     args = p.parse_args()
     if args.rounds < 1 or args.threads < 1 or args.batch < 0 or args.duration < 0:
         p.error("--rounds and --threads must be at least 1, --batch and --duration not negative")
