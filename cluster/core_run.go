@@ -179,7 +179,7 @@ func (c *core) explained() bool {
 	if c.phase != ended {
 		return false
 	}
-	if _, class := rootOf(c.evidence); class == 0 {
+	if class, _ := rootOf(c.evidence); class == 0 {
 		return true // nothing that may still arrive takes precedence over a death or a rank's own error
 	}
 	for i := range c.view.Members {
@@ -193,7 +193,7 @@ func (c *core) explained() bool {
 // root is the best explanation so far of why the view ended, waited being how long reports were waited for. Where there
 // are only consequences, those other ranks that said nothing are the explanation.
 func (c *core) root(waited time.Duration) error {
-	err, class := rootOf(c.evidence)
+	class, err := rootOf(c.evidence)
 	silent := &Unresponsive{After: waited, First: err}
 	for i, m := range c.view.Members {
 		if i != c.view.Rank && !c.reported(i) {

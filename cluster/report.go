@@ -80,13 +80,13 @@ type evidence struct {
 	err  error
 }
 
-// rootOf picks the root cause, the first of the smallest class, and gives that class. nil without evidence.
-func rootOf(all []evidence) (err error, class int) {
+// rootOf picks the root cause, the first of the smallest class, and gives that class. The cause is nil without evidence.
+func rootOf(all []evidence) (class int, cause error) {
 	class = Secondary.class() + 1
 	for _, e := range all {
 		if e.kind.class() < class {
-			err, class = e.err, e.kind.class()
+			class, cause = e.kind.class(), e.err
 		}
 	}
-	return err, class
+	return class, cause
 }

@@ -39,7 +39,7 @@ func (p Place) String() string {
 	switch {
 	case p.Dir == "":
 		return p.Origin + " is not set"
-	case len(p.Missing) == len(Files{}.all()):
+	case len(p.Missing) == fileCount:
 		return fmt.Sprintf("%s %s has none of its files", p.Origin, p.Dir)
 	}
 	return fmt.Sprintf("%s %s lacks %s", p.Origin, p.Dir, strings.Join(p.Missing, ", "))

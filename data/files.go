@@ -33,6 +33,9 @@ var FashionMNIST = Files{
 	TestLabels:  File{"t10k-labels-idx1-ubyte", 8 + 10000, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
 }
 
-func (f Files) all() [4]File {
+// fileCount is the number of Files.
+const fileCount = 4
+
+func (f Files) all() [fileCount]File {
 	return [4]File{f.TrainImages, f.TrainLabels, f.TestImages, f.TestLabels}
 }
