@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// maxBlockBytes bounds what a peer can make this rank allocate for one rank's part of a gather.
+// maxBlockBytes bounds what a peer can make this rank allocate for one rank's block.
 const maxBlockBytes = 64 << 20
 
 // accept checks that a data frame is exactly the one that is due, and applies it: nothing is summed twice or left out.
@@ -20,7 +20,7 @@ func (o *operation) accept(h header, payload []byte) error {
 		return fmt.Errorf("%w: a finished sum came before this rank had added its part", ErrProtocol)
 	}
 	block := o.recvBlock(o.recv.step)
-	if o.kind == opGather && o.recv.chunk == 0 {
+	if o.kind == opAllGatherBytes && o.recv.chunk == 0 {
 		if h.total > maxBlockBytes {
 			return fmt.Errorf("%w: a block of %d bytes is over the limit of %d", ErrProtocol, h.total, maxBlockBytes)
 		}
@@ -60,7 +60,7 @@ func (o *operation) apply(block int, payload []byte) error {
 		if len(payload) != 0 {
 			return chunkSizeError(len(payload), 0)
 		}
-	case opGather:
+	case opAllGatherBytes:
 		from, to := chunkSpan(0, len(o.blocks[block]), o.recv.chunk, o.chunkBytes)
 		if len(payload) != to-from {
 			return chunkSizeError(len(payload), to-from)

@@ -10,8 +10,8 @@ import (
 	"ringloom/allreduce/allreducetest"
 )
 
-// BenchmarkAllReduce sums over the in-memory ring: what the protocol costs without a network. busbw is algbw*2(n-1)/n as
-// nccl-tests defines it.
+// BenchmarkAllReduce sums over the in-memory ring: what the protocol costs without a network. busbw is algbw*2(n-1)/n
+// as nccl-tests defines it.
 func BenchmarkAllReduce(b *testing.B) {
 	for _, size := range []int{2, 4} {
 		for _, bytes := range []int{4, 61706 * 4, 25_000_000} {
@@ -54,7 +54,8 @@ func sumTimes(tb testing.TB, groups []*allreduce.Group, bufs [][]float32, times 
 }
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	// With the race detector the sums of long vectors take seconds, and the count of allocations is as telling with short ones.
+	// With the race detector the sums of long vectors take seconds, and the count of allocations is as telling with
+	// short ones.
 	groups, bufs := benchRing(3, allreducetest.Amount(1<<16, 1<<20, 1<<20))
 	defer allreducetest.CloseAll(groups)
 	const times = 200
@@ -67,7 +68,8 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	// The ranks' goroutines of the second run are allocated too, so a few are allowed in all, but none a collective.
+	// Starting the goroutines of the second run allocates too, so a few allocations are allowed in all, but not one per
+	// collective.
 	if n := after.Mallocs - before.Mallocs; n >= times {
 		t.Errorf("%d allocations in %d collectives of 3 ranks", n, times)
 	}

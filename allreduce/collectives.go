@@ -14,25 +14,27 @@ type Sum struct {
 	Bucket int
 	// Format is how the values travel; zero means codec.Float32. The sum is bit-identical on all ranks in every format.
 	Format codec.Format
-	// Residual is this rank's memory for error feedback, as long as the vector, zero at first and then kept from one sum of
-	// the same vector to the next. nil means no error feedback. It belongs to the group as the vector does.
+	// Residual is this rank's memory for error feedback, as long as the vector, zero at first and then kept from one
+	// sum of the same vector to the next. nil means no error feedback. It belongs to the group for as long as the
+	// vector does.
 	Residual []float32
 }
 
-// StartAllReduce begins to sum buf over all ranks, in place, and returns at once. Vectors are summed in the order of the calls, which
-// must be the same on all ranks. The buffer belongs to the group until Wait has returned. A residual of another length
-// panics.
+// StartAllReduce begins to sum buf over all ranks, in place, and returns at once. Vectors are summed in the order of
+// the calls, which must be the same on all ranks. The buffer belongs to the group until Wait has returned. A residual
+// of another length panics.
 func (g *Group) StartAllReduce(buf []float32, s Sum) *Pending {
 	return g.begin(s.operation(opAllReduce, buf))
 }
 
-// StartReduceScatter begins the first half of a sum, in place: after Wait, the parts of buf that Shard gives to this rank hold
-// the sum, exactly in float32; what stands in the rest is undefined.
+// StartReduceScatter begins the first half of a sum, in place: after Wait, the parts of buf that Shard gives to this
+// rank hold the sum, exactly in float32; the contents of the rest are undefined.
 func (g *Group) StartReduceScatter(buf []float32, s Sum) *Pending {
 	return g.begin(s.operation(opReduceScatter, buf))
 }
 
-// StartAllGather begins the second half, in place: every rank's Shard of buf is copied to all. The values travel as float32.
+// StartAllGather begins the second half, in place: every rank's Shard of buf is copied to all. The values travel as
+// float32.
 func (g *Group) StartAllGather(buf []float32, bucket int) *Pending {
 	return g.begin(Sum{Bucket: bucket}.operation(opAllGather, buf))
 }
@@ -51,9 +53,9 @@ func (s Sum) operation(kind opKind, buf []float32) operation {
 // Range is the elements From to To, exclusive, of a vector.
 type Range struct{ From, To int }
 
-// Shard is the part of a vector of length elements that a rank owns between a reduce-scatter and an all-gather: one range for
-// each ring that the vector is divided among, in ascending order, some of which may be empty. The ranks' shards are
-// disjoint and make up the whole.
+// Shard is the part of a vector of length elements that a rank owns between a reduce-scatter and an all-gather: one
+// range for each ring that the vector is divided among, in ascending order, some of which may be empty. The ranks'
+// shards are disjoint and make up the whole.
 func (g *Group) Shard(length, rank int) []Range {
 	if g.cfg.Alone {
 		return []Range{{0, length}}
@@ -61,20 +63,21 @@ func (g *Group) Shard(length, rank int) []Range {
 	shard := make([]Range, g.stripes(length))
 	for i := range shard {
 		from, to := split.Part(length, len(shard), i)
-		// The last segment to come in in a reduce-scatter is that after the rank's own.
+		// In a reduce-scatter the last segment to arrive is the one after the rank's own.
 		lo, hi := split.Part(to-from, g.cfg.WorldSize, mod(rank+1, g.cfg.WorldSize))
 		shard[i] = Range{from + lo, from + hi}
 	}
 	return shard
 }
 
-// AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is StartAllReduce and Wait with
-// bucket 0.
+// AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is StartAllReduce and Wait
+// with bucket 0.
 func (g *Group) AllReduce(ctx context.Context, buf []float32) error {
 	return g.StartAllReduce(buf, Sum{}).Wait(ctx)
 }
 
-// ReduceScatter sums buf over all ranks and leaves each rank its Shard of the sum. It is StartReduceScatter and Wait with bucket 0.
+// ReduceScatter sums buf over all ranks and leaves each rank its Shard of the sum. It is StartReduceScatter and Wait
+// with bucket 0.
 func (g *Group) ReduceScatter(ctx context.Context, buf []float32) error {
 	return g.StartReduceScatter(buf, Sum{}).Wait(ctx)
 }
@@ -97,21 +100,21 @@ func (g *Group) Barrier(ctx context.Context) error {
 	return g.begin(operation{kind: opBarrier}).Wait(ctx)
 }
 
-// AllGatherBytes gives every rank the bytes of all ranks, by rank. The parts may have any length up to 64 MiB, also none. This rank's
-// own part is block itself, not a copy.
+// AllGatherBytes gives every rank the bytes of all ranks, by rank. Blocks may have any length up to 64 MiB, and may be
+// empty. This rank's own is block itself, not a copy.
 func (g *Group) AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error) {
 	if len(block) > maxBlockBytes {
 		return nil, configError("%d bytes to gather are over the limit of %d", len(block), maxBlockBytes)
 	}
 	blocks := make([][]byte, g.cfg.WorldSize)
 	blocks[g.cfg.Rank] = block
-	if err := g.begin(operation{kind: opGather, blocks: blocks}).Wait(ctx); err != nil {
+	if err := g.begin(operation{kind: opAllGatherBytes, blocks: blocks}).Wait(ctx); err != nil {
 		return nil, err
 	}
 	return blocks, nil
 }
 
-// BroadcastBytes gives every rank root's bytes; what other ranks pass is not looked at. It is for small values whose length
+// BroadcastBytes gives every rank root's bytes; the other ranks' block is ignored. It is for small values whose length
 // only the root knows.
 func (g *Group) BroadcastBytes(ctx context.Context, block []byte, root int) ([]byte, error) {
 	if err := g.checkRoot(root); err != nil {

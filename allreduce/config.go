@@ -5,41 +5,43 @@ import (
 	"time"
 )
 
-// Config describes one rank's place in the ring. Job, View, Size, Rings, ChunkBytes and WindowBytes must agree on all ranks.
+// Config describes one rank's place in the ring. Job, View, WorldSize, Rings, ChunkBytes and WindowBytes must agree on
+// all ranks.
 type Config struct {
 	// Job names the training job. Letters, digits, '-' and '_'. Required.
 	Job string
 	// View is the generation of the cluster that the ring belongs to. Frames of another view are ignored.
 	View uint64
-	// Rank is this rank's index, 0 to Size-1.
+	// Rank is this rank's index, 0 to WorldSize-1.
 	Rank int
 	// WorldSize is the number of ranks. 1 is refused unless Alone is set. At most 65535.
 	WorldSize int
 	// Alone says that a ring of one rank is meant: every collective is then a no-op and needs no transport.
 	Alone bool
-	// Rings is the number of rings, each with connections and a goroutine of its own, that share the work: a vector of at
-	// least StripeBytes a ring is cut into as many parts. Default 1. More help where one connection or one core cannot fill
-	// the network.
+	// Rings is the number of rings, each with connections and a goroutine of its own, that share the work: a vector of
+	// at least StripeBytes a ring is cut into as many parts. Default 1. More of them help where one connection or one
+	// core cannot fill the network.
 	Rings int
-	// ChunkBytes is the payload of one frame in bytes, a multiple of 4. Default 256 KiB. Smaller pipelines better over many
-	// ranks, larger costs less per message. A frame (ChunkBytes+HeaderBytes) must be under the server's max_payload.
+	// ChunkBytes is the payload of one frame in bytes, a multiple of 4. Default 256 KiB. Smaller pipelines better over
+	// many ranks, larger costs less per message. A frame (ChunkBytes+HeaderBytes) must be under the server's
+	// max_payload.
 	ChunkBytes int
-	// WindowBytes bounds what is sent to the next rank and not yet consumed there, in bytes. Default 4 MiB. At least two
-	// chunks, at most MaxWindowBytes and MaxWindowFrames chunks. It is also what a rank may have to hold for a neighbour that
-	// is ahead.
+	// WindowBytes bounds what is sent to the next rank and not yet consumed there, in bytes. Default 4 MiB. At least
+	// two chunks, at most MaxWindowBytes and MaxWindowFrames chunks. It is also what a rank may have to hold for a
+	// neighbour that is ahead.
 	WindowBytes int
-	// Spin is how long a ring looks for frames in shared memory again and again before it sleeps, while a caller waits for a
-	// collective and so does not use its core. Default 0: not at all. A hop then takes a tenth of the time, as nobody has
-	// to be woken. It is for machines that have a core for every rank. At most 1 ms.
+	// Spin is how long a ring polls shared memory for frames before it sleeps, while a caller waits for a collective
+	// and so does not use its core. Default 0: not at all. At most 1 ms. Spinning cuts a hop to a tenth of its time,
+	// because nobody has to be woken; it is for machines that have a core for every rank.
 	Spin time.Duration
-	// Deadline ends a collective that made no progress for so long. Default 60 s. It must exceed the longest time by which
-	// one rank's computation can lag behind another's.
+	// Deadline ends a collective that made no progress for so long. Default 60 s. It must exceed the longest time by
+	// which one rank's computation can lag behind another's.
 	Deadline time.Duration
 	// Linger is how long Close waits for the neighbours' goodbye. Default 5 s. Zero says goodbye and does not wait.
 	Linger time.Duration
 }
 
-// DefaultConfig returns the defaults; Job, View, Rank and Size are the caller's to fill.
+// DefaultConfig returns the defaults; Job, View, Rank and WorldSize are the caller's to fill.
 func DefaultConfig() Config {
 	return Config{
 		Rings:       1,

@@ -33,13 +33,13 @@ var advice = map[error]string{
 	ErrTransport:     "look at this rank's server warnings",
 }
 
-// Error is what ends a group. It says which rank saw what, where in the ring.
+// Error is what ends a group. It says which rank saw what, and where in the ring.
 type Error struct {
 	Kind      error         // one of the sentinels above
 	Rank      int           // the rank that reports
 	Neighbour int           // the ring neighbour at the other end, -1 if none is concerned
 	Origin    int           // for ErrAborted the rank where the failure began, else Rank
-	Op        string        // "all-reduce", "reduce-scatter", "all-gather", "broadcast", "barrier", "gather", or "" when idle
+	Op        string        // "all-reduce", "reduce-scatter", "all-gather", "broadcast", "barrier", "all-gather of bytes", or "" when idle
 	Bucket    int           // the caller's bucket number; 0 unless Op is one of the first three
 	Step      uint64        // number of the collective in this view, from 1; 0 when idle
 	LastHeard time.Time     // when the neighbour was last heard from; zero if never
@@ -71,7 +71,7 @@ func (e *Error) Error() string {
 		}
 	}
 	if e.Err != nil {
-		// Causes that wrap the kind begin with its text, which stands there already.
+		// A cause that wraps the kind repeats its text, which has been written already.
 		fmt.Fprintf(&b, ": %s", strings.TrimPrefix(e.Err.Error(), e.Kind.Error()+": "))
 	}
 	if hint := advice[e.Kind]; hint != "" {

@@ -35,8 +35,8 @@ func TestEveryFormatMatchesTheOracleOnEveryRank(t *testing.T) {
 	}
 }
 
-// TestErrorFeedbackAddsUp sums the same gradients again and again: the mean of what comes out must tend to the exact sum,
-// where without feedback the error stays.
+// TestErrorFeedbackAddsUp sums the same gradients again and again: the mean of what comes out must tend to the exact
+// sum, where without feedback the error stays.
 func TestErrorFeedbackAddsUp(t *testing.T) {
 	const size, length, rounds = 3, 700, 50
 	mean := func(feedback bool) float64 {

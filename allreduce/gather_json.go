@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// AllGatherJSON gives every rank the values of all ranks, by rank; they travel as JSON. The error names the rank whose value
-// cannot be parsed, or is that of AllGatherBytes; a value that JSON cannot hold is refused before anything is sent. The
-// caller adds what was gathered.
+// AllGatherJSON gives every rank the values of all ranks, by rank; they travel as JSON. The error names the rank whose
+// value cannot be parsed, or is that of AllGatherBytes; a value that JSON cannot hold is refused before anything is
+// sent. The caller adds what was gathered.
 func AllGatherJSON[T any](ctx context.Context, g *Group, value T) ([]T, error) {
 	block, err := json.Marshal(value)
 	if err != nil {

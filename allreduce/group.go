@@ -6,8 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// Group is one rank's end of the ring in one view. A goroutine for each of Config.Rings owns the protocol; the methods may be
-// called from any, but the order of the collectives is the order of the calls, so one goroutine should make them.
+// Group is one rank's end of the ring in one view. A goroutine for each of Config.Rings owns the protocol; the methods
+// may be called from any, but the order of the collectives is the order of the calls, so one goroutine should make
+// them.
 type Group struct {
 	cfg    Config
 	lanes  []*lane // by ring; none for a group of one
@@ -39,8 +40,8 @@ type lane struct {
 // startQueue is how many collectives may wait for the owning goroutine to look at them.
 const startQueue = 64
 
-// New makes this rank's end of the ring, over as many transports as Config.Rings says. The group owns them from here on and
-// closes them. A group of one (Config.Alone) has none. Errors match ErrConfig.
+// New makes this rank's end of the ring, over as many transports as Config.Rings says. The group owns them from here on
+// and closes them. A group of one (Config.Alone) has none. Errors match ErrConfig.
 func New(cfg Config, transports ...Transport) (*Group, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func New(cfg Config, transports ...Transport) (*Group, error) {
 	return g, nil
 }
 
-// laneEnded notes why a lane has ended. The first failure ends the other lanes too.
+// laneEnded records why a lane has ended. The first failure ends the other lanes too.
 func (g *Group) laneEnded(ended *lane, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -94,7 +95,7 @@ func (g *Group) laneEnded(ended *lane, err error) {
 // Rank is this rank's index.
 func (g *Group) Rank() int { return g.cfg.Rank }
 
-// Size is the number of ranks.
+// WorldSize is the number of ranks.
 func (g *Group) WorldSize() int { return g.cfg.WorldSize }
 
 // Config is what the group was made with.
@@ -130,9 +131,9 @@ func (g *Group) Err() error {
 	}
 }
 
-// Close ends the group and its transports, and returns when its goroutines have ended. While nothing is pending it says goodbye
-// and waits for both neighbours to do the same, Config.Linger at most; pending collectives end with ErrClosed. It may be
-// called again. The error is the transports'.
+// Close ends the group and its transports, and returns when its goroutines have ended. While nothing is pending it says
+// goodbye and waits for both neighbours to do the same, Config.Linger at most; pending collectives end with ErrClosed.
+// It may be called again. The error is the transports'.
 func (g *Group) Close() error {
 	var err error
 	g.closed.Do(func() {

@@ -10,15 +10,15 @@ import (
 type loop struct {
 	*lane
 	machine  *machine
-	inflight []*part // as machine.ops
+	inflight []*part // in the order of machine.ops
 	heard    [2]time.Time
-	progress time.Time // the last time that anything came or was started
+	progress time.Time // the last time that a frame arrived or a collective started
 	timer    *time.Timer
 	leaving  bool
-	stopped  bool // by another lane's error, which other lanes read too
+	stopped  bool // by another lane's error, which the other lanes hold too
 }
 
-// run moves frames until the lane fails or is closed, tells the neighbours and leaves the reason with the group.
+// run moves frames until the lane fails or is closed, tells the neighbours, and gives the group the reason.
 func (l *loop) run() {
 	l.group.laneEnded(l.lane, l.work())
 }
@@ -41,7 +41,7 @@ func (l *loop) work() error {
 	}
 }
 
-// next does the next thing that is to be done, and waits for it if need be.
+// next handles one event or delivery, and waits for one if there is none.
 func (l *loop) next(closing *<-chan struct{}) error {
 	if d, ok := l.spin(); ok {
 		return l.deliver(d)
@@ -58,14 +58,15 @@ func (l *loop) next(closing *<-chan struct{}) error {
 	return err
 }
 
-// ready lets event return at once. An event that loses against it by chance is taken in the same turn or the next.
+// ready lets event return at once. Where an event is ready too, select may pass it over; it is then taken in this
+// iteration of the loop or the next.
 var ready = func() <-chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
 }()
 
-// event does what comes through a channel. It waits for that until idle is ready, and without end if idle is nil.
+// event handles what arrives on one of the channels. It waits until idle is ready, or forever if idle is nil.
 func (l *loop) event(closing *<-chan struct{}, idle <-chan struct{}) (happened bool, err error) {
 	select {
 	case p := <-l.starts:
@@ -113,7 +114,7 @@ func (l *loop) flush() error {
 	return nil
 }
 
-// spin looks for a frame for up to Config.Spin while a caller waits for one and nothing else is to be done.
+// spin polls for a frame for up to Config.Spin while a caller is blocked in Wait and nothing else is pending.
 func (l *loop) spin() (Delivery, bool) {
 	if l.cfg.Spin == 0 || len(l.inflight) == 0 || l.group.waiting.Load() == 0 || !l.transport.Polls() {
 		return Delivery{}, false
@@ -160,7 +161,7 @@ func (l *loop) deliver(d Delivery) error {
 	return err
 }
 
-// drain takes what the neighbours had sent before a link broke: it may say why.
+// drain handles what the neighbours sent before a link broke, because it may tell why.
 func (l *loop) drain() error {
 	for {
 		d, ok := l.transport.Poll(false)
@@ -176,7 +177,7 @@ func (l *loop) drain() error {
 	}
 }
 
-// lost ends the group because a link broke, unless the neighbour had taken its leave.
+// lost ends the group because a link broke, unless the neighbour had said goodbye.
 func (l *loop) lost(peer Peer, cause error) error {
 	if l.machine.byeHeard[peer] && len(l.inflight) == 0 {
 		return nil
@@ -201,12 +202,12 @@ func (l *loop) sendFailed(to Peer, cause error) error {
 	}
 }
 
-// tick looks whether a deadline has passed and sets the timer for the next.
+// tick checks whether a deadline has passed, and sets the timer for the next.
 func (l *loop) tick(now time.Time) error {
 	if l.leaving {
 		return l.machine.failAt(ErrClosed, -1, nil)
 	}
-	if err := l.drain(); err != nil { // what a lost wake-up has left lying
+	if err := l.drain(); err != nil { // frames whose wake-up was lost
 		return err
 	}
 	idle := now.Sub(l.progress)
@@ -221,7 +222,7 @@ func (l *loop) tick(now time.Time) error {
 	return nil
 }
 
-// close begins the goodbyes, or ends the group at once if it is in the middle of something.
+// close starts the goodbyes, or ends the group at once if collectives are pending.
 func (l *loop) close() error {
 	if len(l.inflight) > 0 || len(l.starts) > 0 {
 		return l.machine.failAt(ErrClosed, -1, nil)
@@ -231,8 +232,8 @@ func (l *loop) close() error {
 	return nil
 }
 
-// end tells the neighbours why the lane has ended, and returns the reason. In an error of its own it notes when the neighbour
-// was last heard from.
+// end tells the neighbours why the lane has ended, and returns that reason. In this lane's own error it records when
+// the neighbour was last heard from.
 func (l *loop) end(err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.Neighbour >= 0 && !l.stopped {

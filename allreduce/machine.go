@@ -4,8 +4,9 @@ import "errors"
 
 // machine is the ring protocol of one rank: frames in, frames out. It has no goroutine, no clock and no socket.
 //
-// The stream of data frames on a ring edge is fully determined by the collectives that both ends started, so the machine knows
-// exactly which frame is due. A frame for a collective that this rank has not started yet is parked, uncredited, until it has.
+// The stream of data frames on a ring edge is fully determined by the collectives that both ends started, so the
+// machine knows exactly which frame is due. A frame for a collective that this rank has not started yet is parked,
+// uncredited, until it has.
 type machine struct {
 	cfg  Config
 	mark uint32             // of the ring that the machine belongs to
@@ -40,7 +41,7 @@ func (m *machine) start(o *operation) error {
 	o.rank, o.size, o.chunkBytes = m.cfg.Rank, m.cfg.WorldSize, m.cfg.ChunkBytes
 	o.begin()
 	m.ops = append(m.ops, o)
-	m.settle()
+	m.advance()
 	if err := m.unpark(); err != nil {
 		return err
 	}
@@ -52,8 +53,8 @@ func (m *machine) start(o *operation) error {
 	return nil
 }
 
-// settle moves the indices past what is done.
-func (m *machine) settle() {
+// advance moves sending and recving past the collectives that are done.
+func (m *machine) advance() {
 	for m.sending < len(m.ops) && m.ops[m.sending].sent() {
 		m.sending++
 	}
@@ -74,8 +75,8 @@ func (m *machine) finished() *operation {
 	return o
 }
 
-// next builds the next frame to send, in a buffer that has room for Config.FrameBytes. It reports false when there is none
-// now, and then has taken no buffer.
+// next builds the next frame to send, in a buffer that has room for Config.FrameBytes. It reports false when there is
+// none now, and then has taken no buffer.
 func (m *machine) next(buffer func(to Peer) []byte) (to Peer, frame []byte, ok bool) {
 	if m.abortText != "" {
 		return m.nextControl(buffer, frameAbort, &m.abortSent)
@@ -114,7 +115,7 @@ func (m *machine) nextData(buf []byte) []byte {
 	}
 	frame := m.seal(o.appendChunk(buf[:HeaderBytes]), h)
 	o.advanceSend()
-	m.settle()
+	m.advance()
 	return frame
 }
 

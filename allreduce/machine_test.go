@@ -8,8 +8,8 @@ import (
 	"ringloom/allreduce/codec"
 )
 
-// network runs the machines of a ring without goroutines. Frames wait on each edge in order; a seeded draw says which edge
-// moves next, so that every interleaving can come up and be run again.
+// network runs the machines of a ring without goroutines. Frames wait on each edge in order; a seeded draw chooses
+// which edge moves next, so that every interleaving can occur and be repeated.
 type network struct {
 	machines []*machine
 	edges    map[edge][][]byte
@@ -113,7 +113,7 @@ func TestNoInterleavingDeadlocksOrExceedsTheWindow(t *testing.T) {
 			t.Fatalf("seed %d: stuck with %v of %d finished", seed, finished, ops)
 		}
 		for k := range sums {
-			if kinds[k] >= 4 { // the halves of a sum leave parts that differ
+			if kinds[k] >= 4 { // after half of a sum the ranks hold different parts
 				continue
 			}
 			for _, v := range sums[k] {
@@ -138,7 +138,7 @@ func testOperation(kind, length, rank, size, k int) *operation {
 	case 2:
 		blocks := make([][]byte, size)
 		blocks[rank] = make([]byte, rank*length)
-		return &operation{kind: opGather, blocks: blocks}
+		return &operation{kind: opAllGatherBytes, blocks: blocks}
 	case 3:
 		return &operation{kind: opBarrier}
 	case 4:

@@ -11,10 +11,10 @@ type operation struct {
 	bucket   uint32
 	root     int          // broadcast: the rank that has the values
 	format   codec.Format // of the vector on the wire
-	vector   []float32    // the caller's memory; nil for gather and barrier
+	vector   []float32    // the caller's memory; nil for an all-gather of bytes and a barrier
 	others   int          // elements of the caller's vector that other rings have
 	residual []float32    // what earlier encodings of the vector have lost; nil without error feedback
-	blocks   [][]byte     // gather: by rank; nil until the first chunk has come
+	blocks   [][]byte     // all-gather of bytes: by rank; nil until the first chunk has arrived
 
 	seq        uint64 // number of the collective in this view, from 1
 	rank, size int
@@ -30,8 +30,8 @@ func (c cursor) after(step, chunk int) bool {
 	return c.step > step || c.step == step && c.chunk > chunk
 }
 
-// The ring steps of reduce-scatter are 0 to N-2, those of all-gather N-1 to 2N-3; an all-reduce has both. In the others they
-// begin with 0.
+// The ring steps of reduce-scatter are 0 to N-2, those of all-gather N-1 to 2N-3; an all-reduce has both. In the others
+// they start at 0.
 
 // begin puts the cursors at the first step.
 func (o *operation) begin() {
@@ -85,7 +85,8 @@ func oneUnless(none bool) int {
 func (o *operation) sent() bool     { return o.send.step == o.sendEnd() }
 func (o *operation) received() bool { return o.recv.step == o.recvEnd() }
 
-// sendable says whether the data of the next chunk to send is there: a chunk is passed on once it was received in the step before.
+// sendable says whether the data of the next chunk to send is there: a chunk is passed on once it has been received in
+// the step before.
 func (o *operation) sendable() bool {
 	switch {
 	case o.sent():
@@ -98,8 +99,8 @@ func (o *operation) sendable() bool {
 	return o.recv.after(o.send.step-1, o.send.chunk)
 }
 
-// overwritable says whether the segment that is received in an all-gather step was sent from here before, as it must have been
-// for its sum to be complete.
+// overwritable says whether the segment that is received in an all-gather step has already been sent from here, without
+// which its sum cannot be complete.
 func (o *operation) overwritable() bool {
 	return o.kind != opAllReduce || o.recv.step < o.size-1 || o.send.after(o.recv.step-(o.size-1), o.recv.chunk)
 }
@@ -115,7 +116,7 @@ func (o *operation) dtype() dtype {
 	switch o.kind {
 	case opBarrier:
 		return dtypeNone
-	case opGather:
+	case opAllGatherBytes:
 		return dtypeBytes
 	}
 	return dtype(o.format)
@@ -124,7 +125,8 @@ func (o *operation) dtype() dtype {
 // chunkLen is the number of elements of a chunk.
 func (o *operation) chunkLen() int { return max(1, o.format.Fit(o.chunkBytes)) }
 
-// span is the part of the vector, in elements, that chunk c of a segment covers. The first L mod N segments are one longer.
+// span is the part of the vector, in elements, that chunk c of a segment covers. The first L mod N segments are one
+// longer.
 func (o *operation) span(block, chunk int) (from, to int) {
 	from, to = o.segment(block)
 	return chunkSpan(from, to, chunk, o.chunkLen())
@@ -149,7 +151,7 @@ func (o *operation) chunks(block int) int {
 	switch o.kind {
 	case opBarrier:
 		return 1
-	case opGather:
+	case opAllGatherBytes:
 		items, size = len(o.blocks[block]), o.chunkBytes
 	default:
 		from, to := o.segment(block)
@@ -160,7 +162,7 @@ func (o *operation) chunks(block int) int {
 
 // total is the header field: the length that both ends must agree on.
 func (o *operation) total(block int) uint64 {
-	if o.kind == opGather {
+	if o.kind == opAllGatherBytes {
 		return uint64(len(o.blocks[block]))
 	}
 	return uint64(len(o.vector) + o.others)
@@ -186,7 +188,7 @@ func (o *operation) appendChunk(dst []byte) []byte {
 	switch o.kind {
 	case opBarrier:
 		return dst
-	case opGather:
+	case opAllGatherBytes:
 		from, to := chunkSpan(0, len(o.blocks[block]), o.send.chunk, o.chunkBytes)
 		return append(dst, o.blocks[block][from:to]...)
 	}
@@ -197,8 +199,8 @@ func (o *operation) appendChunk(dst []byte) []byte {
 	return dst
 }
 
-// encode puts elements of the vector into wire format. Where precision is lost, this rank takes over what the others will
-// decode as soon as the sum is finished, for all must hold the same bits.
+// encode puts elements of the vector into wire format. Where precision is lost, this rank takes over what the others
+// will decode as soon as the sum is finished, for all must hold the same bits.
 func (o *operation) encode(dst []byte, from, to int) {
 	v, step := o.vector[from:to], o.send.step
 	last := o.kind == opAllReduce && step == o.size-1

@@ -11,7 +11,7 @@ import (
 type Pending struct {
 	group    *Group
 	parts    []part // by ring
-	used     int    // the first so many take part
+	used     int    // how many of parts take part, from the first
 	started  time.Time
 	finished time.Time
 }
@@ -46,8 +46,8 @@ func (p *Pending) Wait(ctx context.Context) error {
 	return g.recycle(p)
 }
 
-// Times are when the collective was started and when this rank's part in it was done, whether or not somebody waited for it
-// then. They are valid between Wait without an error and the next Start.
+// Times returns when the collective was started and when this rank's part in it was done, whether or not anybody was
+// waiting by then. They are valid after Wait has returned nil, until the next Start.
 func (p *Pending) Times() (started, finished time.Time) { return p.started, p.finished }
 
 // begin hands an operation to the owning goroutines. If they have ended, Wait says why.
@@ -81,7 +81,7 @@ func (g *Group) begin(op operation) *Pending {
 	return p
 }
 
-// stripes is the number of rings among which a vector of so many elements is divided. It must come out the same on all ranks.
+// stripes is the number of rings among which a vector of so many elements is divided. It must be the same on all ranks.
 func (g *Group) stripes(length int) int {
 	return min(len(g.lanes), max(1, 4*length/StripeBytes))
 }

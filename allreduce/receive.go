@@ -108,6 +108,6 @@ func (m *machine) consume(h header, payload []byte) error {
 		return m.fail(kindOfMismatch(err), Prev, err)
 	}
 	m.consumed++
-	m.settle()
+	m.advance()
 	return nil
 }

@@ -2,7 +2,8 @@ package allreduce
 
 import "sync/atomic"
 
-// Stats counts what a group has moved since it was made. Bytes include frame headers and exclude what the transport adds.
+// Stats counts what a group has moved since it was made. Bytes include frame headers and exclude what the transport
+// adds.
 type Stats struct {
 	BytesSent, FramesSent         uint64
 	BytesReceived, FramesReceived uint64

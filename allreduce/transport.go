@@ -15,27 +15,27 @@ func (p Peer) String() string {
 	return "next"
 }
 
-// Transport carries frames between this rank and its two neighbours. For each neighbour it delivers what that neighbour sent,
-// in order, or reports the link as broken; it need not detect damage, loss or repetition, which the frames reveal.
-// Methods may be called from several goroutines, except that Close comes last.
+// Transport carries frames between this rank and its two neighbours. For each neighbour it delivers what that neighbour
+// sent, in order, or reports the link as broken; it need not detect damage, loss or repetition, which the frames
+// reveal. Methods may be called from several goroutines, except that Close comes last.
 type Transport interface {
-	// Buffer returns an empty slice with room for the next frame to a neighbour: Config.FrameBytes bytes to the next rank,
-	// Config.ControlFrameBytes to the previous one. It belongs to the caller, who fills it and calls Send before the next
-	// Buffer.
+	// Buffer returns an empty slice with room for the next frame to a neighbour: Config.FrameBytes bytes to the next
+	// rank, Config.ControlFrameBytes to the previous one. It belongs to the caller, who fills it and calls Send before
+	// the next Buffer.
 	Buffer(to Peer) []byte
-	// Send hands the frame from Buffer over for delivery. It does not wait for the peer and owns the frame from then on, also
-	// when it fails. The group never has more than Config.WindowFrames data frames and as many credits, and two frames
-	// more, under way to a neighbour.
+	// Send hands the frame from Buffer over for delivery. It does not wait for the peer, and owns the frame from then
+	// on, even if it fails. The group never has more than Config.WindowFrames data frames and as many credits, and two
+	// frames more, in flight to a neighbour.
 	Send(to Peer, frame []byte) error
 	// Inbox is the channel on which deliveries arrive. It is the same channel every time and is never closed.
 	Inbox() <-chan Delivery
-	// Polls says whether deliveries may come that Poll finds.
+	// Polls says whether deliveries may arrive through Poll rather than Inbox.
 	Polls() bool
-	// Poll returns a delivery that does not come through Inbox, if one is there. With sleep, if none is there, the next one
-	// that comes is followed by an empty Delivery in Inbox. A transport without such deliveries returns false.
+	// Poll returns a delivery that does not come through Inbox, if one is there. With sleep, if none is there, the next
+	// one that comes is followed by an empty Delivery in Inbox. A transport without such deliveries returns false.
 	Poll(sleep bool) (Delivery, bool)
-	// Release gives a delivered frame back. Those of a neighbour are released in the order of their delivery, and a data
-	// frame before the credit for it is sent.
+	// Release gives a delivered frame back. Those of a neighbour are released in the order of their delivery, and a
+	// data frame before the credit for it is sent.
 	Release(frame []byte)
 	// Describe says in a few words how frames travel, for people.
 	Describe() string
@@ -50,7 +50,8 @@ type Delivery struct {
 	Err   error  // ErrSlowConsumer, ErrTransport, ErrProtocol, or else taken for the loss of the neighbour
 }
 
-// FramePool keeps frame buffers for a Transport, so that steady state allocates none. It is safe for concurrent use.
+// FramePool keeps frame buffers for a Transport, so that nothing is allocated in the steady state. It is safe for
+// concurrent use.
 type FramePool struct {
 	free       chan []byte
 	frameBytes int

@@ -32,7 +32,7 @@ const (
 	opAllReduce opKind = iota + 1
 	opBroadcast
 	opBarrier
-	opGather
+	opAllGatherBytes
 	opReduceScatter
 	opAllGather
 )
@@ -45,8 +45,8 @@ func (k opKind) String() string {
 		return "broadcast"
 	case opBarrier:
 		return "barrier"
-	case opGather:
-		return "gather"
+	case opAllGatherBytes:
+		return "all-gather of bytes"
 	case opReduceScatter:
 		return "reduce-scatter"
 	case opAllGather:
@@ -85,13 +85,13 @@ type header struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ringMark is where the checksums of a ring's frames begin, so that a frame which strays to another ring or job is found out:
-// the same header may be due there.
+// ringMark is where the checksums of a ring's frames begin, so that a frame that strays to another ring or job is
+// detected: the same header may be due there.
 func ringMark(job string, ring int) uint32 {
 	return crc32.Checksum(fmt.Appendf(nil, "%s %d", job, ring), castagnoli)
 }
 
-// putHeader fills frame[:HeaderBytes] for the payload that already stands after it, checksum included.
+// putHeader fills frame[:HeaderBytes] for the payload that already follows it, checksum included.
 func putHeader(frame []byte, h header, mark uint32) {
 	le := binary.LittleEndian
 	frame[0], frame[1], frame[2], frame[3] = 'R', 'L', WireVersion, byte(h.kind)
@@ -110,8 +110,8 @@ func putHeader(frame []byte, h header, mark uint32) {
 	le.PutUint32(frame[4:], checksum(frame, mark))
 }
 
-// parseFrame checks and splits a frame. The payload shares memory with it. Errors match ErrCorrupt, or ErrProtocol for another
-// version of the format.
+// parseFrame checks and splits a frame. The payload shares memory with it. Errors match ErrCorrupt, or ErrProtocol for
+// another version of the format.
 func parseFrame(frame []byte, mark uint32) (header, []byte, error) {
 	le := binary.LittleEndian
 	if len(frame) < HeaderBytes {

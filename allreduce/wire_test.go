@@ -54,7 +54,8 @@ func TestAFlippedBitAnywhereIsFound(t *testing.T) {
 	}
 }
 
-// Between rings that share a vector a frame's header is the same, so a frame that strayed would be taken for the one due.
+// Between rings that share a vector a frame's header is the same, so a frame that strayed would be taken for the one
+// due.
 func TestAFrameOfAnotherRingOrJobIsFound(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Job, cfg.WorldSize = "job", 2
@@ -112,7 +113,7 @@ func FuzzReceive(f *testing.F) {
 			{kind: opReduceScatter, format: codec.BF16, vector: make([]float32, 10)},
 			{kind: opAllGather, format: codec.Float32, vector: make([]float32, 10)},
 			{kind: opBroadcast, format: codec.Float32, vector: make([]float32, 10), root: 1},
-			{kind: opGather, blocks: make([][]byte, 3)},
+			{kind: opAllGatherBytes, blocks: make([][]byte, 3)},
 			{kind: opBarrier},
 		} {
 			cfg := DefaultConfig()
@@ -140,12 +141,12 @@ func FuzzReceive(f *testing.F) {
 	})
 }
 
-// FuzzAccept hands an operation any header and payload: only exactly what is due moves it on, by one chunk, and nothing else
-// changes the vector.
+// FuzzAccept hands an operation any header and payload: only exactly what is due moves it on, by one chunk, and nothing
+// else changes the vector.
 func FuzzAccept(f *testing.F) {
 	f.Add(uint8(opAllReduce), uint8(codec.Float32), uint8(0), uint64(1), uint64(10), uint16(0), uint32(0), uint32(0), uint32(0), make([]byte, 12))
 	f.Add(uint8(opReduceScatter), uint8(codec.Int8), uint8(3), uint64(1), uint64(10), uint16(0), uint32(0), uint32(0), uint32(0), make([]byte, 7))
-	f.Add(uint8(opGather), uint8(dtypeBytes), uint8(0), uint64(1), uint64(1<<40), uint16(0), uint32(0), uint32(0), uint32(0), []byte("x"))
+	f.Add(uint8(opAllGatherBytes), uint8(dtypeBytes), uint8(0), uint64(1), uint64(1<<40), uint16(0), uint32(0), uint32(0), uint32(0), []byte("x"))
 	f.Add(uint8(opBarrier), uint8(dtypeNone), uint8(0), uint64(1), uint64(0), uint16(0), uint32(0), uint32(0), uint32(0), []byte{})
 	f.Fuzz(func(t *testing.T, kind, typ, format uint8, opSeq, total uint64, root uint16, bucket, step, chunk uint32, payload []byte) {
 		h := header{
@@ -155,7 +156,7 @@ func FuzzAccept(f *testing.F) {
 		for kind := opAllReduce; kind <= opAllGather; kind++ {
 			o := &operation{kind: kind, bucket: 0, seq: 1, rank: 1, size: 3, chunkBytes: 64}
 			switch kind {
-			case opGather:
+			case opAllGatherBytes:
 				o.blocks = [][]byte{nil, []byte("mine"), nil}
 			case opBarrier:
 			case opBroadcast, opAllGather:

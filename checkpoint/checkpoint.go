@@ -17,7 +17,7 @@ type Tensor struct {
 // Len is the number of elements that are there.
 func (t Tensor) Len() int { return len(t.Data) + len(t.Ints) }
 
-// Meta is what a checkpoint says of its origin. Files of other programs leave it zero.
+// Meta is what a checkpoint says about its origin. Files of other programs leave it zero.
 type Meta struct {
 	Model        string
 	Epoch, Step  int
@@ -28,7 +28,7 @@ type Meta struct {
 }
 
 var (
-	// ErrFormat is wrapped when a file is no valid safetensors file, or has tensors of a type that is not taken.
+	// ErrFormat is wrapped when a file is not a valid safetensors file, or has tensors of an unsupported type.
 	ErrFormat = errors.New("not a valid checkpoint")
 	// ErrMismatch is wrapped when a valid file does not fit the model.
 	ErrMismatch = errors.New("checkpoint does not fit the model")
@@ -40,7 +40,7 @@ const maxHeaderBytes = 100_000_000
 // blockBytes is how much data is converted at a time.
 const blockBytes = 64 << 10
 
-// metadataKey is the one name in the header that is no tensor's.
+// metadataKey is the one name in the header that is not a tensor's.
 const metadataKey = "__metadata__"
 
 // The keys of Meta's fields in the file. format is what Hugging Face's readers look for; "pt" says PyTorch's layout.

@@ -99,7 +99,7 @@ func parseHeader(header []byte) (Meta, map[string]entry, []string, error) {
 	return parseMeta(origin), entries, names, nil
 }
 
-// parseMeta takes what other programs leave out, or write in another way, as zero.
+// parseMeta takes as zero what other programs leave out or write in another form.
 func parseMeta(origin map[string]string) Meta {
 	meta := Meta{Model: origin[keyModel]}
 	meta.Epoch, _ = strconv.Atoi(origin[keyEpoch])

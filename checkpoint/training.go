@@ -11,8 +11,8 @@ const (
 	optimizerPrefix = "optimizer."
 )
 
-// WriteTraining writes a training state: the model's tensors, and those that the optimizer keeps, named
-// KIND.PARAMETER, such as "mean.0.weight".
+// WriteTraining writes a training state: the model's tensors, and the optimizer's own, named KIND.PARAMETER, such as
+// "mean.0.weight".
 func WriteTraining(w io.Writer, meta Meta, model, optimizer []Tensor) error {
 	all := make([]Tensor, 0, len(model)+len(optimizer))
 	for _, t := range model {
@@ -26,8 +26,8 @@ func WriteTraining(w io.Writer, meta Meta, model, optimizer []Tensor) error {
 	return Write(w, meta, all)
 }
 
-// Split takes what Read returned apart, with the names that WriteTraining was given. Of a plain state dict everything
-// is the model's.
+// Split separates what Read returned into the model's tensors and the optimizer's, with the names that WriteTraining
+// was given. In a plain state dict everything is the model's.
 func Split(tensors []Tensor) (model, optimizer []Tensor) {
 	for _, t := range tensors {
 		if name, ok := strings.CutPrefix(t.Name, optimizerPrefix); ok {

@@ -9,8 +9,9 @@ import (
 	"github.com/hashicorp/go-sockaddr"
 )
 
-// resolveAdvertise is the address that the others are told: host, which may be a name, or else the one that is bound. Where all of
-// the machine's are, memberlist would name one that is not bound, or none at all.
+// resolveAdvertise is the address that the others are told: host, which may be a name, or else the bound address. Where
+// all of the machine's addresses are bound it chooses one, because memberlist would name one that is not bound, or none
+// at all.
 func resolveAdvertise(ctx context.Context, host, bind string) (string, error) {
 	ip := net.ParseIP(bind)
 	switch {
@@ -31,15 +32,15 @@ func resolveAdvertise(ctx context.Context, host, bind string) (string, error) {
 	return ips[0], nil
 }
 
-// reachable is the address at which others probably reach this machine, which has bound 0.0.0.0 or, with IPv4 too, [::]: its first
-// private one, else the one from which its packets leave.
+// reachable is the address at which others probably reach this machine, which has bound 0.0.0.0 or, with IPv4 too,
+// [::]: its first private one, else the one from which its packets leave.
 func reachable(bind net.IP) (string, error) {
 	private, err := sockaddr.GetPrivateInterfaces()
 	if err != nil {
 		return "", fmt.Errorf("cluster: looking for this machine's addresses: %w", err)
 	}
 	candidates, others := sockaddr.FilterIfByType(private, sockaddr.TypeIPv4)
-	// Addresses for documentation, which no packet is sent to.
+	// These addresses are reserved for documentation; no packet is sent to them.
 	outside := []string{"198.51.100.1:9"}
 	if bind.To4() == nil {
 		candidates = append(candidates, others...)

@@ -15,35 +15,38 @@ import (
 	"go.uber.org/zap"
 )
 
-// DefaultPort is the gossip port of an address to join that names none, where this node's own port was left to the system.
+// DefaultPort is the gossip port of an address to join that names none, if this node's own port is chosen by the
+// system.
 const DefaultPort = 7946
 
 // Config says who a node is and whom it expects.
 type Config struct {
 	// Job names the job; members of another job are refused. At most 64 bytes. Required.
 	Job string
-	// Name is what messages call this node; at most 64 bytes without spaces or "~". Default: host name and process number. Two nodes may
-	// share a name: what identifies them gets random digits on each start.
+	// Name is what messages call this node; at most 64 bytes without spaces or "~". Default: host name and process
+	// number. Two nodes may share a name: what identifies them gets random digits on each start.
 	Name string
-	// BindAddr is the IP address on which to gossip. Default 127.0.0.1, which only this machine reaches: use 0.0.0.0 for all interfaces.
+	// BindAddr is the IP address on which to gossip. Default 127.0.0.1, which only this machine reaches: use 0.0.0.0
+	// for all interfaces.
 	BindAddr string
 	// BindPort is the gossip port, both TCP and UDP. 0, the default, takes a free one.
 	BindPort int
-	// AdvertiseAddr is the host or IP address at which the others reach this node. Default: BindAddr, or for 0.0.0.0 and ::
-	// the machine's first private address, else the one from which its packets leave.
+	// AdvertiseAddr is the host or IP address at which the others reach this node. Default: BindAddr, or for 0.0.0.0
+	// and :: the machine's first private address, else the one from which its packets leave.
 	AdvertiseAddr string
-	// Join are addresses of other nodes, host or host:port; without a port, BindPort, or DefaultPort if that is 0. A name may stand for several
-	// nodes, such as a headless service of Kubernetes. They are tried until the view begins; this node's own address does no harm. The first node needs none.
+	// Join are addresses of other nodes, host or host:port; without a port, BindPort, or DefaultPort if that is 0. A
+	// name may stand for several nodes, such as a headless service of Kubernetes. They are tried until the view begins;
+	// this node's own address among them does no harm. The first node needs none.
 	Join []string
 	// WorldSize is the number of ranks of the job, this one included. Required.
 	WorldSize int
 	// JoinTimeout is how long the ranks may take to gather, from Start. Default 60 s.
 	JoinTimeout time.Duration
-	// Birth orders the ranks; a launcher gives increasing values, so that rank order is start order. Default: the time of Start. Between
-	// machines only their clocks decide, which affects nothing but the order.
+	// Birth orders the ranks; a launcher gives increasing values, so that rank order is start order. Default: the time
+	// of Start. Between machines only their clocks decide, which affects nothing but the order.
 	Birth time.Time
-	// NATSAddr is gossiped to the others: where this node's NATS server listens. It must hold no secret. At most 200 bytes with Device
-	// and Hardware.
+	// NATSAddr is gossiped to the others: where this node's NATS server listens. It must hold no secret. At most 200
+	// bytes with Device and Hardware.
 	NATSAddr string
 	// Device is gossiped to the others: what this node computes on.
 	Device string
@@ -51,8 +54,9 @@ type Config struct {
 	Hardware string
 	// Digest is what must be the same on all nodes. The job and the expected size are added to it.
 	Digest Digest
-	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least 8 bytes, of which the SHA-256 is the key. There is no salt and no stretching, so
-	// make it random ("openssl rand -hex 32"). Empty: no encryption, and anybody who reaches the port can join.
+	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least 8 bytes, of which the SHA-256 is the key. There
+	// is no salt and no stretching, so make it random ("openssl rand -hex 32"). Empty: no encryption, and anybody who
+	// reaches the port can join.
 	Key []byte
 	// Grace is how long RootCause waits for reports, once the view has ended. Default 3 s.
 	Grace time.Duration
@@ -62,7 +66,7 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Default is a Config with all defaults but those of Start's own making; Job and ExpectedSize are still to be set.
+// Default is a Config with all defaults but those that Start fills in; Job and WorldSize are still to be set.
 func Default() Config {
 	return Config{BindAddr: "127.0.0.1", JoinTimeout: 60 * time.Second, Grace: 3 * time.Second}
 }

@@ -16,8 +16,9 @@ const (
 	failed               // never had one and will not
 )
 
-// core is the membership state machine. It has no goroutine, socket or clock: every input comes with its time, and every input
-// may add actions, which the caller takes and performs. Messages from one peer must come in their order and once.
+// core is the membership state machine. It has no goroutine, socket or clock: every input comes with its time, and
+// every input may add actions, which the caller takes and performs. Messages from one peer must come in their order and
+// once.
 type core struct {
 	self     Member
 	job      string
@@ -32,8 +33,8 @@ type core struct {
 
 	attempt  uint64               // number of this node's last proposal
 	proposed *proposal            // this node's own, while it gathers acceptances
-	held     map[string]*proposal // others', not yet accepted, by leader
-	accepted *proposal            // another's, promised
+	held     map[string]*proposal // those of others that are not accepted yet, by leader
+	accepted *proposal            // the one of another node that this node has accepted
 
 	view       *View // as long as phase is running or ended
 	evidence   []evidence
@@ -79,7 +80,7 @@ type (
 	fail struct{ err error }
 	// check asks whether somebody listens on the member's port; a refusal comes back as down.
 	check struct{ member Member }
-	// drop says that the peer is gone for good: what is not delivered to it soon never will be.
+	// drop says that the peer is gone for good: what is not delivered to it soon is never delivered.
 	drop struct{ member Member }
 	// note is for the log.
 	note struct {
@@ -102,7 +103,7 @@ func newCore(now time.Time, self Member, job string, digest Digest, size int, ti
 		self: self, job: job, digest: digest, size: size, started: now, deadline: now.Add(timeout),
 		peers: map[string]*peer{}, gone: map[string]bool{}, held: map[string]*proposal{}, done: map[string]bool{}, heardSince: map[string]time.Time{}, unreachable: map[string]error{},
 	}
-	c.settle()
+	c.advance()
 	return c
 }
 
@@ -124,7 +125,7 @@ func (c *core) up(now time.Time, m Member) {
 	} else {
 		c.peers[m.ID] = &peer{Member: m}
 	}
-	c.settle()
+	c.advance()
 }
 
 // heard: there was a sign of life of a node.
@@ -136,14 +137,14 @@ func (c *core) down(id string, by Evidence) {
 		return // this node has left the gossip
 	}
 	c.lose(id, by, c.heardSince[id], true)
-	c.settle()
+	c.advance()
 }
 
 // receive: a message of a peer.
 func (c *core) receive(now time.Time, from string, msg message) {
 	p := c.peers[from]
 	if p == nil {
-		return // it died or left while this was under way
+		return // it died or left while this was in flight
 	}
 	c.heard(now, from)
 	switch msg.Kind {
@@ -156,7 +157,7 @@ func (c *core) receive(now time.Time, from string, msg message) {
 	default:
 		c.logf(true, "%s sends a message of unknown kind %q", p, msg.Kind)
 	}
-	c.settle()
+	c.advance()
 }
 
 // tick: time has passed.
@@ -166,8 +167,8 @@ func (c *core) tick(now time.Time) {
 	}
 }
 
-// settle does what follows from the state after an input.
-func (c *core) settle() {
+// advance takes the steps that the state calls for after an input.
+func (c *core) advance() {
 	switch c.phase {
 	case forming:
 		c.refuseDiffering()

@@ -55,7 +55,8 @@ func (c *core) refuseLate() {
 	}
 }
 
-// refuse tells a peer that it cannot join. A peer whose digest differs gets this node's, so that it can show the difference.
+// refuse tells a peer that it cannot join. A peer whose digest differs gets this node's, so that it can show the
+// difference.
 func (c *core) refuse(p *peer) {
 	p.refused = true
 	msg := message{Kind: msgRefuse}
@@ -70,11 +71,12 @@ func (c *core) refuse(p *peer) {
 	c.sendTo(p.Member, msg)
 }
 
-// form proposes a view if this node is the oldest and enough agree with it, and takes a proposal back that no longer holds.
+// form proposes a view if this node is the oldest and enough agree with it, and withdraws a proposal that no longer
+// holds.
 func (c *core) form() {
 	c.accept()
 	if c.accepted != nil {
-		return // promised to another: its leader will commit, withdraw or die
+		return // it has accepted another's, whose leader will commit, withdraw or die
 	}
 	members := c.eligible()
 	if !c.oldest() || len(members) < c.size {
@@ -111,8 +113,9 @@ func (c *core) commitIfAccepted() {
 	c.beginView(p)
 }
 
-// accept promises the proposal of the oldest leader, among those of whose members gossip has told, unless this node has another promise.
-// A node whose own proposal is out takes that back first: whoever is asked by an older node has seen that it is not the oldest.
+// accept accepts the proposal of the oldest leader, among those whose members gossip has all told of, unless this node
+// has accepted another. A node with a proposal of its own withdraws that first, because a proposal of an older node
+// shows that this one is not the oldest.
 func (c *core) accept() {
 	if c.accepted != nil {
 		return
@@ -153,7 +156,8 @@ func (c *core) releaseFrom(leader string) {
 
 func (c *core) receiveForming(p *peer, msg message) {
 	if c.phase == running && msg.Kind == msgPropose {
-		// A fellow member's is from before the view, and withdrawn: it has just not come in order with the leader's commit.
+		// A proposal of a fellow member is from before the view and has been withdrawn; it arrived after the leader's
+		// commit.
 		if !p.refused && indexOf(c.view.Members, p.ID) < 0 {
 			c.refuse(p)
 		}

@@ -30,8 +30,8 @@ func (c *core) receiveRunning(p *peer, msg message) {
 	}
 }
 
-// receiveTooEarly: a view that this node has promised to be in, but whose commit never came because its leader died, has already failed
-// elsewhere.
+// receiveTooEarly: a view that this node has promised to be in, but whose commit never came because its leader died,
+// has already failed elsewhere.
 func (c *core) receiveTooEarly(p *peer, msg message) {
 	if c.phase == forming && c.accepted != nil && msg.Kind == msgReport && indexOf(c.accepted.members, p.ID) >= 0 {
 		rank := indexOf(c.accepted.members, p.ID)
@@ -51,7 +51,7 @@ func (c *core) abort(now time.Time, kind Kind, err error) {
 	}
 	for _, e := range c.evidence {
 		if e.rank == c.view.Rank && e.kind.class() <= kind.class() {
-			return // this rank has said as much
+			return // this rank has reported as much before
 		}
 	}
 	if c.over() {
@@ -103,11 +103,11 @@ func (c *core) bury(id string, by Evidence, lastHeard time.Time, tell bool) {
 	}
 	rank := indexOf(c.view.Members, id)
 	if rank < 0 || c.done[id] || c.reported(rank) {
-		return // what dies after its report has told its story
+		return // the report of a member that then dies still stands
 	}
 	lost := &MemberLost{Member: c.view.Members[rank], Rank: rank, Generation: c.view.Generation, LastHeard: lastHeard, Leader: rank == c.view.Leader, Evidence: by}
 	if tell {
-		// The one taken for dead is told as well, should it live.
+		// The member that is taken for dead is told as well, in case it lives.
 		msg := message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard}
 		c.sendAll(c.view.Members, msg)
 		c.sendTo(lost.Member, msg)
@@ -131,8 +131,8 @@ func (c *core) departed(m Member) {
 	c.record(rank, kind, c.aborted(rank, report{Kind: kind, Text: errLeftEarly.Error()}, nil))
 }
 
-// record keeps evidence; the first ends the view. Evidence that may be the consequence of something worse makes this node look after
-// everybody who has not reported.
+// record keeps evidence; the first ends the view. Evidence that may be the consequence of something worse makes this
+// node check on everybody who has not reported.
 func (c *core) record(rank int, kind Kind, cause error) {
 	if c.over() {
 		return
@@ -179,8 +179,8 @@ func (c *core) explained() bool {
 	if c.phase != ended {
 		return false
 	}
-	if _, class := rootOf(c.evidence); class == 0 {
-		return true // nothing that could still come goes before a death or a rank's own error
+	if class, _ := rootOf(c.evidence); class == 0 {
+		return true // nothing that may still arrive takes precedence over a death or a rank's own error
 	}
 	for i := range c.view.Members {
 		if !c.reported(i) {
@@ -190,10 +190,10 @@ func (c *core) explained() bool {
 	return true
 }
 
-// root is the best explanation so far of why the view ended, waited being how long reports were waited for. Where there are only
-// consequences, those other ranks that said nothing are the explanation.
+// root is the best explanation so far of why the view ended, waited being how long reports were waited for. Where there
+// are only consequences, those other ranks that said nothing are the explanation.
 func (c *core) root(waited time.Duration) error {
-	err, class := rootOf(c.evidence)
+	class, err := rootOf(c.evidence)
 	silent := &Unresponsive{After: waited, First: err}
 	for i, m := range c.view.Members {
 		if i != c.view.Rank && !c.reported(i) {

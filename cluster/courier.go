@@ -12,8 +12,8 @@ const (
 	dropAfter   = 5 * time.Second // for a peer that is gone
 )
 
-// courier carries messages to one peer, in order: it sends the oldest until that is acknowledged, then the next. It also sends the
-// acknowledgements for the other direction. It never blocks its callers.
+// courier carries messages to one peer, in order: it sends the oldest until that is acknowledged, then the next. It
+// also sends the acknowledgements for the other direction. It never blocks its callers.
 type courier struct {
 	from, to string
 	post     func(frame []byte) error // one try; may block until its own time-out
@@ -47,7 +47,7 @@ func (c *courier) push(m message) {
 	c.alert()
 }
 
-// acked takes the peer's acknowledgement; true if nothing is under way any more.
+// acked takes the peer's acknowledgement; true if nothing is in flight any more.
 func (c *courier) acked(seq uint64) (drained bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,11 +14,12 @@ type Field struct {
 	Value string `json:"v"`
 }
 
-// Digest is the ordered list of settings that must be the same on all members: model, parameters, seed, and so on. Every name is unique
-// in it. It must hold no secrets: its values are shown in other nodes' error messages.
+// Digest is the ordered list of settings that must be the same on all members: model, parameters, seed, and so on.
+// Every name is unique in it. It must hold no secrets: its values are shown in other nodes' error messages.
 type Digest []Field
 
-// hash identifies the digest: the first 12 bytes of a SHA-256 over its length-prefixed names and values, in hexadecimal.
+// hash identifies the digest: the first 12 bytes of a SHA-256 over its length-prefixed names and values, in
+// hexadecimal.
 func (d Digest) hash() string {
 	h := sha256.New()
 	write := func(s string) {

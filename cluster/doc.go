@@ -1,10 +1,11 @@
-// Package cluster finds the ranks of a job, agrees on who is who, and tells every rank within seconds when one of them is gone.
+// Package cluster finds the ranks of a job, agrees on who is who, and tells every rank within seconds when one of them
+// is gone.
 //
 // # Use
 //
 //	node, err := cluster.Start(ctx, cfg)      // listens and gossips
 //	defer node.Close()
-//	view, err := node.WaitView(ctx)           // blocks until exactly cfg.ExpectedSize agreeing members are there
+//	view, err := node.WaitView(ctx)           // blocks until exactly cfg.WorldSize agreeing members are there
 //	err = train(view.Context(), view)         // context.Cause says why the view ended: *MemberLost or *Aborted
 //	if err != nil {
 //		node.Abort(err)                       // every rank does this once its own work has stopped
@@ -17,31 +18,35 @@
 //
 // # What it agrees on
 //
-// Members are ordered by birth, then by identifier; a member's index in that order is its rank. The oldest member that is alive
-// leads: it proposes a numbered view, all of its members accept, and only then it commits it. Work belongs to a view and its
-// generation; a view that has ended never starts again. A next generation without the dead can follow the same way.
+// Members are ordered by birth, then by identifier; a member's index in that order is its rank. The oldest member that
+// is alive leads: it proposes a numbered view, all of its members accept, and only then does it commit it. Work belongs
+// to a view and its generation; a view that has ended never starts again. A next generation, without the dead, can form
+// in the same manner.
 //
-// All members must agree on a digest: the job, the expected size, and what the caller adds. The rule for who fails on a difference: a
-// running job refuses the newcomer; while forming, the oldest member is the reference and refuses every younger member that differs
-// from it. The refused node gets a field-by-field diff; the refusing one shows it in its waiting status and its time-out, and goes on
-// waiting, so that a corrected node can still join. A node that is too many is refused as well, and the running ranks never notice.
+// All members must agree on a digest: the job, the expected size, and what the caller adds. Where digests differ, a
+// running job refuses the newcomer; while forming, the oldest member is the reference and refuses every younger member
+// that differs from it. The refused node gets a field-by-field diff; the refusing one shows it in its waiting status
+// and its time-out, and goes on waiting, so that a corrected node can still join. One node too many is refused as well,
+// and the running ranks never notice.
 //
 // # How a death is noticed
 //
-// A refused TCP connection to the member's gossip port is certain evidence: names are unique to an incarnation, so nobody else could
-// have answered there. It is found by memberlist's own probes (twice a second) or at once after [Node.Suspect], it is confirmed by a
-// second connection, and it is told to all. A silent member (a cut cable, a stopped process, a dead machine) is slow evidence: gossip declares it
-// dead after about five seconds without an answer (up to about 100 members), so that a node whose cores are all busy for a second or two is not taken for dead.
+// A refused TCP connection to the member's gossip port is certain evidence: names are unique to an incarnation, so
+// nobody else could have answered there. It is found by memberlist's own probes (twice a second) or at once after
+// [Node.Suspect], it is confirmed by a second connection, and it is told to all. A silent member (a cut cable, a
+// stopped process, a dead machine) is slow evidence: gossip declares it dead after about five seconds without an answer
+// (up to about 100 members), so that a node whose cores are all busy for a second or two is not taken for dead.
 //
 // # Blocking, goroutines, shutdown
 //
 // One goroutine owns the state; Abort and Suspect never block. WaitView, RootCause, Finish and Leave block until their
-// context ends at the latest. Close ends all goroutines of the node, then returns; Close without Leave looks like a crash to the others.
-// Config.OnWaiting is called from inside WaitView, on the caller's goroutine.
+// context ends at the latest. Close ends all goroutines of the node, then returns; Close without Leave looks like a
+// crash to the others. Config.OnWaiting is called from inside WaitView, on the caller's goroutine.
 //
 // # Inside
 //
-// core.go, core_form.go and core_run.go are a state machine without sockets, goroutines or clocks: inputs come with their time, outputs
-// are actions. node.go is the shell. Messages between nodes travel in order and exactly once per pair of nodes (courier.go, inbox.go)
-// over memberlist's reliable streams. scenario_test.go runs many cores by script; testdata has what they say.
+// core.go, core_form.go and core_run.go are a state machine without sockets, goroutines or clocks: inputs come with
+// their time, outputs are actions. node.go is the shell. Messages between nodes travel in order and exactly once per
+// pair of nodes (courier.go, inbox.go) over memberlist's reliable streams. scenario_test.go runs many cores by script;
+// testdata has what they say.
 package cluster

@@ -11,10 +11,10 @@ const (
 	leaveTimeout   = 200 * time.Millisecond // for gossip to spread it, so that nobody probes this node any more
 )
 
-// Abort says that this rank has stopped and why, and ends the view on all ranks. Every rank whose work ends with an error calls it once,
-// with the error that it saw: that is how the root cause is told from its consequences, see [Node.RootCause] and [Kind]. A rank that was asked to
-// stop gives an error that wraps ErrInterrupted. Before there is a view, WaitView fails with the reason. It does not block; Leave
-// makes sure that the others have heard.
+// Abort says that this rank has stopped and why, and ends the view on all ranks. Every rank whose work ends with an
+// error calls it once, with the error that it saw: that is how the root cause is told from its consequences, see
+// [Node.RootCause] and [Kind]. A rank that was asked to stop gives an error that wraps ErrInterrupted. Before there is
+// a view, WaitView fails with the reason. It does not block; Leave makes sure that the others have heard.
 func (n *Node) Abort(reason error) {
 	if reason == nil {
 		reason = errors.New("no reason given")
@@ -23,16 +23,17 @@ func (n *Node) Abort(reason error) {
 	n.mail.post(func() { n.core.abort(time.Now(), kind, reason) })
 }
 
-// Suspect says that this rank has lost its connection to another. If nobody listens on that member's gossip port any more, the
-// member is dead and the view ends at once; else gossip decides. It does not block.
+// Suspect says that this rank has lost its connection to another. If nobody listens on that member's gossip port any
+// more, the member is dead and the view ends at once; else gossip decides. It does not block.
 func (n *Node) Suspect(rank int) {
 	n.mail.post(func() { n.core.suspect(rank) })
 }
 
-// RootCause waits until the view has ended, then until the cause is certain, all ranks have reported or Config.Grace has passed, and gives the
-// first failing rank's error: *MemberLost, *Aborted, or *Unresponsive where only consequences were reported and some rank said nothing. Deaths and ranks'
-// own errors go before interruptions, those before departures, those before consequences; within a class the first to be noticed. nil if the
-// job has finished. Where there was no view it gives WaitView's error; other errors are those of the context, and ErrClosed.
+// RootCause waits until the view has ended, then until the cause is certain, all ranks have reported or Config.Grace
+// has passed, and gives the first failing rank's error: *MemberLost, *Aborted, or *Unresponsive where only consequences
+// were reported and some rank said nothing. Deaths and ranks' own errors take precedence over interruptions, those over
+// departures, those over consequences; within a class the first to be noticed counts. It is nil if the job has
+// finished. Where there was no view it gives WaitView's error; other errors are those of the context, and ErrClosed.
 func (n *Node) RootCause(ctx context.Context) error {
 	var failure error
 	err := n.await(ctx, func() bool {
@@ -60,8 +61,8 @@ func (n *Node) RootCause(ctx context.Context) error {
 	return root
 }
 
-// Leads reports whether this node is the oldest member of its view that is not known to be dead: the one to print the root cause.
-// Ask after RootCause, which waits for deaths to be confirmed. False without a view, and on a closed node.
+// Leads reports whether this node is the oldest member of its view that is not known to be dead: the one to print the
+// root cause. Ask after RootCause, which waits for deaths to be confirmed. False without a view, and on a closed node.
 func (n *Node) Leads() bool {
 	leads := false
 	if err := n.ask(func() { leads = n.core.leads() }); err != nil {
@@ -70,8 +71,8 @@ func (n *Node) Leads() bool {
 	return leads
 }
 
-// Finish says that this rank's part of the job is done, and waits until all ranks have said so. From then on nobody's going is a
-// failure. If the view ends before, it gives the cause of that.
+// Finish says that this rank's part of the job is done, and waits until all ranks have said so. From then on nobody's
+// departure is a failure. If the view ends before, it gives the cause of that.
 func (n *Node) Finish(ctx context.Context) error {
 	n.mail.post(func() { n.core.finish() })
 	over := false
@@ -93,8 +94,9 @@ func (n *Node) Finish(ctx context.Context) error {
 	return n.await(ctx, n.drained)
 }
 
-// Leave tells the others that this node goes, so that they do not take it for dead, and leaves the gossip. Leaving in mid-job ends the view for
-// all, as Abort does. It returns when the others have heard, or after about a second, or when the context ends.
+// Leave tells the others that this node is leaving, so that they do not take it for dead, and leaves the gossip.
+// Leaving in mid-job ends the view for all, as Abort does. It returns when the others have heard, or after about a
+// second, or when the context ends.
 func (n *Node) Leave(ctx context.Context) error {
 	if !n.depart() {
 		return ErrClosed

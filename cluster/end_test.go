@@ -86,7 +86,8 @@ func TestLeaveEarly(t *testing.T) {
 	}
 }
 
-// A node that is closed without leaving is like a crashed one: its port refuses, and the next probe finds out, without any help.
+// A node that is closed without leaving is like a crashed one: its port refuses, and the next probe finds out, without
+// any help.
 func TestDeath(t *testing.T) {
 	for _, victim := range []int{0, 1, 2} {
 		t.Run(fmt.Sprintf("rank %d", victim), func(t *testing.T) {

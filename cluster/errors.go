@@ -89,7 +89,8 @@ func (e *Aborted) Unwrap() error {
 	return e.Err
 }
 
-// Unresponsive is the root cause where all who reported named a consequence only, and some said nothing: those are stuck.
+// Unresponsive is the root cause where all who reported named a consequence only, and some said nothing: those are
+// stuck.
 type Unresponsive struct {
 	Ranks   []int
 	Members []Member
@@ -143,7 +144,7 @@ func (e *KeyMismatch) Error() string {
 
 func (e *KeyMismatch) Unwrap() error { return e.Err }
 
-// BindError is why a node could not start: its gossip address cannot be had.
+// BindError is why a node could not start: its gossip address cannot be bound.
 type BindError struct {
 	Addr string
 	Err  error

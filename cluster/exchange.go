@@ -81,7 +81,7 @@ func (n *Node) check(m Member) {
 	})
 }
 
-// drained says whether the live peers have got all messages.
+// drained says whether the live peers have received all messages.
 func (n *Node) drained() bool {
 	for id, c := range n.couriers {
 		if n.core.peers[id] != nil && !c.drained() {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// In whatever order nodes learn of each other and messages arrive (in order between two nodes): when all is said, exactly the expected number
-// of nodes have one and the same view, and every other node was told that it is one too many.
+// In whatever order nodes learn of each other and messages arrive (in order between two nodes): in the end exactly the
+// expected number of nodes have one and the same view, and every other node was told that it is one too many.
 func TestFormationInAnyOrder(t *testing.T) {
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 7))

@@ -11,9 +11,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// gossipConfig tunes memberlist. A silent member is suspected after one failed probe (0.5 s), and has 8 * 0.5 s = 4 s from there to answer
-// any of its peers (times log10 of the number of nodes above ten: 8 s for a hundred). So a node starved of CPU for 2 s lives, and a
-// dead machine is noticed in about 5 s, 10 s with a hundred nodes. A killed process is noticed sooner, by its refused connections.
+// gossipConfig tunes memberlist. A silent member is suspected after one failed probe (0.5 s), and has 8 * 0.5 s = 4 s
+// from there to answer any of its peers (times log10 of the number of nodes above ten: 8 s for a hundred). So a node
+// starved of CPU for 2 s lives, and a dead machine is noticed in about 5 s, 10 s with a hundred nodes. A killed process
+// is noticed sooner, by its refused connections.
 func gossipConfig(t *transport, id string, key []byte, advertise string, logger *log.Logger) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = id
@@ -25,7 +26,7 @@ func gossipConfig(t *transport, id string, key []byte, advertise string, logger 
 	c.ProbeInterval = 500 * time.Millisecond
 	c.ProbeTimeout = 300 * time.Millisecond
 	c.SuspicionMult = 8
-	c.SuspicionMaxTimeoutMult = 1 // few ranks: nothing is gained by waiting longer for confirmations
+	c.SuspicionMaxTimeoutMult = 1 // few ranks: waiting longer for confirmations gains nothing
 	c.AwarenessMaxMultiplier = 2
 	c.GossipInterval = 100 * time.Millisecond
 	c.PushPullInterval = 15 * time.Second
@@ -34,7 +35,8 @@ func gossipConfig(t *transport, id string, key []byte, advertise string, logger 
 	return c
 }
 
-// delegates is what memberlist calls. Its methods only post to the node's mailbox, for memberlist holds locks meanwhile.
+// delegates is what memberlist calls. Its methods only post to the node's mailbox, because memberlist holds locks
+// meanwhile.
 type delegates struct {
 	n    *Node
 	meta []byte
@@ -73,7 +75,8 @@ func (d delegates) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []b
 	d.n.mail.post(func() { d.n.core.heard(time.Now(), id) })
 }
 
-// gossipLog turns memberlist's log lines into zap's debug level, and picks out those that tell of a node with another key.
+// gossipLog turns memberlist's log lines into zap's debug level, and picks out those that tell of a node with another
+// key.
 type gossipLog struct {
 	log      *zap.Logger
 	stranger func(host string)
@@ -92,8 +95,8 @@ func (g gossipLog) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// keyTrouble says whether a text of memberlist v0.7 tells that the two sides' keys differ. memberlist has no types for these errors, so
-// this is the one place that goes by text; TestWrongKey fails if a new version words them differently.
+// keyTrouble says whether a text of memberlist v0.7 tells that the two sides' keys differ. memberlist has no types for
+// these errors, so this is the one place that goes by text; TestWrongKey fails if a new version words them differently.
 func keyTrouble(text string) bool {
 	text = strings.ToLower(text)
 	for _, s := range []string{

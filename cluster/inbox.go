@@ -1,7 +1,7 @@
 package cluster
 
-// inbox makes the messages of each sender come in order and once. A sender keeps resending its oldest message until it is acknowledged,
-// so a message that is ahead of its turn can be dropped.
+// inbox makes the messages of each sender come in order and once. A sender keeps resending its oldest message until it
+// is acknowledged, so a message that arrives too early can be dropped.
 type inbox struct {
 	last map[string]uint64 // by sender: the last message delivered
 }

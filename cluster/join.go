@@ -18,8 +18,8 @@ const (
 	resolveTimeout = 5 * time.Second
 )
 
-// joiner brings a node into the gossip: it tries the addresses again and again, for their nodes may start later, and a name
-// may stand for more and more nodes as they start.
+// joiner brings a node into the gossip: it tries the addresses again and again, because their nodes may start later,
+// and a name may stand for more and more nodes as they start.
 type joiner struct {
 	ml      *memberlist.Memberlist
 	self    string

@@ -11,7 +11,7 @@ import (
 // tickInterval is how often the state machine learns the time.
 const tickInterval = 100 * time.Millisecond
 
-// waiter is somebody who waits for the state to reach something.
+// waiter is somebody who waits until the state satisfies a condition.
 type waiter struct {
 	reached func() bool
 	done    chan struct{}
@@ -36,7 +36,7 @@ func (n *Node) loop() {
 	}
 }
 
-// perform does what the state machine asks for, then tells those who wait.
+// perform does what the state machine asks for, then wakes those whose condition is satisfied.
 func (n *Node) perform() {
 	for _, a := range n.core.take() {
 		switch a := a.(type) {
@@ -115,7 +115,7 @@ func (n *Node) ask(f func()) error {
 	}
 }
 
-// await waits until the state has reached something, as a function that the loop calls says.
+// await waits until the state satisfies a condition: reached, which the loop calls.
 func (n *Node) await(ctx context.Context, reached func() bool) error {
 	w := waiter{reached, make(chan struct{})}
 	if !n.mail.post(func() { n.waiters = append(n.waiters, w) }) {

@@ -2,7 +2,8 @@ package cluster
 
 import "sync"
 
-// mailbox carries work to the goroutine that owns a node's state. Posting never blocks: memberlist calls its delegates with its locks held.
+// mailbox carries work to the goroutine that owns a node's state. Posting never blocks, because memberlist holds locks
+// while it calls its delegates.
 type mailbox struct {
 	signal chan struct{} // has a token when there may be something to take
 

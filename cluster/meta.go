@@ -11,8 +11,8 @@ import (
 // protocolVersion is that of the metadata and the frames.
 const protocolVersion = 1
 
-// meta is what a node gossips about itself, as JSON of at most 512 bytes. The digest itself does not fit: its hash is here, and
-// the digest travels in a refusal when the hashes differ.
+// meta is what a node gossips about itself, as JSON of at most 512 bytes. The digest itself does not fit: its hash is
+// here, and the digest travels in a refusal when the hashes differ.
 type meta struct {
 	Version  int    `json:"v"`
 	PID      int    `json:"p"`

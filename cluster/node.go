@@ -46,8 +46,8 @@ type Node struct {
 	lastStatus WaitStatus
 }
 
-// Start listens, and begins to gossip and to look for the others. The context is for the start only; the node lives until Close.
-// Errors: *BindError, or what Validate says.
+// Start listens, and begins to gossip and to look for the others. The context is for the start only; the node lives
+// until Close. Errors: *BindError, or what Validate says.
 func Start(ctx context.Context, cfg Config) (*Node, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -131,8 +131,8 @@ func (n *Node) spawn(f func()) bool {
 	return true
 }
 
-// Close ends the node and returns when its goroutines have ended. Without Leave before it, the others take it for a crash. It may be
-// called more than once.
+// Close ends the node and returns when its goroutines have ended. Without Leave before it, the others take it for a
+// crash. It may be called more than once.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() {
 		n.mu.Lock()

@@ -126,7 +126,8 @@ func TestFormFinishLeave(t *testing.T) {
 	}
 }
 
-// The first node knows of nobody, and all are started in the wrong order: each knows only the one that was started before.
+// The first node knows of nobody, and all are started in the wrong order: each knows only the one that was started
+// before.
 func TestFormChain(t *testing.T) {
 	const size = 3
 	nodes := make([]*Node, size)

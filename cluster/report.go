@@ -13,7 +13,7 @@ type Kind string
 const (
 	// Primary is a rank's own error.
 	Primary Kind = "primary"
-	// Interrupted is a stop that was asked for, by a signal say.
+	// Interrupted is a stop that was asked for, such as by a signal.
 	Interrupted Kind = "interrupted"
 	// Departed is a rank that left in mid-job without saying why.
 	Departed Kind = "departed"
@@ -40,8 +40,9 @@ func (k Kind) class() int {
 // ErrInterrupted is the reason to give to [Node.Abort] when the process was asked to stop.
 var ErrInterrupted = errors.New("interrupted by signal")
 
-// classify finds the kind of an error: Secondary where something in its chain has a method Consequence() bool that says so
-// (any package can have one; the ends of views have it) or is context.Canceled, Interrupted where ErrInterrupted is in its chain, else Primary.
+// classify finds the kind of an error: Secondary where something in its chain has a method Consequence() bool that says
+// so (any package can have one; the ends of views have it) or is context.Canceled, Interrupted where ErrInterrupted is
+// in its chain, else Primary.
 func classify(err error) Kind {
 	var c interface{ Consequence() bool }
 	switch {
@@ -79,13 +80,13 @@ type evidence struct {
 	err  error
 }
 
-// rootOf picks the root cause, the first of the smallest class, and gives that class. nil without evidence.
-func rootOf(all []evidence) (err error, class int) {
+// rootOf picks the root cause, the first of the smallest class, and gives that class. The cause is nil without evidence.
+func rootOf(all []evidence) (class int, cause error) {
 	class = Secondary.class() + 1
 	for _, e := range all {
 		if e.kind.class() < class {
-			err, class = e.err, e.kind.class()
+			class, cause = e.kind.class(), e.err
 		}
 	}
-	return err, class
+	return class, cause
 }

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the scenarios say to testdata")
 
-// TestScenarios runs every script of testdata: a line is a command to a set of cores, and what they do follows it, indented. The commands
-// are in world.run.
+// TestScenarios runs every script of testdata: a line is a command to a set of cores, and what they do follows it,
+// indented. The commands are in world.run.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

@@ -7,7 +7,7 @@ import (
 
 // WaitStatus is how far the job is in gathering its ranks.
 type WaitStatus struct {
-	// Joined are the members that agree with this node, itself among them, in the order of their ranks to be.
+	// Joined are the members that agree with this node, itself among them, in the order of their future ranks.
 	Joined   []Member
 	Expected int
 	// Missing is Expected less those joined, never negative.
@@ -25,7 +25,8 @@ type WaitStatus struct {
 // Refusal is a node that was turned away and why.
 type Refusal struct {
 	Member Member
-	// Differences is how that node's configuration differs, Here being this node's; empty until that node has told, and where it was one too many.
+	// Differences is how that node's configuration differs, Here being this node's; empty until that node has told, and
+	// where it was one too many.
 	Differences []Difference
 	// Full says that the node agreed, but was one too many.
 	Full bool

@@ -13,8 +13,8 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// transport is memberlist's own, with two additions: dialling ends with the node, and refused connections are reported, because
-// they prove that the process that had listened there is gone.
+// transport is memberlist's own, with two additions: dialling ends with the node, and refused connections are reported,
+// because they prove that the process that had listened there is gone.
 type transport struct {
 	*memberlist.NetTransport
 	ctx     context.Context
@@ -73,8 +73,8 @@ func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 // confirmDelays are the pauses before each try to confirm a death: a dying process's sockets close one after another.
 var confirmDelays = []time.Duration{0, 50, 100, 200, 400, 800, 1500}
 
-// confirmDead dials an address until it is refused, true, or answers every time or says nothing, false. It takes about 3 seconds at most, plus
-// the time that a silent machine takes not to answer.
+// confirmDead dials an address until it is refused, true, or answers every time or says nothing, false. It takes about
+// 3 seconds at most, plus the time that a silent machine takes not to answer.
 func confirmDead(ctx context.Context, addr string) bool {
 	for _, d := range confirmDelays {
 		select {

@@ -15,8 +15,8 @@ type View struct {
 	ctx context.Context
 }
 
-// Context is cancelled when the view ends; context.Cause then is a *MemberLost or an *Aborted, or ErrLeft or ErrClosed if this
-// node went away itself.
+// Context is cancelled when the view ends; context.Cause then is a *MemberLost or an *Aborted, or ErrLeft or ErrClosed
+// if this node went away itself.
 func (v View) Context() context.Context { return v.ctx }
 
 // Done is closed when the view ends.

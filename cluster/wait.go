@@ -10,14 +10,14 @@ import (
 // repeatInterval is how often OnWaiting is called without news.
 const repeatInterval = 5 * time.Second
 
-// WaitView blocks until exactly the expected number of agreeing members have agreed on a view, and gives it. Errors:
-// *JoinTimeout, *Mismatch, *JobFull, *KeyMismatch, ErrClosed, or the context's cause. Once it has failed, the node has left the gossip or is about to: call
-// Leave and Close.
+// WaitView blocks until exactly the expected number of members have agreed on a view, and returns it. Errors:
+// *JoinTimeout, *Mismatch, *JobFull, *KeyMismatch, ErrClosed, or the context's cause. Once it has failed, the node has
+// left the gossip or is about to: call Leave and Close.
 func (n *Node) WaitView(ctx context.Context) (View, error) {
 	repeat := time.NewTicker(repeatInterval)
 	defer repeat.Stop()
 	for {
-		select { // an end goes before news
+		select { // an end takes precedence over news
 		case <-n.formed:
 			return n.view, nil
 		case <-n.failed:
@@ -51,7 +51,7 @@ func (n *Node) callWaiting() {
 	}
 }
 
-// joinReport takes what came of trying an address to join.
+// joinReport records the outcome of trying an address to join.
 func (n *Node) joinReport(addr string, err error) {
 	n.mail.post(func() {
 		if err == nil {
@@ -65,7 +65,7 @@ func (n *Node) joinReport(addr string, err error) {
 	})
 }
 
-// stranger takes the host of a node with another key.
+// stranger records the host of a node with another key.
 func (n *Node) stranger(host string) {
 	n.mail.post(func() {
 		if !slices.Contains(n.core.strangers, host) {

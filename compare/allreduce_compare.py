@@ -4,7 +4,7 @@ speed drifts is fair to both. `make compare-allreduce` runs it; docs/bench.md sa
 
     compare/allreduce_compare.py --nproc 2,4 --bytes 4,25000000,100000000 --rounds 3
 
-A round measures each way once, in fresh processes: in place, the slowest rank of each iteration, the median over
+A round measures each variant once, in fresh processes: in place, the slowest rank of each iteration, the median over
 iterations. Shown is the median over rounds, and the best round. Needs `make build` and Debian's python3-torch.
 """
 import argparse
@@ -16,7 +16,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # name, flags of `ringloom bench allreduce`; None is gloo
-WAYS = [
+VARIANTS = [
     ("gloo", None),
     ("ringloom", []),
     ("ringloom, bf16", ["--wire", "bf16"]),
@@ -32,7 +32,7 @@ def arguments():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--iters", type=int, default=10, help="iterations of a size in a round")
     p.add_argument("--python", default=os.environ.get("PYTHON", "/usr/bin/python3"), help="the Python that has PyTorch")
-    p.add_argument("--json", metavar="FILE", help="also write one object a line: way, ranks, bytes, and each round's seconds")
+    p.add_argument("--json", metavar="FILE", help="also write one object per line: way, ranks, bytes, and each round's seconds")
     args = p.parse_args()
     args.nproc = [int(n) for n in args.nproc.split(",")]
     args.bytes = [int(b) for b in args.bytes.split(",")]
@@ -51,7 +51,7 @@ def run(command):
 def measure(flags, ranks, size, args):
     """Median seconds of one all-reduce in one round."""
     if flags is None:
-        script = os.path.join(ROOT, "bench", "pytorch", "allreduce.py")
+        script = os.path.join(ROOT, "compare", "pytorch", "allreduce.py")
         return run([args.python, script, "--nproc", str(ranks), "--bytes", str(size), "--iters", str(args.iters)])[0]["seconds"]
     rows = run([os.path.join(ROOT, "bin", "ringloom"), "bench", "allreduce", "-n", str(ranks), "--min-bytes", str(size),
                 "--max-bytes", str(size), "--iters", str(args.iters), "--duration", "1m", "--json", *flags])
@@ -67,13 +67,13 @@ def main():
     for _ in range(args.rounds):
         for ranks in args.nproc:
             for size in args.bytes:
-                for name, flags in WAYS:
+                for name, flags in VARIANTS:
                     seconds.setdefault((name, ranks, size), []).append(measure(flags, ranks, size, args))
     for ranks in args.nproc:
         for size in args.bytes:
             peer = statistics.median(seconds["gloo", ranks, size])
             print(f"\n{ranks} processes, {size:,} bytes: median of the rounds, best round, times gloo's")
-            for name, _ in WAYS:
+            for name, _ in VARIANTS:
                 s = seconds[name, ranks, size]
                 middle, best = statistics.median(s), min(s)
                 if size >= 1 << 16:

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# LeNet, batch 256 a process, one thread each: ringloom beside PyTorch DDP (gloo), in turn, so that a machine whose
-# speed drifts is fair to both. Needs Debian's python3-torch and
-# libopenblas0-pthread (its reference BLAS would be no fair peer) and `make build`. One step of every model in one
-# process is compare/step_compare.py's.
+# Train LeNet with ringloom and with PyTorch DDP (gloo), in turn, so that a machine whose speed drifts is fair to both: batch
+# 256 and one thread a process. It needs `make build`, and Debian's python3-torch and libopenblas0-pthread, because a
+# reference BLAS would be no fair peer. compare/step_compare.py compares single steps of every model, in one process.
 #   compare/compare.sh [rounds] [processes]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,7 +19,8 @@ echo "images/s over the second epoch, $n processes with one thread each, batch 2
 for ((i = 1; i <= rounds; i++)); do
 	bin/ringloom launch -n "$n" --threads 1 -- --epochs 2 --global-batch $((256 * n)) --run-dir "$work/$i" >/dev/null 2>&1
 	ours=$(sed -n '2s/.*"images_per_second":\([0-9]*\).*/\1/p' "$work/$i/metrics.jsonl")
-	theirs=$("$python" compare/lenet_ddp.py --nproc "$n" 2>/dev/null | sed -n 's/.*: \([0-9]*\)}.*/\1/p')
+	theirs=$("$python" compare/pytorch/train_ddp.py --model lenet --nproc "$n" --batch $((256 * n)) --epochs 2 --lr 0.002 \
+		--format plain --speed-only 2>/dev/null | sed -n 's/.*: \([0-9]*\)}.*/\1/p')
 	echo "$ours $theirs" >>"$work/all"
 	awk -v i="$i" -v a="$ours" -v b="$theirs" 'BEGIN {printf "round %d: ringloom %6d   pytorch %6d   ratio %.2f\n", i, a, b, a / b}'
 done

@@ -34,7 +34,7 @@ def arguments():
     p.add_argument("--threads", type=int, default=0, help="compute threads of each process (0: the cores shared out)")
     p.add_argument("--seed", type=int, default=1, help="of the initial parameters and the order of the samples (default 1)")
     p.add_argument("--every", type=int, default=50, help="steps that a line of the table is the mean of (default 50)")
-    p.add_argument("--test-images", type=int, default=10000, help="judge only the first so many test images")
+    p.add_argument("--test-images", type=int, default=10000, help="evaluate on the first so many test images alone")
     p.add_argument("--skip-pytorch", action="store_true", help="ringloom alone, from its own initial parameters")
     p.add_argument("--json", metavar="FILE", help="write all figures as one JSON object")
     p.add_argument("--svg", metavar="FILE", help="write the plot")
@@ -59,11 +59,11 @@ def run(name, command, **options):
 
 
 def pytorch_command(args, *words):
-    return [args.python, os.path.join(ROOT, "bench", "pytorch", "curve_ddp.py"), "--model", args.model, "--seed", str(args.seed), *words]
+    return [args.python, os.path.join(ROOT, "compare", "pytorch", "train_ddp.py"), "--model", args.model, "--seed", str(args.seed), *words]
 
 
 def train_ringloom(args, init):
-    """ringloom's record of the run, and its final checkpoint judged on the test set."""
+    """ringloom's record of the run, and its final checkpoint evaluated on the test set."""
     record = os.path.join(args.dir, "ringloom")
     command = [args.binary, "launch", "-n", str(args.nproc), "--threads", str(args.threads), "--",
                "--model", args.model, "--epochs", str(args.epochs), "--max-steps", str(args.max_steps), "--optimizer", "adam",
@@ -80,12 +80,12 @@ def train_ringloom(args, init):
                        "loss": m["loss"], "train_accuracy": m["train_accuracy"], "test_accuracy": m["test_accuracy"]})
     said = run("ringloom evaluate", [args.binary, "evaluate", "--init", os.path.join(record, "final.safetensors"), "--model", args.model,
                                      "--images", str(args.test_images), "--offline"])
-    judged = re.search(r"(\d+) test images, loss (\S+), accuracy (\S+)", said)
-    if not judged:
+    evaluated = re.search(r"(\d+) test images, loss (\S+), accuracy (\S+)", said)
+    if not evaluated:
         sys.exit(f"curve: ringloom evaluate said {said.strip()!r}, which is not understood")
-    epochs[-1].update(test_loss=float(judged[2]), test_accuracy=float(judged[3]))
+    epochs[-1].update(test_loss=float(evaluated[2]), test_accuracy=float(evaluated[3]))
     version = subprocess.run([args.binary, "version"], capture_output=True, text=True).stdout.splitlines()[0]
-    return {"version": version, "test_images": int(judged[1]), "step_loss": [l for m in lines for l in m["step_loss"]], "epochs": epochs}
+    return {"version": version, "test_images": int(evaluated[1]), "step_loss": [l for m in lines for l in m["step_loss"]], "epochs": epochs}
 
 
 def train_pytorch(args, init):

@@ -19,7 +19,7 @@ import time
 from namespaces import Hosts, Unshapeable, missing, quantity
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-RAW_RING = os.path.join(ROOT, "bench", "raw_ring.py")
+RAW_RING = os.path.join(ROOT, "compare", "raw_ring.py")
 RAW_SECONDS = 3
 # Of an Ethernet frame, TCP and IP with timestamps take 52 bytes; the frame's own header is 14 more.
 HEADER_BYTES, FRAME_BYTES = 52, 14

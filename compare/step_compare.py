@@ -34,7 +34,7 @@ def arguments():
     p.add_argument("--binary", default=os.path.join(ROOT, "bin", "ringloom"), help="ringloom to measure")
     p.add_argument("--ringloom-args", default="", help="further flags of `ringloom bench step`")
     p.add_argument("--python", default=os.environ.get("PYTHON", "/usr/bin/python3"), help="Python that has PyTorch")
-    p.add_argument("--json", action="store_true", help="print one JSON object a model and line")
+    p.add_argument("--json", action="store_true", help="print one JSON object per line, one for each model")
     args = p.parse_args()
     if args.rounds < 1 or args.threads < 1 or args.batch < 0 or args.duration < 0:
         p.error("--rounds and --threads must be at least 1, --batch and --duration not negative")
@@ -81,7 +81,7 @@ def compare(args, model):
             if i >= BOTH_FORMATS and best(theirs[f]) * FAR_BEHIND < max(best(runs) for runs in theirs.values()):
                 continue
             theirs[f].append(measure(
-                [args.python, os.path.join(ROOT, "bench", "pytorch", "step.py"), "--model", model, "--batch", str(ours[0]["batch"]),
+                [args.python, os.path.join(ROOT, "compare", "pytorch", "step.py"), "--model", model, "--batch", str(ours[0]["batch"]),
                  "--threads", str(args.threads), "--duration", str(args.duration), "--format", f]))
         print(f"{model}, round {i + 1} of {args.rounds}: ringloom {best(ours[-1:]):.4g} images/s, PyTorch "
               + ", ".join(f"{best(runs[-1:]):.4g} {f}" for f, runs in theirs.items() if len(runs) > i), file=sys.stderr)

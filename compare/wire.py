@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Train a network in every way in which gradients can travel, and print what that does to its loss and accuracy, and how
-many bytes it sends. `make compare-wire` runs it.
+"""Train a network with every wire format and gradient algorithm, and print what that does to its loss and accuracy, and
+how many bytes it sends. `make compare-wire` runs it.
 
     compare/wire.py                                               lenet, an epoch with two processes
     compare/wire.py --model alexnet-small --lr 0.001 --max-steps 40      where PowerSGD has large weights to take
-    compare/wire.py --ways "float32; --wire int8"                 some of the ways; a way is flags of `ringloom train`
+    compare/wire.py --ways "float32; --wire int8"                 some of them; a way is a set of flags of `ringloom train`
 
 Needs `make build`. All runs start from the same parameters and take the same batches. Loss is the mean over the last
 epoch; bytes are those that rank 0 sent in a step of it, frame headers included.
@@ -33,7 +33,7 @@ def arguments():
     p.add_argument("--threads", type=int, default=0, help="compute threads of each process (0: the cores shared out)")
     p.add_argument("--seed", type=int, default=1, help="of the initial parameters and the order of the samples (default 1)")
     p.add_argument("--ways", metavar="FLAGS", default="; ".join(WAYS), help="what to compare, separated by ';'; float32 stands for no flags")
-    p.add_argument("--json", metavar="FILE", help="write the figures, one object a way and line")
+    p.add_argument("--json", metavar="FILE", help="write the figures, one object per line")
     p.add_argument("--binary", default=os.path.join(ROOT, "bin", "ringloom"), help="ringloom to run")
     p.add_argument("--ringloom-args", default="", help="further flags of `ringloom train`, for every way")
     args = p.parse_args()

@@ -3,9 +3,9 @@ package data
 import "math/bits"
 
 // Augmentation changes training images at random: a random crop of the padded image, which is a shift, and a mirror
-// image. It is torchvision's RandomCrop(28, padding=CropPadding) and RandomHorizontalFlip before Resize. It works on the stored
-// 28 x 28 pixels, not on the resized ones: a shift by two pixels then means the same for every network, and costs 784
-// bytes an image instead of 50,176. The padding is 0, which is the images' own background.
+// image. It is torchvision's RandomCrop(28, padding=CropPadding) and RandomHorizontalFlip before Resize. It works on
+// the stored 28 x 28 pixels, not on the resized ones: a shift by two pixels then means the same for every network, and
+// costs 784 bytes per image instead of 50,176. The padding is 0, which is the images' own background.
 //
 // What happens to an image depends on the seed, the epoch and the image's index alone, so that it is the same on
 // whatever rank or worker, and in a resumed run. The zero value changes nothing.
@@ -13,7 +13,7 @@ type Augmentation struct {
 	CropPadding int    // the largest shift up, down, left and right in pixels, at most the image's side
 	Flip        bool   // mirror left and right with probability 1/2
 	Seed        uint64 // picks the draws
-	Epoch       int    // every epoch has other draws
+	Epoch       int    // every epoch draws anew
 }
 
 func (a Augmentation) changes() bool { return a.CropPadding > 0 || a.Flip }

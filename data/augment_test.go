@@ -25,7 +25,7 @@ func slow(src []byte, side, padding, down, right int, flip bool) []byte {
 
 func TestAugmentationIsAPaddedCropAndAMirror(t *testing.T) {
 	set := first8(t)
-	dst := slices.Repeat([]byte{77}, Side*Side) // what stood there before must not matter
+	dst := slices.Repeat([]byte{77}, Side*Side) // the previous content must not matter
 	for _, a := range []Augmentation{{CropPadding: 2, Flip: true, Seed: 3}, {CropPadding: 4}, {Flip: true}, {CropPadding: 14, Flip: true}, {CropPadding: 28}} {
 		for epoch := range 50 {
 			a.Epoch = epoch
@@ -65,7 +65,7 @@ func TestAugmentationDrawsEvenly(t *testing.T) {
 	}
 }
 
-// What an image becomes depends on nothing but seed, epoch and index: not on its place in a batch, or the workers.
+// What an image becomes depends on seed, epoch and index alone, not on its place in a batch or on the workers.
 func TestAugmentationDependsOnSeedEpochAndSampleAlone(t *testing.T) {
 	set := first8(t)
 	load := func(a Augmentation, workers int, order []int32) map[int32][]byte {

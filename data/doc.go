@@ -1,9 +1,9 @@
 // Package data brings Fashion-MNIST to the training loop: it finds the four files or downloads them, verifies and
-// decodes them, changes the training images at random where that is asked for (Augmentation), resizes the images as
-// PIL does and prefetches batches. Pixels stay bytes until the step that uses them, which takes a quarter of the memory's
+// decodes them, changes the training images at random where that is asked for (Augmentation), resizes the images as PIL
+// does and prefetches batches. Pixels stay bytes until the step that uses them, which takes a quarter of the memory's
 // traffic.
 //
-// Find names the place that holds the data set, Source.Load reads it and refuses content whose SHA-256 differs from
+// Find returns the place that holds the data set, Source.Load reads it and refuses content whose SHA-256 differs from
 // the published one, and a Loader fills batches ahead of the step that uses them:
 //
 //	source, err := data.Find(ctx, data.Options{Dir: flagValue})

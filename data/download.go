@@ -42,7 +42,7 @@ func (d download) run(ctx context.Context) error {
 		return err
 	}
 	if err := d.verify(part); err != nil {
-		// Nothing in a damaged part is worth continuing from.
+		// A damaged part cannot be continued.
 		return errors.Join(err, os.Remove(part))
 	}
 	if err := os.Rename(part, d.path); err != nil {
@@ -75,7 +75,7 @@ func (d download) transfer(ctx context.Context, f *os.File) error {
 			return fmt.Errorf("%s: asked for bytes from %d on, the server sends %q", d.url, have, got)
 		}
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && have > 0:
-		// The part is complete, or longer than the file. If it is not what it should be, start over.
+		// The part is complete, or longer than the file. If its content is wrong, start over.
 		if d.verify(f.Name()) == nil {
 			return nil
 		}
@@ -101,7 +101,7 @@ func (d download) get(ctx context.Context, offset int64) (*http.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept-Encoding", "identity") // the transport would else unpack the .gz on the way
+	req.Header.Set("Accept-Encoding", "identity") // otherwise the transport would unpack the .gz
 	if offset > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
 	}
@@ -139,7 +139,7 @@ func (d download) receive(ctx context.Context, f *os.File, resp *http.Response, 
 	}
 }
 
-// interrupted words a transfer's error; a cancelled context's cause says more than the error it led to.
+// interrupted explains a transfer's error; the cause of a cancelled context says more than the error that it led to.
 func (d download) interrupted(ctx context.Context, err error, done int64) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause

@@ -26,7 +26,7 @@ type Place struct {
 	Missing []string // the files that are not there
 }
 
-// Error is one line: what looked where, and what would help.
+// Error is one line: where the data set was looked for, and what would help.
 func (e *NotFoundError) Error() string {
 	places := make([]string, len(e.Places))
 	for i, p := range e.Places {
@@ -39,7 +39,7 @@ func (p Place) String() string {
 	switch {
 	case p.Dir == "":
 		return p.Origin + " is not set"
-	case len(p.Missing) == len(Files{}.all()):
+	case len(p.Missing) == fileCount:
 		return fmt.Sprintf("%s %s has none of its files", p.Origin, p.Dir)
 	}
 	return fmt.Sprintf("%s %s lacks %s", p.Origin, p.Dir, strings.Join(p.Missing, ", "))

@@ -46,8 +46,8 @@ func (o Options) fetch(ctx context.Context) (*Source, error) {
 	return source, err
 }
 
-// lock takes an exclusive lock on the file at path, which it creates, and returns what gives it back. The lock ends
-// with the process, so a crash leaves nothing to clean up.
+// lock takes an exclusive lock on the file at path, which it creates, and returns the function that releases it. The
+// lock ends with the process, so a crash leaves nothing to clean up.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -63,7 +63,7 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		}
 		return func() { f.Close() }, nil
 	case <-ctx.Done():
-		go func() { <-locked; f.Close() }() // flock cannot be interrupted; the goroutine ends with the other's lock
+		go func() { <-locked; f.Close() }() // flock cannot be interrupted; the goroutine ends when the other process releases the lock
 		return nil, context.Cause(ctx)
 	}
 }

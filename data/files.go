@@ -1,7 +1,7 @@
 package data
 
-// Canonical is where Zalando Research publishes Fashion-MNIST. It has no TLS; what comes from there is trusted only
-// for its SHA-256.
+// Canonical is where Zalando Research publishes Fashion-MNIST. It has no TLS; its content is trusted for its SHA-256
+// alone.
 const Canonical = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
 // Side is the height and the width of a Fashion-MNIST image in pixels; Classes is the number of its labels.
@@ -33,6 +33,9 @@ var FashionMNIST = Files{
 	TestLabels:  File{"t10k-labels-idx1-ubyte", 8 + 10000, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
 }
 
-func (f Files) all() [4]File {
+// fileCount is the number of Files.
+const fileCount = 4
+
+func (f Files) all() [fileCount]File {
 	return [4]File{f.TrainImages, f.TrainLabels, f.TestImages, f.TestLabels}
 }

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Options says where Find looks. The zero value looks in the usual places and downloads if need be.
+// Options says where Find looks. The zero value looks in the usual places, and downloads if none of them has the data
+// set.
 type Options struct {
 	// Dir is the folder that the user named (--data). If set, it is the only place: without the files it is an error.
 	Dir string
@@ -70,7 +71,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Source is a folder that holds all four files. Their content has not been looked at yet.
+// Source is a folder that holds all four files. Their content has not been checked yet.
 type Source struct {
 	Dir    string
 	Origin string // "--data", "$RINGLOOM_DATA", "user cache", "Debian package" or "downloaded"
@@ -100,7 +101,7 @@ func Find(ctx context.Context, options Options) (*Source, error) {
 	var looked []Place
 	for _, usual := range []Place{{Origin: "user cache", Dir: o.CacheDir}, {Origin: "Debian package", Dir: o.DebianDir}} {
 		source, place, err := o.look(usual.Origin, usual.Dir)
-		if errors.Is(err, syscall.ENOTDIR) { // nobody has named it: the next place may do
+		if errors.Is(err, syscall.ENOTDIR) { // the user has not named it: the next place may have them
 			err = nil
 		}
 		if err != nil || source != nil {

@@ -14,11 +14,11 @@ type LoaderConfig struct {
 	Side int
 	// Steps is the number of batches.
 	Steps int
-	// Batch appends the indices of a step's samples (steps from 0, in order) to dst, which is empty, and returns it.
-	// No sample is allowed: the batch is then empty. The loader calls it from a goroutine of its own, one step at a time.
+	// Batch appends the indices of a step's samples (steps from 0, in order) to dst, which is empty, and returns it. It
+	// may append none: the batch is then empty. The loader calls it from a goroutine of its own, one step at a time.
 	Batch func(step int, dst []int32) []int32
-	// Depth is the number of batches in memory, the one in use included. 0 means 3: one in use, one ready, one in the
-	// making. More only helps where the time of a step varies much.
+	// Depth is the number of batches in memory, the one in use included. 0 means 3: one in use, one ready, one being
+	// made. More only helps where the time of a step varies much.
 	Depth int
 	// Augmentation changes the images before they are resized. The zero value changes none.
 	Augmentation Augmentation
@@ -52,8 +52,8 @@ type Batch struct {
 	out bool // handed out by Next
 }
 
-// Fill puts the samples [lo, hi) where a step takes them: the labels, and the pixels divided by 255 unless the batch has none.
-// It panics if the lengths differ.
+// Fill copies the samples [lo, hi) to a step's input: the labels, and the pixels divided by 255 unless the batch has
+// none. It panics if the lengths differ.
 func (b *Batch) Fill(pixels, labels []float32, lo, hi int) {
 	size := len(b.Pixels) / max(b.N, 1)
 	if n := hi - lo; len(labels) != n || size > 0 && len(pixels) != n*size {

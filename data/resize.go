@@ -69,13 +69,13 @@ func bilinear(from, to int) (start []int, weight []uint32, taps int) {
 	return start, weight, taps
 }
 
-// Resampling is what a Resizer computes with, for a device that does the same. Both passes use it. Its fields are those of the
-// devices' Resampling, so that it converts to one.
+// Resampling is what a Resizer computes with, for a device that does the same. Both passes use it. Its fields are those
+// of the devices' Resampling, so that it converts to one.
 type Resampling struct {
 	// From is the side of the input images, and Taps the number of input pixels that count for an output pixel.
 	From, Taps int
-	// Bounds [to, 2] are each output pixel's first input pixel and the number of them that count; Weights [to, Taps] are
-	// in units of 2^-22.
+	// Bounds [to, 2] are each output pixel's first input pixel and the number of them that count; Weights [to, Taps]
+	// are in units of 2^-22.
 	Bounds, Weights []int32
 }
 
@@ -94,7 +94,7 @@ func NewResampling(from, to int) Resampling {
 
 // Bytes resizes src [from, from] into dst [to, to].
 func (r *Resizer) Bytes(dst, src []byte) {
-	if r.from == r.to { // PIL copies then, and the weights would give the same
+	if r.from == r.to { // PIL copies in this case, and the weights would give the same
 		copy(dst[:r.to*r.to], src)
 		return
 	}

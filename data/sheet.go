@@ -29,7 +29,7 @@ var (
 	sheetFaint = color.Gray{110}
 )
 
-// ContactSheet writes a PNG with the first perClass samples of every class, one class a row, with its name, number
+// ContactSheet writes a PNG with the first perClass samples of every class, one row per class, with its name, number
 // and count. title heads the sheet, such as the part of the data set.
 func ContactSheet(w io.Writer, set *Dataset, title string, perClass int) error {
 	if perClass < 1 {

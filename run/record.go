@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/checkpoint"
 	"ringloom/cluster"
+	"ringloom/internal/float32le"
 	"ringloom/nn"
 	"ringloom/report"
 	"ringloom/train"
@@ -228,6 +228,6 @@ func (r *record) close() error {
 
 func hashParams(p *nn.Params) string {
 	h := sha256.New()
-	binary.Write(h, binary.LittleEndian, p.Values.Host)
+	_ = float32le.Write(h, p.Values.Host) // a hash takes everything
 	return fmt.Sprintf("%x", h.Sum(nil)[:8])
 }

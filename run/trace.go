@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -82,19 +81,9 @@ type trace struct {
 
 // openTrace finds out whether any rank wants a timeline; then all record. It returns nil where none does.
 func (n *node) openTrace(ctx context.Context, ring *allreduce.Group) (*trace, error) {
-	block, err := json.Marshal(n.Trace)
-	if err != nil {
-		return nil, err
-	}
-	blocks, err := ring.AllGatherBytes(ctx, block)
+	requests, err := allreduce.AllGatherJSON(ctx, ring, n.Trace)
 	if err != nil {
 		return nil, fmt.Errorf("agreeing on the timeline: %w", err)
-	}
-	requests := make([]TraceConfig, len(blocks))
-	for rank, b := range blocks {
-		if err := json.Unmarshal(b, &requests[rank]); err != nil {
-			return nil, fmt.Errorf("what rank %d says about the timeline cannot be read: %w", rank, err)
-		}
 	}
 	writer := slices.IndexFunc(requests, func(r TraceConfig) bool { return r.File != "" })
 	if writer < 0 {

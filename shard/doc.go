@@ -2,7 +2,7 @@
 // (seed, epoch, world size, rank, position): no rank ever asks another one, and a run can be resumed anywhere.
 //
 // An epoch is one permutation of the samples. Its global batch b is positions [b*G, min((b+1)*G, n)) of that
-// permutation, whatever the world size, and every global batch is cut into contiguous parts, one a rank, whose sizes
+// permutation, whatever the world size, and every global batch is cut into contiguous parts, one per rank, whose sizes
 // differ by at most one. It follows that
 //
 //   - every sample is used exactly once an epoch;

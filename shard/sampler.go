@@ -43,7 +43,7 @@ type Sampler struct {
 	epoch int     // whose permutation perm holds, -1 at first
 }
 
-// New returns the sampler of one rank. It allocates 4 bytes a sample, once.
+// New returns the sampler of one rank. It allocates 4 bytes per sample, once.
 func New(cfg Config) (*Sampler, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -68,9 +68,9 @@ func (s *Sampler) GlobalLen(epoch, step int) int {
 }
 
 // Batch returns this rank's sample indices in step of epoch (both counted from 0). It overwrites dst from its start and
-// allocates only where dst's capacity is too small: the global batch over the world size, rounded up, is always enough. The
-// result is empty where the rank has no part of a small last batch, and for a step outside the epoch. It panics on a
-// negative epoch.
+// allocates only where dst's capacity is too small: the global batch over the world size, rounded up, is always enough.
+// The result is empty where the rank has no part of a small last batch, and for a step outside the epoch. It panics on
+// a negative epoch.
 func (s *Sampler) Batch(epoch, step int, dst []int32) []int32 {
 	if epoch < 0 {
 		panic(fmt.Sprintf("shard: epoch %d", epoch))

@@ -2,8 +2,8 @@ package timeline
 
 import "time"
 
-// Step is where one step of one rank went, in seconds. Data, Forward, Backward, ExposedComm, Optimizer and Other add up to
-// Total.
+// Step is where one step of one rank went, in seconds. Data, Forward, Backward, ExposedComm, Optimizer and Other add up
+// to Total.
 type Step struct {
 	Step int
 	// Data is the wait for the batch; Forward and Backward are the passes without the exchanges of moments in them.
@@ -13,16 +13,18 @@ type Step struct {
 	Optimizer   float64
 	// Other is the rest: progress, the loop itself.
 	Other float64
-	// Total is from the step's wait for data to that of the next, or to what comes between them (Eval, Check, Checkpoint).
+	// Total is from the step's wait for data to that of the next, or to what comes between them (Eval, Check,
+	// Checkpoint).
 	Total float64
-	// HiddenComm is the time in which a collective was under way while this rank computed (Forward, Backward, Optimizer).
+	// HiddenComm is the time in which a collective ran while this rank computed (Forward, Backward, Optimizer).
 	HiddenComm float64
-	// Straggler is the part of ExposedComm in which the slowest rank had not yet handed in its last gradient, or its moments.
+	// Straggler is the part of ExposedComm in which the slowest rank had not yet handed in its last gradient, or its
+	// moments.
 	Straggler float64
 }
 
-// Breakdown is where the steps went that all ranks have recorded from begin to end: by rank as in ranks, by step in
-// ascending order, the same steps for every rank. Only Straggler depends on the clocks' offsets.
+// Breakdown says where the time of the steps went that all ranks have recorded from begin to end: by rank as in ranks,
+// by step in ascending order, the same steps for every rank. Only Straggler depends on the clocks' offsets.
 func Breakdown(ranks []Rank) [][]Step {
 	all := wholeSteps(ranks)
 	out := make([][]Step, len(ranks))

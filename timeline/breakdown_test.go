@@ -8,7 +8,8 @@ import (
 
 const ms = time.Millisecond
 
-// script is a rank whose clock is behind rank 0's by offset, doing what is given; times in milliseconds on rank 0's clock.
+// script is a rank whose clock is behind rank 0's by offset, doing what is given; times in milliseconds on rank 0's
+// clock.
 func script(rank int, offset time.Duration, events ...Event) Rank {
 	const origin = 1_000_000_000
 	r := Rank{Rank: rank, Node: "node", Device: "cpu", Origin: origin - int64(offset), Offset: offset, Uncertainty: 12 * time.Microsecond}
@@ -33,7 +34,7 @@ func twoRanks() []Rank {
 	return []Rank{
 		script(0, 0,
 			do(Data, 0, -1, 0, 1), do(Forward, 0, -1, 1, 3), do(Backward, 0, -1, 3, 6),
-			do(Wait, 0, -1, 6, 6), do(Verdict, 0, -1, 3, 4),
+			do(Wait, 0, -1, 6, 6), do(FiniteCheck, 0, -1, 3, 4),
 			do(Wait, 0, 0, 6, 7), do(Comm, 0, 0, 4, 7), do(Optimizer, 0, 0, 7, 8),
 			do(Wait, 0, 1, 8, 12), do(Comm, 0, 1, 6, 12), do(Optimizer, 0, 1, 12, 13),
 			do(Check, 0, -1, 14, 15),
@@ -41,7 +42,7 @@ func twoRanks() []Rank {
 			do(Eval, 1, -1, 20, 30)),
 		script(1, time.Hour,
 			do(Data, 0, -1, 0, 1), do(Forward, 0, -1, 1, 4), do(Backward, 0, -1, 4, 10),
-			do(Wait, 0, -1, 10, 10), do(Verdict, 0, -1, 4, 4),
+			do(Wait, 0, -1, 10, 10), do(FiniteCheck, 0, -1, 4, 4),
 			do(Wait, 0, 0, 10, 10), do(Comm, 0, 0, 6, 7), do(Optimizer, 0, 0, 10, 11),
 			do(Wait, 0, 1, 11, 12), do(Comm, 0, 1, 10, 12), do(Optimizer, 0, 1, 12, 13),
 			do(Data, 1, -1, 16, 17)),
@@ -51,7 +52,8 @@ func twoRanks() []Rank {
 func TestBreakdown(t *testing.T) {
 	steps := Breakdown(twoRanks())
 	want := []Step{
-		// Hidden: 3-4 and 4-6 beside backward, 7-8 beside an update. The last gradient came at 10: of the waits 6-7 and 8-10.
+		// Hidden: 3-4 and 4-6 beside backward, 7-8 beside an update. The last gradient came at 10: of the waits 6-7 and
+		// 8-10.
 		{Data: 1, Forward: 2, Backward: 3, ExposedComm: 5, Optimizer: 2, Other: 1, Total: 14, HiddenComm: 4, Straggler: 3},
 		// Hidden: 6-7 beside backward, 10-11 beside an update. The step lasts until the next one's data.
 		{Data: 1, Forward: 3, Backward: 6, ExposedComm: 1, Optimizer: 2, Other: 3, Total: 16, HiddenComm: 2, Straggler: 0},
@@ -75,7 +77,8 @@ func checkStep(t *testing.T, rank int, s, want Step) {
 	}
 }
 
-// Exchanges of moments lie within a pass: they are waits, not computation, and their straggler is who comes last to each.
+// Exchanges of moments lie within a pass: they are waits, not computation, and their straggler is who comes last to
+// each.
 func TestBreakdownOfSharedMoments(t *testing.T) {
 	steps := Breakdown([]Rank{
 		script(0, 0,

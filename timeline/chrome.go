@@ -21,8 +21,8 @@ const (
 )
 
 // WriteChrome writes all ranks in the JSON array format of Chrome's trace events, which https://ui.perfetto.dev and
-// chrome://tracing open. A rank is a process and its times are on rank 0's clock, from the first event of all ranks on. Events of
-// a thread follow each other: collectives that overlap are on threads of their own.
+// chrome://tracing open. A rank is a process and its times are on rank 0's clock, from the first event of all ranks on.
+// Events of a thread follow each other: collectives that overlap are on threads of their own.
 func WriteChrome(w io.Writer, ranks []Rank) error {
 	c := &chrome{w: bufio.NewWriter(w), zero: math.MaxInt64}
 	sorted := slices.Clone(ranks)
@@ -154,8 +154,8 @@ func microseconds(ns int64) json.Number {
 	return json.Number(fmt.Sprintf("%d.%03d", ns/1000, ns%1000))
 }
 
-// lanes puts collectives that overlap in time on different lanes, each on the lowest that is free, and returns the number
-// of lanes.
+// lanes puts collectives that overlap in time on different lanes, each on the lowest that is free, and returns the
+// number of lanes.
 func lanes(events []Event) (lane []int, used int) {
 	lane = make([]int, len(events))
 	var order []int

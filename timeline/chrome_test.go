@@ -85,7 +85,7 @@ func checkTrace(t *testing.T, trace []byte, ranks int) {
 func TestOverlappingCollectivesGetLanes(t *testing.T) {
 	lane, used := lanes([]Event{
 		{Kind: Comm, Begin: 5, End: 9}, {Kind: Forward, Begin: 0, End: 99}, {Kind: Comm, Begin: 0, End: 6},
-		{Kind: Verdict, Begin: 6, End: 7}, {Kind: Comm, Begin: 8, End: 10}, {Kind: Comm, Begin: 8, End: 9},
+		{Kind: FiniteCheck, Begin: 6, End: 7}, {Kind: Comm, Begin: 8, End: 10}, {Kind: Comm, Begin: 8, End: 9},
 	})
 	if want := []int{1, 0, 0, 0, 0, 2}; used != 3 || !slices.Equal(lane, want) {
 		t.Errorf("%v on %d lanes, want %v on 3", lane, used, want)

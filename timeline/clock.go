@@ -9,19 +9,20 @@ import (
 	"time"
 )
 
-// Clock is how a rank's clock stood to rank 0's at a moment.
+// Clock relates a rank's clock to rank 0's at a moment.
 type Clock struct {
 	// At is the moment, in nanoseconds since 1970 by the rank's own clock.
 	At int64
-	// Offset is to add to the rank's clock to get rank 0's. The true one lies within Uncertainty of it, either way.
+	// Offset is to add to the rank's clock to get rank 0's. The true one lies within Uncertainty of it, in either
+	// direction.
 	Offset, Uncertainty time.Duration
 }
 
 // ErrClock is wrapped where readings contradict each other: a clock has jumped or runs at a wrong rate.
 var ErrClock = errors.New("clock readings contradict each other")
 
-// clockRounds is the number of Gathers of a measurement. The quickest each way counts, so more rounds find a moment in
-// which nobody was held up; one takes as long as a message needs to go round the ring.
+// clockRounds is the number of all-gathers of a measurement. The quickest in each direction counts, so with more rounds
+// there is one in which nobody was held up; a round takes as long as a message needs to go round the ring.
 const clockRounds = 24
 
 // reading is what a rank's clock showed before and after a round of AllGatherBytes.
@@ -29,11 +30,13 @@ type reading struct{ before, after int64 }
 
 const readingBytes = 16
 
-// MeasureClock compares all ranks' clocks with rank 0's; it is a collective. now is this rank's clock in nanoseconds since 1970.
+// MeasureClock compares all ranks' clocks with rank 0's; it is a collective. now is this rank's clock in nanoseconds
+// since 1970.
 //
-// In each round all ranks note the time, take part in an AllGatherBytes and note the time again. It returns only when it has
-// everybody's block, so "before" on any rank precedes "after" on any other. With rank 0 this bounds a rank's offset from
-// both sides, and each round narrows the bounds; nothing is assumed about the two ways taking equally long.
+// In each round all ranks note the time, take part in an AllGatherBytes and note the time again. It returns only when
+// it has everybody's block, so "before" on any rank precedes "after" on any other. With rank 0 this bounds a rank's
+// offset from both sides, and each round narrows the bounds; nothing is assumed about the two directions being equally
+// fast.
 func MeasureClock(ctx context.Context, ring Ring, rank int, now func() int64) (Clock, error) {
 	block := make([]byte, 0, clockRounds*readingBytes)
 	for range clockRounds {
@@ -84,8 +87,8 @@ func compare(rank int, zero, own []reading) (Clock, error) {
 	return c, nil
 }
 
-// Align sets the rank's offset by a measurement before what was recorded and one after it. In between the offset is taken
-// to change evenly, and the events are moved so that one Offset holds for all.
+// Align sets the rank's offset by a measurement before what was recorded and one after it. In between the offset is
+// taken to change evenly, and the events are moved so that one Offset holds for all.
 func (r *Rank) Align(first, last Clock) {
 	r.Offset, r.Uncertainty = last.Offset, max(first.Uncertainty, last.Uncertainty)
 	span := float64(last.At - first.At)

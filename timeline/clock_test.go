@@ -12,7 +12,7 @@ import (
 	"ringloom/allreduce/allreducetest"
 )
 
-// Whatever the delays, and however unequal the two ways, the true offset lies within the uncertainty.
+// Whatever the delays, and however unequal the two directions, the true offset lies within the uncertainty.
 func TestOffsetsAreBounded(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {

@@ -1,8 +1,9 @@
-// Package timeline keeps what a rank did when, says where each step's time went, and draws all ranks on one time axis.
+// Package timeline records what each rank did and when, says where each step's time went, and draws all ranks on one
+// time axis.
 //
 // # Use
 //
-// Every rank records; after the run all records meet on every rank:
+// Every rank records; after the run every rank gathers all records:
 //
 //	recorder := timeline.NewRecorder(capacity) // train.Options.Recorder; a nil one records nothing
 //	first, err := timeline.MeasureClock(ctx, ring, rank, recorder.Now)
@@ -17,14 +18,14 @@
 // # Memory
 //
 // A Recorder has room for a fixed number of events (40 bytes each) and allocates nothing after it was made. Once it is
-// full the newest event takes the place of the oldest, so that the end of a run is kept; Rank.Dropped counts what is gone.
-// A rank's record must fit into one block of the ring's AllGatherBytes, 64 MiB; MaxEvents events always do.
+// full the newest event takes the place of the oldest, so that the end of a run is kept; Rank.Dropped counts what is
+// gone. A rank's record must fit into one block of the ring's AllGatherBytes, 64 MiB; MaxEvents events always do.
 //
 // # Clocks
 //
 // A rank's clock is its wall clock when the recorder was made and the monotonic clock from then on, so that setting the
-// time in the middle of a run does no harm. clock.go says how the offsets between the ranks are bounded. What is drawn of
-// two ranks is right to the sum of their uncertainties.
+// time in the middle of a run does no harm. clock.go says how the offsets between the ranks are bounded. Times of two
+// ranks compare to within the sum of their uncertainties.
 //
 // # Ordering and goroutines
 //

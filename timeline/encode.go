@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// MaxBlockBytes is the largest block of a ring's Gather, 64 MiB. MaxEvents events fit into one, whatever they are.
+// MaxBlockBytes is the largest block of a ring's AllGatherBytes, 64 MiB. MaxEvents events fit into one, whatever they
+// are.
 const (
 	MaxBlockBytes = 64 << 20
 	MaxEvents     = (MaxBlockBytes - maxHeaderBytes) / maxEventBytes
@@ -21,7 +22,7 @@ const (
 var (
 	// ErrTooLarge is wrapped where a record does not fit into MaxBlockBytes.
 	ErrTooLarge = errors.New("timeline too large to send")
-	// ErrFormat is wrapped by the error about bytes that are no record.
+	// ErrFormat is wrapped where bytes are not a record.
 	ErrFormat = errors.New("not a timeline")
 )
 

@@ -12,10 +12,10 @@ const (
 	// exchanges of Moments lie within.
 	Forward
 	Backward
-	// Comm is the all-reduce of one bucket of gradients, from the moment at which it was handed to the ring to the moment
-	// at which its sum was complete on this rank. It runs beside everything else.
+	// Comm is the all-reduce of one bucket of gradients, from the moment at which it was handed to the ring to the
+	// moment at which its sum was complete on this rank. It runs beside everything else.
 	Comm
-	// Wait is the training thread's wait for a bucket, or for the ranks' verdict on their losses (Bucket -1).
+	// Wait is the training thread's wait for a bucket, or for the FiniteCheck (Bucket -1).
 	Wait
 	// Optimizer is the update (Bucket -1), or what is computed with one bucket's sum before it.
 	Optimizer
@@ -25,18 +25,19 @@ const (
 	Check
 	// Checkpoint writes the run's state, or waits for the rank that does.
 	Checkpoint
-	// Verdict is the all-reduce that tells all ranks whether all losses are finite; beside everything else, as Comm.
-	Verdict
+	// FiniteCheck is the all-reduce that tells all ranks whether all losses are finite. It runs beside everything else,
+	// as Comm does.
+	FiniteCheck
 	// Moments is an exchange of batch norm's moments in the middle of a pass. The training thread waits for it.
 	Moments
-	// Return is a bucket's second collective, beside everything else, as Comm: the all-gather of the parameters that each rank
-	// has updated, where the optimizer is sharded, or the second factor of PowerSGD.
+	// Return is a bucket's second collective, which runs beside everything else as Comm does: the all-gather of the
+	// parameters that each rank has updated, where the optimizer is sharded, or the second factor of PowerSGD.
 	Return
 
 	kinds
 )
 
-var kindNames = [kinds]string{"data", "forward", "backward", "comm", "wait", "optimizer", "eval", "check", "checkpoint", "verdict", "moments", "return"}
+var kindNames = [kinds]string{"data", "forward", "backward", "comm", "wait", "optimizer", "eval", "check", "checkpoint", "finite check", "moments", "return"}
 
 func (k Kind) String() string {
 	if k < kinds {
@@ -46,4 +47,4 @@ func (k Kind) String() string {
 }
 
 // collective says that something of this kind runs on the ring, whatever the training thread does.
-func (k Kind) collective() bool { return k == Comm || k == Verdict || k == Moments || k == Return }
+func (k Kind) collective() bool { return k == Comm || k == FiniteCheck || k == Moments || k == Return }

@@ -12,7 +12,7 @@ type Rank struct {
 	Node, Device string
 	// Origin is the wall clock of the recorder's origin, in nanoseconds since 1970, of that rank's own clock.
 	Origin int64
-	// Offset is to add to that rank's clock to get rank 0's; it is right to Uncertainty, either way.
+	// Offset is to add to that rank's clock to get rank 0's; it is right to within Uncertainty.
 	Offset, Uncertainty time.Duration
 	// Dropped is the number of events that were recorded and are not in Events.
 	Dropped int
@@ -20,7 +20,7 @@ type Rank struct {
 	Events []Event
 }
 
-// Last drops all events but those of the last so many steps.
+// Last keeps the events of the last steps alone, as many as steps says.
 func (r *Rank) Last(steps int) {
 	newest := int32(-1)
 	for _, e := range r.Events {
@@ -38,8 +38,9 @@ func (r *Rank) Last(steps int) {
 // at is a time of an event on rank 0's clock, in nanoseconds since 1970.
 func (r *Rank) at(t time.Duration) int64 { return r.Origin + int64(r.Offset) + int64(t) }
 
-// Ring is what Gather and MeasureClock need of the ring: *allreduce.Group is one. AllGatherBytes gives every rank the blocks of all
-// ranks, by rank, and returns only when it has those of all. A block may have up to MaxBlockBytes.
+// Ring is what Gather and MeasureClock need from the ring; *allreduce.Group implements it. AllGatherBytes gives every
+// rank the blocks of all ranks, by rank, and returns only when it has those of all. A block may have up to
+// MaxBlockBytes.
 type Ring interface {
 	AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error)
 }

@@ -45,8 +45,8 @@ func (r *Recorder) Record(kind Kind, step, bucket int, bytes int64, begin, end t
 // Now is this rank's clock: nanoseconds since 1970 by the wall clock at the origin, and monotonic from there.
 func (r *Recorder) Now() int64 { return r.origin.UnixNano() + int64(time.Since(r.origin)) }
 
-// Rank is a copy of what was recorded, from the oldest event to the newest. Of a step that has lost
-// its first events the others are left out too, so that every step that is there is whole.
+// Rank is a copy of what was recorded, from the oldest event to the newest. Where a step has lost its first events, its
+// other events are left out too, so that every step in it is complete.
 func (r *Recorder) Rank(rank int, node, device string) Rank {
 	events := append(append(make([]Event, 0, len(r.events)), r.events[r.next:]...), r.events[:r.next]...)
 	for r.old > 0 && len(events) > 0 && events[0].Step == r.cut {

@@ -76,7 +76,7 @@ func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 			if e.End < e.Begin {
 				t.Errorf("rank %d: %+v ends before it begins", r, e)
 			}
-			if e.Kind == timeline.Comm || e.Kind == timeline.Verdict {
+			if e.Kind == timeline.Comm || e.Kind == timeline.FiniteCheck {
 				continue
 			}
 			if e.Begin < last {
@@ -86,7 +86,7 @@ func TestEveryPartOfEveryStepIsRecorded(t *testing.T) {
 		}
 		want := map[what]int{}
 		for step := range int32(8) {
-			for _, k := range []timeline.Kind{timeline.Data, timeline.Forward, timeline.Backward, timeline.Wait, timeline.Optimizer, timeline.Verdict} {
+			for _, k := range []timeline.Kind{timeline.Data, timeline.Forward, timeline.Backward, timeline.Wait, timeline.Optimizer, timeline.FiniteCheck} {
 				want[what{k, step, -1}] = 1
 			}
 			for b := range int32(len(plan)) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ringloom/internal/split"
 	"ringloom/nn"
 	"ringloom/shard"
 	"ringloom/train/gradsync"
@@ -103,7 +104,7 @@ func (w *Worker) stepError(ctx context.Context, at place, err error) error {
 		if err != nil {
 			return err
 		}
-		lo, hi := shard.EvalRange(len(samples), w.microBatches(at.globalLen, len(samples)), loss.Micro)
+		lo, hi := split.Part(len(samples), w.microBatches(at.globalLen, len(samples)), loss.Micro)
 		e.Samples = samples[lo:hi]
 		return e
 	case errors.As(err, &norm):

@@ -1,6 +1,9 @@
 package train
 
-import "ringloom/shard"
+import (
+	"ringloom/internal/split"
+	"ringloom/shard"
+)
 
 // microBatch is what a rank takes at once of its part of a step.
 type microBatch struct {
@@ -24,13 +27,13 @@ func (w *Worker) microBatches(globalLen, n int) int {
 func (w *Worker) microBatch(globalLen, n, m int) microBatch {
 	k := w.microBatches(globalLen, n)
 	mb := microBatch{number: m}
-	mb.lo, mb.hi = shard.EvalRange(n, k, m)
+	mb.lo, mb.hi = split.Part(n, k, m)
 	if w.sync == nil {
 		return mb
 	}
 	for rank := range w.WorldSize {
 		lo, hi := shard.EvalRange(globalLen, w.WorldSize, rank)
-		lo, hi = shard.EvalRange(hi-lo, k, m)
+		lo, hi = split.Part(hi-lo, k, m)
 		mb.shared += hi - lo
 	}
 	return mb

@@ -9,7 +9,7 @@ import (
 	"ringloom/allreduce/memring"
 )
 
-// Faults says how often what happens to a frame, each as a probability from 0 to 1.
+// Faults are the probabilities, from 0 to 1, with which a frame suffers each fault.
 type Faults struct {
 	Seed      uint64 // the same seed draws the same faults for the same frames
 	Rank      int    // the rank whose outgoing frames suffer, -1 for all

@@ -16,14 +16,15 @@ import (
 // ErrWrong is matched where a collective ended without an error and its result is not what it must be.
 var ErrWrong = errors.New("wrong result")
 
-// Mix is a sequence of collectives of all kinds, formats and lengths, drawn from a seed. Every rank knows what all ranks put in,
-// so that each checks its own results against the oracle, to the bit.
+// Mix is a sequence of collectives of all kinds, formats and lengths, drawn from a seed. Every rank knows what all
+// ranks put in, so that each checks its own results against the oracle, to the bit.
 type Mix struct {
 	Seed        uint64 // the same on all ranks
-	MaxElements int    // of a vector, inclusive; small ones are as frequent as large ones
+	MaxElements int    // of a vector, inclusive; lengths are drawn on a logarithmic scale
 }
 
-// Run takes the collectives with the numbers from (inclusive) to (exclusive). The error matches ErrWrong or is the group's.
+// Run runs the collectives with the numbers from (inclusive) to (exclusive). The error matches ErrWrong or is the
+// group's.
 func (m Mix) Run(ctx context.Context, g *allreduce.Group, from, to int) error {
 	for i := from; i < to; i++ {
 		random := rand.New(rand.NewPCG(m.Seed, uint64(i)))
@@ -42,7 +43,7 @@ func (m Mix) Run(ctx context.Context, g *allreduce.Group, from, to int) error {
 	return nil
 }
 
-// length is drawn so that its logarithm is even.
+// length draws a length whose logarithm is uniformly distributed.
 func (m Mix) length(random *rand.Rand) int {
 	return int(math.Exp(random.Float64()*math.Log(float64(m.MaxElements+1)+0.5))) - 1
 }
@@ -57,7 +58,7 @@ var kinds = []struct {
 	{"reduce-scatter", collective.reduceScatter},
 	{"all-gather", collective.allGather},
 	{"broadcast", collective.broadcast},
-	{"gather", collective.gather},
+	{"all-gather of bytes", collective.allGatherBytes},
 	{"broadcast of bytes", collective.broadcastBytes},
 	{"barrier", collective.barrier},
 }
@@ -71,7 +72,7 @@ type collective struct {
 	format codec.Format
 }
 
-// vectors draws one vector a rank.
+// vectors draws one vector per rank.
 func (c collective) vectors() [][]float32 {
 	all := make([][]float32, c.WorldSize())
 	for r := range all {
@@ -184,7 +185,7 @@ func (c collective) broadcast(ctx context.Context) error {
 	return sameBits(own, in[root])
 }
 
-func (c collective) gather(ctx context.Context) error {
+func (c collective) allGatherBytes(ctx context.Context) error {
 	blocks := c.blocks()
 	got, err := c.AllGatherBytes(ctx, blocks[c.Rank()])
 	if err != nil {

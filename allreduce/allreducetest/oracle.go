@@ -5,9 +5,9 @@ import (
 	"ringloom/allreduce/codec"
 )
 
-// Sum says, naively, what an all-reduce of in (by rank) must give in a format, to the bit: chunk by chunk of each segment of
-// each ring's part, encoded at every hop and once more when finished. residuals (by rank) are updated; nil without error
-// feedback.
+// Sum says, naively, what an all-reduce of in (by rank) must give in a format, to the bit: chunk by chunk of each
+// segment of each ring's part, encoded at every hop and once more when finished. residuals (by rank) are updated; nil
+// without error feedback.
 func Sum(cfg allreduce.Config, in [][]float32, f codec.Format, residuals [][]float32) []float32 {
 	sum := make([]float32, len(in[0]))
 	eachChunk(cfg, len(sum), f, func(owner, from, to int) {
@@ -17,7 +17,7 @@ func Sum(cfg allreduce.Config, in [][]float32, f codec.Format, residuals [][]flo
 	return sum
 }
 
-// PartialSum is the same for a reduce-scatter: every element as the rank has it whose shard it is in.
+// PartialSum is the same for a reduce-scatter: every element as the rank that owns it has it.
 func PartialSum(cfg allreduce.Config, in [][]float32, f codec.Format, residuals [][]float32) []float32 {
 	sum := make([]float32, len(in[0]))
 	eachChunk(cfg, len(sum), f, func(owner, from, to int) {
@@ -66,7 +66,7 @@ func reduce(in [][]float32, f codec.Format, residuals [][]float32, first, from, 
 	return partial
 }
 
-// hop is what the other end makes of values that a rank has encoded.
+// hop encodes values as a rank sends them, and decodes them as its neighbour receives them.
 func hop(f codec.Format, values []float32, residuals [][]float32, rank, from, to int) []float32 {
 	wire, out := make([]byte, f.Size(len(values))), make([]float32, len(values))
 	if residuals != nil {

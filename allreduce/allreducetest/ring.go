@@ -11,8 +11,8 @@ type Transport struct {
 	wires [2]*faultyWire // by allreduce.Peer; nil where no fault is injected
 }
 
-// NewRing makes the transports of a ring, by rank. cfg gives the size of frames and window; its Rank is not looked at. number
-// is that of the ring among those of a group, whose faults are drawn apart.
+// NewRing makes the transports of a ring, by rank. cfg gives the sizes of frames and window; its Rank is ignored.
+// number tells the rings of a group apart, so that each has faults of its own.
 func NewRing(cfg allreduce.Config, number int, faults Faults) []*Transport {
 	ring := make([]*Transport, cfg.WorldSize)
 	for r, t := range memring.New(cfg) {

@@ -8,8 +8,8 @@ import (
 	"ringloom/allreduce"
 )
 
-// Groups makes one group a rank over in-memory rings, and returns the transports of the first ring with them. It panics on an
-// invalid configuration, which is the test's mistake.
+// Groups makes one group per rank over in-memory rings, and returns the transports of the first ring with them. It
+// panics on an invalid configuration, which is the test's mistake.
 func Groups(cfg allreduce.Config, faults Faults) ([]*allreduce.Group, []*Transport) {
 	rings := make([][]*Transport, cfg.Rings)
 	for i := range rings {
@@ -31,8 +31,8 @@ func Groups(cfg allreduce.Config, faults Faults) ([]*allreduce.Group, []*Transpo
 	return groups, rings[0]
 }
 
-// Run calls f for every group at once and returns the errors by rank. A rank whose f fails closes its group, as a process
-// that exits would.
+// Run calls f for every group at once and returns the errors by rank. A rank whose f fails closes its group, as a
+// process that exits would.
 func Run(groups []*allreduce.Group, f func(g *allreduce.Group) error) []error {
 	errs := make([]error, len(groups))
 	var wg sync.WaitGroup
@@ -47,8 +47,8 @@ func Run(groups []*allreduce.Group, f func(g *allreduce.Group) error) []error {
 	return errs
 }
 
-// CheckEnd returns an error unless err is a rank's own *allreduce.Error of one of kinds, or what a rank makes of the failure of
-// another: an abort, or the loss of a neighbour. Without kinds nothing may fail.
+// CheckEnd returns an error unless err is a rank's own *allreduce.Error of one of kinds, or what a rank makes of the
+// failure of another: an abort, or the loss of a neighbour. Without kinds nothing may fail.
 func CheckEnd(rank int, err error, kinds ...error) error {
 	var e *allreduce.Error
 	if !errors.As(err, &e) || e.Rank != rank {

@@ -5,15 +5,15 @@
 //
 // # Idempotence
 //
-// Encoding what was decoded gives the same bytes, for the same chunk: x = decode(b) implies encode(x) = b. So a finished sum
-// that is passed round the ring, decoded and encoded again at each rank, is the same on all of them. Tests and a fuzz
-// target hold every format to it.
+// Encoding what was decoded gives the same bytes, for the same chunk: x = decode(b) implies encode(x) = b. So a
+// finished sum that is passed round the ring, decoded and encoded again at each rank, is the same on all of them. Tests
+// and a fuzz target hold every format to it.
 //
 // # Error feedback
 //
-// [Format.EncodeResidual] adds what earlier encodings of the same elements have lost before it encodes, and remembers what
-// this one loses (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al., arXiv:1901.09847). Over
-// many steps nothing is lost.
+// [Format.EncodeResidual] adds what earlier encodings of the same elements have lost before it encodes, and remembers
+// what this one loses (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al., arXiv:1901.09847).
+// Over many steps nothing is lost.
 //
 // # Formats
 //

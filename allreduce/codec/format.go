@@ -102,7 +102,8 @@ func (f Format) Encode(dst []byte, src []float32) {
 // Add adds the values in src, of Size(len(dst)) bytes, to dst.
 func (f Format) Add(dst []float32, src []byte) { f.addTimes(dst, src, 1) }
 
-// EncodeResidual encodes src+residual and leaves in residual, of as many elements, what the encoding has lost. src stays.
+// EncodeResidual encodes src+residual and leaves in residual, of as many elements, what the encoding has lost. src
+// stays.
 func (f Format) EncodeResidual(dst []byte, src, residual []float32) {
 	accumulate(residual, src)
 	f.Encode(dst, residual)

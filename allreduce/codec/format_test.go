@@ -23,7 +23,8 @@ func values(n int, seed uint64) []float32 {
 
 var lengths = []int{0, 1, 2, 15, 16, 17, 31, 32, 33, 255, 256, 257, 300, 511, 512, 1000, 4099}
 
-// sameValues compares bits, but takes one NaN for another: which of two a sum returns depends on the order of its operands.
+// sameValues compares bits, but takes one NaN for another: which of two a sum returns depends on the order of its
+// operands.
 func sameValues(a, b []float32) bool {
 	return slices.EqualFunc(a, b, func(x, y float32) bool {
 		return math.Float32bits(x) == math.Float32bits(y) || x != x && y != y
@@ -132,7 +133,8 @@ func TestErrorsStayWithinTheFormatsPrecision(t *testing.T) {
 	}
 }
 
-// TestErrorFeedbackLosesNothing: after any number of steps, what was sent in all and what is kept back make up the input.
+// TestErrorFeedbackLosesNothing: after any number of steps, what was sent in all and what is kept back make up the
+// input.
 func TestErrorFeedbackLosesNothing(t *testing.T) {
 	for _, f := range Formats() {
 		const n, steps = 1000, 200

@@ -2,8 +2,8 @@ package codec
 
 import "math"
 
-// encodeFP16 multiplies by a power of two that brings the largest magnitude into [2^13, 2^14], where binary16 still has room
-// above (up to 65504) and the most room below.
+// encodeFP16 multiplies by a power of two that brings the largest magnitude into [2^13, 2^14], where binary16 still has
+// room above (up to 65504) and the most room below.
 func encodeFP16(dst []byte, src []float32) {
 	if len(src) == 0 {
 		return

@@ -17,8 +17,8 @@ func encodeInt8(dst []byte, src []float32) {
 	}
 }
 
-// int8Scale is the largest magnitude over 127, rounded up to 16 significant bits. Its products with the integers up to 127
-// are exact, and the largest of them over 127 is the scale itself: so encoding what was decoded changes nothing.
+// int8Scale is the largest magnitude over 127, rounded up to 16 significant bits. Its products with the integers up to
+// 127 are exact, and the largest of them over 127 is the scale itself: so encoding what was decoded changes nothing.
 func int8Scale(largest float32) float32 {
 	switch {
 	case !finite(largest):

@@ -2,7 +2,8 @@ package codec
 
 import "golang.org/x/sys/cpu"
 
-// fast says whether the kernels of kernels_amd64.s can run. F16C came before AVX2, so its flag is not asked for.
+// fast says whether the kernels of kernels_amd64.s can run. Every processor with AVX2 has F16C too, so that flag is not
+// checked.
 var fast = cpu.X86.HasAVX2
 
 // n is a multiple of 32 elements.

@@ -2,7 +2,7 @@
 
 package codec
 
-// fast is never true here: the loops in plain Go do everything.
+// fast is never true here: plain Go does everything.
 const fast = false
 
 func addFloatsAVX2(dst *float32, src *byte, n int)                 { panic("no kernel") }

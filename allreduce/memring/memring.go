@@ -25,7 +25,7 @@ type link struct {
 	from allreduce.Peer // how the receiver sees the sender
 }
 
-// New makes the transports of one ring, by rank. cfg gives the size of frames and window; its Rank is not looked at.
+// New makes the transports of one ring, by rank. cfg gives the sizes of frames and window; its Rank is ignored.
 func New(cfg allreduce.Config) []*Transport {
 	pool := allreduce.NewFramePool(cfg.FrameBytes(), 4*cfg.WorldSize*(cfg.WindowFrames()+4))
 	ring := make([]*Transport, cfg.WorldSize)
@@ -43,7 +43,7 @@ func New(cfg allreduce.Config) []*Transport {
 	return ring
 }
 
-// Groups makes one group a rank, over as many rings as cfg says.
+// Groups makes one group per rank, over as many rings as cfg says.
 func Groups(cfg allreduce.Config) ([]*allreduce.Group, error) {
 	transports := make([][]allreduce.Transport, cfg.WorldSize)
 	for range cfg.Rings {
@@ -96,7 +96,8 @@ func (t *Transport) Close() error {
 	return nil
 }
 
-// Kill takes the rank off the ring as the death of its process would: what it sends is refused, and the neighbours learn it.
+// Kill takes the rank off the ring as the death of its process would: what it sends is refused, and the neighbours
+// learn it.
 func (t *Transport) Kill() {
 	t.once.Do(func() {
 		close(t.down)

@@ -5,8 +5,9 @@ import (
 	"os"
 )
 
-// A bell wakes a rank that sleeps until a frame lies in memory that it shares with a neighbour. It is a pipe of the sleeper's,
-// into which its neighbours write a byte: one switch of threads a hop, where a message through the server takes four.
+// A bell wakes a rank that sleeps until a frame lies in memory that it shares with a neighbour. It is a pipe of the
+// sleeper's, into which its neighbours write a byte. That takes one thread switch per hop; a message through the server
+// takes four.
 type bell struct {
 	offer   bellOffer
 	sleeper *os.File // nil at the ringing end

@@ -37,8 +37,8 @@ func openBell(o bellOffer) (*bell, error) {
 	return &bell{offer: o, ringer: fd}, nil
 }
 
-// ring wakes the sleeper. That the pipe is full means that it is to wake anyway; that the sleeper has gone shows in its
-// connection.
+// ring wakes the sleeper. A full pipe means that wake-ups are waiting for it already; that a sleeper is gone shows in
+// its connection.
 func (b *bell) ring() { _, _ = unix.Write(b.ringer, []byte{1}) }
 
 // listen calls wake whenever the bell has rung, until close.

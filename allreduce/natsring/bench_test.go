@@ -8,7 +8,8 @@ import (
 	"ringloom/allreduce/natsring"
 )
 
-// BenchmarkAllReduce sums over embedded servers, all ranks in one process. busbw is algbw*2(n-1)/n as nccl-tests defines it.
+// BenchmarkAllReduce sums over embedded servers, all ranks in one process. busbw is algbw*2(n-1)/n as nccl-tests
+// defines it.
 func BenchmarkAllReduce(b *testing.B) {
 	for _, size := range []int{2, 4} {
 		for _, bytes := range []int{4, 61706 * 4, 25_000_000} {

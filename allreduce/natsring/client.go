@@ -12,14 +12,15 @@ import (
 	"ringloom/allreduce"
 )
 
-// client is a connection to an external server through the official client, which knows its addresses, TLS and credentials.
+// client is a connection to an external server through the official client, which knows its addresses, TLS and
+// credentials.
 type client struct {
 	conn   *nats.Conn
 	socket atomic.Pointer[net.Conn]
 	dialer net.Dialer
 }
 
-// openClient connects to cfg.URL. down hears when the connection has broken.
+// openClient connects to cfg.URL. down is called when the connection has broken.
 func openClient(cfg Config, down func(error)) (*client, error) {
 	c := &client{dialer: net.Dialer{Timeout: cfg.JoinTimeout}}
 	conn, err := nats.Connect(cfg.URL,

@@ -8,7 +8,7 @@ import (
 	"ringloom/allreduce"
 )
 
-// The ways in which Join fails.
+// The errors of Join.
 var (
 	ErrConfig       = errors.New("invalid NATS ring configuration")
 	ErrConnect      = errors.New("cannot connect to a NATS server")
@@ -28,13 +28,13 @@ type Config struct {
 	URL string
 	// Token is presented to the neighbours' servers, or to URL. Empty means none.
 	Token string
-	// SharedMemory lets frames between ranks of one machine lie in shared memory. Ranks are taken to be on one machine where
-	// the two ends of their connection have the same address. Default true.
+	// SharedMemory lets frames between ranks of one machine lie in shared memory. Ranks are taken to be on one machine
+	// where the two ends of their connection have the same address. Default true.
 	SharedMemory bool
 	// JoinTimeout bounds Join: all neighbours must have connected by then. Default 30 s.
 	JoinTimeout time.Duration
-	// PingInterval is how often each connection is probed while silent; after two unanswered probes the link is lost. It
-	// finds a host that vanished without a word. Default 5 s.
+	// PingInterval is how often each connection is probed while silent; after two unanswered probes the link is lost.
+	// It finds a host that vanished without a word. Default 5 s.
 	PingInterval time.Duration
 
 	ring int // which of Ring.Rings; each has subjects of its own
@@ -65,8 +65,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// shape is that of the memory for frames to a neighbour: data and goodbyes go to the next rank, credits and goodbyes to the
-// previous one. The ring has no more of them under way.
+// shape is that of the memory for frames to a neighbour: data and goodbyes go to the next rank, credits and goodbyes to
+// the previous one. The ring never has more of them in flight.
 func (c Config) shape(to allreduce.Peer) shape {
 	s := shape{Slots: c.Ring.WindowFrames() + 4, FrameBytes: c.Ring.FrameBytes()}
 	if to == allreduce.Prev {

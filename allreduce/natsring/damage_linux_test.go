@@ -15,7 +15,7 @@ import (
 	"ringloom/allreduce/allreducetest"
 )
 
-// vandal is a transport whose frames suffer between being built in shared memory and being read there.
+// vandal is a transport whose frames are damaged in shared memory, after they were built and before they are read.
 type vandal struct {
 	*Transport
 	send func(l *link, frame []byte) error // in the place of link.send
@@ -102,13 +102,13 @@ func TestDamageInSharedMemoryIsFound(t *testing.T) {
 	}
 }
 
-// Whatever happens to frames in shared memory, to what stands beside them there and to the wake-ups: what a rank believes to be
-// finished is right to the bit, and each rank that cannot finish has an error of its own.
+// Whatever happens to frames in shared memory, to what stands beside them there and to the wake-ups: what a rank
+// believes to be finished is right to the bit, and each rank that cannot finish has an error of its own.
 func TestFaultsInSharedMemory(t *testing.T) {
 	servers := startServers(t, 4)
 	for _, kind := range []struct {
 		name string
-		// strike hands a frame over as it should not be. The sequence words are those of the writing end.
+		// strike hands over a frame with a fault in it. The sequence words are those of the writing end.
 		strike func(l *link, frame []byte, random *rand.Rand) error
 		ends   []error
 		heals  bool // as a rule
@@ -140,7 +140,7 @@ func TestFaultsInSharedMemory(t *testing.T) {
 			var mu sync.Mutex
 			failed := 0
 			var wg sync.WaitGroup
-			turns := make(chan struct{}, 8)
+			slots := make(chan struct{}, 8)
 			for seed := range allreducetest.Amount(4, 12, 300) {
 				random := rand.New(rand.NewPCG(uint64(seed), 21))
 				ring := allreduce.DefaultConfig()
@@ -152,9 +152,9 @@ func TestFaultsInSharedMemory(t *testing.T) {
 				for r := range ring.WorldSize {
 					streams = append(streams, rand.New(rand.NewPCG(uint64(seed), uint64(100+r))))
 				}
-				turns <- struct{}{}
+				slots <- struct{}{}
 				wg.Go(func() {
-					defer func() { <-turns }()
+					defer func() { <-slots }()
 					var armed atomic.Bool
 					groups, err := vandals(t.Context(), servers, ring, func(rank int, l *link, frame []byte) error {
 						if armed.Load() && streams[rank].Float64() < p {

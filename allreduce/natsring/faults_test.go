@@ -14,7 +14,7 @@ import (
 	"ringloom/allreduce/natsring/natsringtest"
 )
 
-// Deadlines of rings that must fail; where faults do no harm, they are out of reach.
+// Deadlines of rings that must fail; where faults do no harm, deadlines are never reached.
 const (
 	shortDeadline = 300 * time.Millisecond
 	longDeadline  = time.Minute
@@ -40,9 +40,9 @@ var faultKinds = []struct {
 	}, []error{allreduce.ErrCorrupt, allreduce.ErrProtocol, allreduce.ErrTimeout}},
 }
 
-// Embedded servers and the transport are the real ones. Whatever happens between a rank and its neighbours' servers, in all
-// collectives and formats: what a rank believes to be finished is right to the bit, and each rank that cannot finish has an
-// error of its own.
+// Embedded servers and the transport are the real ones. Whatever happens between a rank and its neighbours' servers, in
+// all collectives and formats: what a rank believes to be finished is right to the bit, and each rank that cannot
+// finish has an error of its own.
 func TestFaultsBetweenARankAndAServer(t *testing.T) {
 	const sizes = 4
 	var servers []*natsring.Server // for all rings: jobs do not hear each other
@@ -79,11 +79,11 @@ func TestFaultsBetweenARankAndAServer(t *testing.T) {
 // inParallel calls f with 0 to n-1, several at a time: most of them wait for a deadline.
 func inParallel(n int, f func(i int)) {
 	var wg sync.WaitGroup
-	turns := make(chan struct{}, 12)
+	slots := make(chan struct{}, 12)
 	for i := range n {
-		turns <- struct{}{}
+		slots <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-turns }()
+			defer func() { <-slots }()
 			f(i)
 		})
 	}

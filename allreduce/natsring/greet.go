@@ -50,15 +50,15 @@ func (t terms) difference(other terms) string {
 	return ""
 }
 
-// heard is a greeting that has come from a neighbour; text is nil if it was none.
+// heard is what a neighbour sent for a greeting; text is nil if it was none.
 type heard struct {
 	from allreduce.Peer
 	greeting
 	err error
 }
 
-// greetInterval is how often an unanswered greeting is sent again. Between embedded servers the first one suffices: whoever
-// subscribes second is heard by the first. In an external cluster a subscription takes a moment to spread.
+// greetInterval is how often an unanswered greeting is sent again. Between embedded servers the first one suffices:
+// whoever subscribes second is heard by the first. In an external cluster a subscription takes a moment to spread.
 const greetInterval = 200 * time.Millisecond
 
 func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard) {
@@ -71,16 +71,16 @@ func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard
 	}
 }
 
-// parley is the state of the greetings. NATS drops what nobody is subscribed to, so a neighbour is known to be there only when
-// it says that it has heard this rank.
+// parley is the state of the greetings. NATS drops what nobody is subscribed to, so a neighbour is known to be there
+// only when it says that it has heard this rank.
 type parley struct {
 	t               *Transport
 	heard, answered [2]bool // by allreduce.Peer
 	accepted        [2]bool // its offer was looked at
 }
 
-// greet returns when both neighbours are known to be subscribed and to want the same. Greetings that come later are answered
-// until the transport ends.
+// greet returns when both neighbours are known to be subscribed and to agree on the terms. Greetings that come later
+// are answered until the transport ends.
 func (t *Transport) greet(ctx context.Context, greeted chan heard) error {
 	again := time.NewTicker(greetInterval)
 	defer again.Stop()
@@ -161,7 +161,7 @@ func (p *parley) take(h heard) error {
 	return p.t.differs(h)
 }
 
-// differs says which terms of a greeting are not this rank's.
+// differs says which terms of a greeting differ from this rank's.
 func (t *Transport) differs(h heard) error {
 	if d := t.cfg.terms().difference(h.Terms); d != "" {
 		return fmt.Errorf("%w: rank %d would not fit into the ring: %s; give all ranks the same", allreduce.ErrMismatch, t.cfg.rankOf(h.from), d)

@@ -32,8 +32,8 @@ func newMuteParley() (*parley, *mute) {
 	return &parley{t: t}, conn
 }
 
-// FuzzGreeting hands the greetings what may come from a neighbour: they take it or say what is wrong, and never take memory
-// that is not laid out as this rank expects.
+// FuzzGreeting hands the greetings what may come from a neighbour: they take it or say what is wrong, and never take
+// memory that is not laid out as this rank expects.
 func FuzzGreeting(f *testing.F) {
 	p, _ := newMuteParley()
 	w, err := newSegment(p.t.cfg.shape(allreduce.Next))

@@ -9,10 +9,10 @@ import (
 	"ringloom/allreduce"
 )
 
-// link sends to one neighbour: through shared memory where both are on one machine, else through NATS. Data is written to the
-// socket by a goroutine, so that a peer that does not read cannot hold up the group. Control frames and small chunks are too
-// small to fill a socket within the ring's credits: the group's goroutine writes them itself where nothing is queued,
-// which saves a switch of goroutines at every hop.
+// link sends to one neighbour: through shared memory where both are on one machine, else through NATS. Data is written
+// to the socket by a goroutine, so that a peer that does not read cannot hold up the group. Control frames and small
+// chunks are too small to fill a socket within the ring's credits: the group's goroutine writes them itself where
+// nothing is queued, which saves a goroutine switch at every hop.
 type link struct {
 	transport *Transport
 	peer      allreduce.Peer

@@ -40,8 +40,8 @@ const (
 	longRunRanks = 4
 )
 
-// Four processes take thousands of collectives of all kinds and sizes, and then form some views more: nothing that they hold
-// grows, and nothing is left of a view.
+// Four processes run thousands of collectives of all kinds and sizes, and then form some more views: nothing that they
+// hold grows, and nothing is left of a view.
 func TestALongRunLeaksNothing(t *testing.T) {
 	collectives, shortViews := allreducetest.Amount(50, 300, 20_000), allreducetest.Amount(2, 5, 20)
 	children := make([]*child, longRunRanks)
@@ -156,7 +156,7 @@ func runChild(what string) error {
 			return fmt.Errorf("rank %d, view %d: %w", rank, view, err)
 		}
 	}
-	run.After = settled(run.Before)
+	run.After = atRest(run.Before)
 	text, err := json.Marshal(run)
 	fmt.Println(string(text))
 	return err
@@ -191,9 +191,9 @@ func measure(ctx context.Context, g *allreduce.Group) (footprint, error) {
 	return f, errors.Join(err, g.Barrier(ctx))
 }
 
-// settled is the footprint once goroutines and descriptors are as few as in want, which the server takes a moment for; or after
-// some seconds, as it is then.
-func settled(want footprint) footprint {
+// atRest waits until goroutines and descriptors are as few as in want, because the server takes a moment to end its
+// own, and returns the footprint. After some seconds it returns the footprint as it is.
+func atRest(want footprint) footprint {
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	end := time.After(10 * time.Second)

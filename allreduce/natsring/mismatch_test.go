@@ -13,8 +13,8 @@ import (
 	"ringloom/allreduce/natsring"
 )
 
-// What ranks want differently is named on every rank, in one line, with what the one and the other want: also where a rank
-// hears of it only from a neighbour.
+// A setting on which ranks differ is named on every rank, in one line and with both values, even where a rank hears of
+// it only from a neighbour.
 func TestADifferenceBetweenRanksIsNamedOnAll(t *testing.T) {
 	type call func(ctx context.Context, g *allreduce.Group) error
 	reduce := func(n int, s allreduce.Sum) call {
@@ -81,7 +81,7 @@ func TestADifferenceBetweenRanksIsNamedOnAll(t *testing.T) {
 	}
 }
 
-// What forbids a rank to join is told to ranks that are not its neighbours too, from one to the next.
+// Why a rank does not join is passed from rank to rank, so that those that are not its neighbours hear it too.
 func TestAllRanksHearWhyOneDoesNotJoin(t *testing.T) {
 	for _, c := range []struct {
 		name   string

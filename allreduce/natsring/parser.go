@@ -17,7 +17,8 @@ const lineBytes = 16 << 10
 // errSyntax is matched when a server says something that is not NATS's client protocol.
 var errSyntax = errors.New("not the NATS protocol")
 
-// parser reads what a server sends: the client protocol of NATS (docs.nats.io, "Client Protocol"), as far as a ring meets it.
+// parser reads what a server sends: the client protocol of NATS (docs.nats.io, "Client Protocol"), as far as a ring
+// meets it.
 type parser struct {
 	in   *bufio.Reader
 	pool *allreduce.FramePool
@@ -76,8 +77,8 @@ func (p *parser) next() (event, error) {
 	return event{}, fmt.Errorf("%w: %.40q", errSyntax, line)
 }
 
-// message reads the body after "subject sid [reply] bytes", or "subject sid [reply] header-bytes bytes". Bodies go straight
-// from the connection into a buffer of the pool; headers are skipped.
+// message reads the body after "subject sid [reply] bytes", or "subject sid [reply] header-bytes bytes". Bodies go
+// straight from the connection into a buffer of the pool; headers are skipped.
 func (p *parser) message(arguments []byte, headers bool) (event, error) {
 	var fields [5][]byte
 	n := 0

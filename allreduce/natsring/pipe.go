@@ -14,9 +14,10 @@ import (
 	"ringloom/allreduce"
 )
 
-// pipe is a connection to an embedded server: a minimal NATS client that moves frames between the socket and the pool's buffers
-// without a copy or an allocation in between. The official client copies a message twice more and allocates it, which made a
-// ring of two spend a quarter more processor time. This one knows tokens and neither TLS nor several addresses.
+// pipe is a connection to an embedded server: a minimal NATS client that moves frames between the socket and the pool's
+// buffers without a copy or an allocation in between. The official client copies a message twice more and allocates it,
+// which made a ring of two spend a quarter more processor time. This one knows tokens and neither TLS nor several
+// addresses.
 type pipe struct {
 	conn    net.Conn
 	limit   int64
@@ -43,7 +44,7 @@ type pipe struct {
 // maxProbes is how many unanswered probes mean that the other end is gone.
 const maxProbes = 2
 
-// openPipe does the handshake over conn, which it owns. down hears when the connection has broken.
+// openPipe does the handshake over conn, which it owns. down is called when the connection has broken.
 func openPipe(ctx context.Context, conn net.Conn, server, token string, cfg Config, pool *allreduce.FramePool, down func(error)) (*pipe, error) {
 	p := &pipe{
 		conn: conn, timeout: maxProbes * cfg.PingInterval, down: down, pool: pool,
@@ -215,8 +216,8 @@ func (p *pipe) broken(err error) {
 	p.down(err)
 }
 
-// read passes messages on until the connection ends. It never writes: over an in-process connection the server may be waiting
-// for it to read.
+// read passes messages on until the connection ends. It never writes: over an in-process connection the server may be
+// waiting for it to read.
 func (p *pipe) read(in *parser) {
 	for {
 		e, err := in.next()

@@ -2,8 +2,8 @@ package natsring
 
 import "fmt"
 
-// Probe connects to the external server of cfg.URL and looks whether it takes the ring's frames, so that a node can find
-// out before any other waits for it. Errors match ErrConnect, ErrUnauthorized or ErrMaxPayload. Join looks again.
+// Probe connects to the external server of cfg.URL and checks that it takes the ring's frames, so that a node finds out
+// before any other waits for it. Errors match ErrConnect, ErrUnauthorized or ErrMaxPayload. Join checks again.
 func Probe(cfg Config) error {
 	conn, err := openClient(cfg, func(error) {})
 	if err != nil {

@@ -9,12 +9,13 @@ import (
 	"ringloom/allreduce"
 )
 
-// A segment is a queue of frames from one rank to a neighbour in memory that they share, where both are processes of one
-// machine. The writer builds a frame in a slot and commits it, the reader takes it where it lies and releases it; both
-// in order. A reader that finds nothing and is about to sleep says so in the segment, and only then the next commit has to ring
-// its bell: a neighbour that is busy is not disturbed.
+// A segment is a queue of frames from one rank to a neighbour in memory that they share, where both are processes of
+// one machine. The writer builds a frame in a slot and commits it, the reader takes it where it lies and releases it;
+// both in order. A reader that finds nothing and is about to sleep says so in the segment, and only then the next
+// commit has to ring its bell: a neighbour that is busy is not disturbed.
 //
-// WIRE.md has the layout. What the other process writes is not trusted: lengths are bounded, and frames carry a checksum.
+// WIRE.md has the layout. What the other process writes is not trusted: lengths are bounded, and frames carry a
+// checksum.
 type segment struct {
 	memory   []byte
 	shape    shape
@@ -88,13 +89,13 @@ func (s *segment) take() ([]byte, error) {
 	return s.memory[at : at+int(length) : at+int(length)], nil
 }
 
-// free gives the slot of the oldest frame taken back to the writer.
+// free returns the slot of the oldest taken frame to the writer.
 func (s *segment) free() { atomic.AddUint64(s.word(releasedAt), 1) }
 
 // sleep asks for a wake-up at the next commit. The reader must look once more afterwards.
 func (s *segment) sleep() { atomic.StoreUint64(s.word(sleepingAt), 1) }
 
-// awake takes the request back.
+// awake withdraws the request.
 func (s *segment) awake() {
 	if atomic.LoadUint64(s.word(sleepingAt)) != 0 {
 		atomic.StoreUint64(s.word(sleepingAt), 0)

@@ -44,7 +44,7 @@ func openSegment(o segmentOffer, want shape) (*segment, error) {
 	if o.Shape != want || len(o.Token) != tokenBytes {
 		return nil, fmt.Errorf("%w: %+v was offered where %+v is needed", errSegment, o.Shape, want)
 	}
-	// Of an offer that is wrong there may be anything, which must not make this rank wait.
+	// If the offer is wrong, anything may be there; opening it must not make this rank wait.
 	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", o.PID, o.FD), os.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSegment, err)

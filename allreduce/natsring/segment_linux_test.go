@@ -66,7 +66,8 @@ func TestASegmentIsAQueue(t *testing.T) {
 	}
 }
 
-// TestASleepingReaderIsAlwaysWoken runs both ends at once: no frame may be left for a reader that sleeps without a wake-up.
+// TestASleepingReaderIsAlwaysWoken runs both ends at once: no frame may be left for a reader that sleeps without a
+// wake-up.
 func TestASleepingReaderIsAlwaysWoken(t *testing.T) {
 	frames := 50_000
 	if testing.Short() {
@@ -85,7 +86,7 @@ func TestASleepingReaderIsAlwaysWoken(t *testing.T) {
 			if w.commit(len(append(b, byte(i)))) {
 				wake <- struct{}{}
 			}
-			for range random.IntN(200) { // now the one is faster, now the other
+			for range random.IntN(200) { // so that now the writer and now the reader is faster
 				_ = w.buffer()
 			}
 		}

@@ -13,8 +13,8 @@ import (
 	"ringloom/allreduce/allreducetest"
 )
 
-// An external server that queues less for a client than the ring's window may cut a client off as a slow consumer, now and
-// then. The rank that it cuts off says so, the others hear of it; whoever finishes has the right sum.
+// An external server that queues less for a client than the ring's window may cut a client off as a slow consumer, now
+// and then. The rank that it cuts off says so, the others hear of it; whoever finishes has the right sum.
 func TestAServerThatCutsOffSlowConsumers(t *testing.T) {
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, MaxPayload: 300 << 10, MaxPending: 300 << 10,

@@ -32,8 +32,9 @@ type Transport struct {
 
 var peers = [2]allreduce.Peer{allreduce.Prev, allreduce.Next}
 
-// Join connects this rank with its neighbours, once for each of cfg.Ring.Rings, and returns when all have answered. It ends
-// early with ctx. Errors match one of the package's sentinels or allreduce.ErrMismatch, or are the context's cause.
+// Join connects this rank with its neighbours, once for each of cfg.Ring.Rings, and returns when all have answered. It
+// ends early with ctx. Errors match one of the package's sentinels or allreduce.ErrMismatch, or are the context's
+// cause.
 func Join(ctx context.Context, cfg Config) ([]*Transport, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func joinOne(outer context.Context, cfg Config) (*Transport, error) {
 		inbox: make(chan allreduce.Delivery, 2*window),
 	}
 	if err := t.join(ctx); err != nil {
-		if outer.Err() == nil { // else whoever ended it tells the others
+		if outer.Err() == nil { // otherwise whoever ended it tells the others
 			t.refuse(err)
 		}
 		t.shut()
@@ -116,7 +117,7 @@ func (t *Transport) join(ctx context.Context) error {
 		return err
 	}
 	var failure error
-	for _, p := range peers { // both in any case, so that the one can be told of the other
+	for _, p := range peers { // both in any case, so that each can be told of a failure with the other
 		l, err := t.dial(ctx, p)
 		if err == nil {
 			t.links[p] = l
@@ -269,7 +270,8 @@ func (t *Transport) report(from allreduce.Peer, err error) {
 	go t.put(allreduce.Delivery{From: from, Err: err})
 }
 
-// Close publishes what was sent, waiting a second at most for the neighbours' servers to have it, and ends the connections.
+// Close publishes what was sent, waiting a second at most for the neighbours' servers to have it, and ends the
+// connections.
 func (t *Transport) Close() error {
 	t.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)

@@ -14,8 +14,8 @@ type Gatherer interface {
 	AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error)
 }
 
-// BestRound is the best round of all ranks, where a round takes as long as its slowest rank. seconds are this rank's, by
-// round; every rank has as many. All ranks get the same number.
+// BestRound is the best round of all ranks, where a round takes as long as its slowest rank. seconds are this rank's,
+// by round; every rank has as many. All ranks get the same number.
 func BestRound(ctx context.Context, ring Gatherer, seconds []float64) (float64, error) {
 	var block []byte
 	for _, s := range seconds {

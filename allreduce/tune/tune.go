@@ -12,7 +12,7 @@ import (
 
 // Config says what to try, and for what.
 type Config struct {
-	// Base is what the search begins with, and what all else is taken from.
+	// Base is where the search starts; what is not searched keeps its value.
 	Base allreduce.Config
 	// Lengths are the elements of the vectors that are summed at once, in order: a model's buckets.
 	Lengths []int
@@ -20,7 +20,7 @@ type Config struct {
 	Format codec.Format
 	// Rounds are measured for each candidate, after one that is not. Default 4.
 	Rounds int
-	// Gain is by which part of the best time so far a candidate must be faster to be taken. Default 0.05.
+	// Gain is the fraction by which a candidate must beat the best time so far to replace it. Default 0.05.
 	Gain float64
 	// MaxFrameBytes is the largest frame that the transport takes; candidates above are left out. Zero means no limit.
 	MaxFrameBytes int

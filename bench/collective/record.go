@@ -26,7 +26,7 @@ type Setting struct {
 	Version     string `json:"version"`
 }
 
-// Record is a row for other programs: one object a line, or one line of CSV.
+// Record is a row for other programs: one object per line, or one line of CSV.
 type Record struct {
 	Setting
 	Bytes int64  `json:"bytes"`
@@ -77,7 +77,7 @@ type Printer interface {
 	End(Summary) error
 }
 
-// NewJSON prints one object a line: a Record for each size, and an End.
+// NewJSON prints one object per line: a Record for each size, and an End.
 func NewJSON(out io.Writer) Printer { return &jsonPrinter{out: json.NewEncoder(out)} }
 
 type jsonPrinter struct {

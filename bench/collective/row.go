@@ -15,8 +15,8 @@ type Timing struct {
 	Iterations  int
 	Seconds     float64 // median over the iterations of the slowest rank's time
 	MinSeconds  float64
-	AlgBytes    float64 // algorithm bandwidth in bytes a second, of the median
-	BusBytes    float64 // bus bandwidth in bytes a second, of the median
+	AlgBytes    float64 // algorithm bandwidth in bytes per second, of the median
+	BusBytes    float64 // bus bandwidth in bytes per second, of the median
 	WrongValues int64   // over all ranks
 }
 
@@ -35,7 +35,7 @@ func newTiming(seconds []float64, op Op, bytes int64, ranks int) *Timing {
 // Summary is the end of the sweep.
 type Summary struct {
 	Sizes int
-	// BusBytes is the mean bus bandwidth in bytes a second over all sizes and forms, as nccl-tests has it.
+	// BusBytes is the mean bus bandwidth in bytes per second over all sizes and forms, as nccl-tests has it.
 	BusBytes float64
 	// WrongValues are those of all sizes, forms and ranks.
 	WrongValues int64

@@ -85,8 +85,8 @@ func TestEveryCollectiveIsMeasuredAndRight(t *testing.T) {
 	}
 }
 
-// liar adds one to an element of every result, after the ring: to the first of its own shard after a reduce-scatter, else to the
-// first of all.
+// liar adds one to an element of every result, after the ring: to the first of its own shard after a reduce-scatter,
+// else to the first of all.
 type liar struct{ Ring }
 
 func (l liar) AllReduce(ctx context.Context, buf []float32) error {

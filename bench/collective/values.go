@@ -59,8 +59,8 @@ func fill(dst []float32, rank, limit int) {
 	}
 }
 
-// tolerance is how far a sum over all ranks may be off: 0 but for formats that lose something. A sum is encoded when it has
-// the values of 1, 2, ... ranks in it; in an all-reduce also when it has all of them.
+// tolerance is how far a sum over all ranks may be off: 0 but for formats that lose something. A sum is encoded when it
+// has the values of 1, 2, ... ranks in it; in an all-reduce also when it has all of them.
 func (n Numbers) tolerance(op Op, ranks int) float32 {
 	const rounding = 1.001 // of the scales themselves
 	encoded := ranks - 1

@@ -7,11 +7,12 @@ import (
 )
 
 // flopsPerByte weighs memory traffic against arithmetic: the time in which a byte is moved is that of so many float32
-// operations. It is about the same over a wide range of devices: some 23 for two AVX-512 cores with 15 GB/s, 13 for NVIDIA's A100, 20
-// for its H100 (data sheets, without tensor cores).
+// operations. It is about the same over a wide range of devices: some 23 for two AVX-512 cores with 15 GB/s, 13 for
+// NVIDIA's A100, 20 for its H100 (data sheets, without tensor cores).
 const flopsPerByte = 20
 
-// cost is what an operation takes, in units of a float32 operation: its arithmetic, and its operands read or written once.
+// cost is the time of an operation, in units of a float32 operation: its arithmetic, and its operands read or written
+// once.
 func cost(spec nn.Spec) float64 {
 	const elementBytes = 4
 	dst, src := nn.Operands(spec)

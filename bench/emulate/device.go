@@ -36,14 +36,14 @@ func (c Config) Validate() error {
 type Device struct {
 	cfg    Config
 	unit   float64       // nanoseconds of a unit of cost
-	owed   time.Duration // what has been computed and not been waited for; negative after a sleep that was too long
+	owed   time.Duration // the time that kernels have taken and that was not slept yet; negative after a sleep that was too long
 	closed bool
 }
 
 const (
-	// leastSleep is what is worth a sleep: waking a thread takes tens of microseconds of a core.
+	// leastSleep is the shortest sleep: waking a thread takes tens of microseconds of a core.
 	leastSleep = time.Millisecond
-	// mostCredit is how much too long a sleep may last and be made up for.
+	// mostCredit is how much oversleeping is made up for.
 	mostCredit = 5 * time.Millisecond
 )
 

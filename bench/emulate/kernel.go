@@ -11,12 +11,12 @@ import (
 // Gradient is what every step writes to the first element of each tensor's gradient.
 const Gradient = 1
 
-// kernel takes its time.
+// kernel waits as long as its operation would take.
 type kernel struct {
 	device           *Device
 	spec             nn.Spec
 	time             time.Duration
-	write            func(dst, src []nn.Buffer) // the little that the host looks at; nil without
+	write            func(dst, src []nn.Buffer) // the few results that the host reads; nil where there are none
 	dstLens, srcLens []int
 }
 
@@ -66,7 +66,7 @@ func (k *kernel) Run(dst, src []nn.Buffer) error {
 	return nil
 }
 
-// check finds what a real device would choke on.
+// check finds operands that a real device could not compute with.
 func (k *kernel) check(what string, operands []nn.Buffer, lens []int) error {
 	if len(operands) != len(lens) {
 		return fmt.Errorf("emulated: %s takes %d operands in %s, not %d", nn.Kind(k.spec), len(lens), what, len(operands))

@@ -24,8 +24,8 @@ const (
 	ringStep  = 100 * time.Millisecond
 )
 
-// trainEmulated trains on four ranks over the in-memory ring, in a bubble whose clock stands still while anything works.
-// look sees every rank's worker after every step.
+// trainEmulated trains on four ranks over the in-memory ring, in a bubble whose clock stands still while anything
+// works. look sees every rank's worker after every step.
 func trainEmulated(t *testing.T, model string, look func(*train.Worker) error) ([]timeline.Rank, []train.Epoch) {
 	t.Helper()
 	spec, err := models.Lookup(model)
@@ -70,8 +70,8 @@ func trainEmulated(t *testing.T, model string, look func(*train.Worker) error) (
 	return records, epochs
 }
 
-// Four ranks of googlenet, each with a step of 100 ms, on however few cores: every gradient is summed over all ranks, and the
-// buckets set out in order, spread over the backward pass.
+// Four ranks of googlenet, each with a step of 100 ms, on however few cores: every gradient is summed over all ranks,
+// and the buckets set out in order, spread over the backward pass.
 func TestRanksOverARing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		records, epochs := trainEmulated(t, "googlenet", func(w *train.Worker) error {

@@ -15,10 +15,10 @@ type axis struct {
 
 type tick struct {
 	value float64
-	label string // may be empty: a line without a word
+	label string // may be empty: a line without a label
 }
 
-// at is the pixel of a value, which is held inside the axis.
+// at is the pixel of a value, which is kept inside the axis.
 func (a *axis) at(v float64) float64 {
 	f := 0.0
 	switch {
@@ -60,14 +60,14 @@ func roundStep(v float64) float64 {
 	return 10 * power
 }
 
-// ranksAxis is logarithmic, with a tick at each of the values, or at some of them where they are many. Ends have room, so
-// that a single value stands in the middle.
+// ranksAxis is logarithmic, with a tick at each of the values, or at some of them where they are many. Ends have room,
+// so that a single value stands in the middle.
 func ranksAxis(values []float64, label func(float64) string) axis {
 	sorted := slices.Compact(slices.Sorted(slices.Values(values)))
 	a := axis{log: true, lo: sorted[0] / math.Pow(2, 0.25), hi: sorted[len(sorted)-1] * math.Pow(2, 0.25)}
 	for i, v := range sorted {
 		text := label(v)
-		// A value near the last labelled one stays without a word.
+		// A value too near to the last labelled one gets no label.
 		for j := i - 1; j >= 0; j-- {
 			if a.ticks[j].label != "" {
 				if v/a.ticks[j].value < math.Pow(a.hi/a.lo, 1.0/14) {
@@ -81,8 +81,8 @@ func ranksAxis(values []float64, label func(float64) string) axis {
 	return a
 }
 
-// powerAxis is logarithmic over the values, from and to a power of the base. It has a tick at every power, with words at
-// eight of them at most.
+// powerAxis is logarithmic over the values, from and to a power of the base. It has a tick at every power, and labels
+// at eight of them at most.
 func powerAxis(values []float64, base float64, label func(float64) string) axis {
 	power := func(v float64) float64 { return math.Log(v) / math.Log(base) }
 	lo := int(math.Floor(power(slices.Min(values)) + 1e-9))

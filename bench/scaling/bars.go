@@ -32,8 +32,8 @@ const (
 	barsTop, barsLeft, barsEnd, barsFoot = 4.0, 66.0, 70.0, 42.0
 )
 
-// partsFigures are one of each mode that has a breakdown: where the steps of its ranks go, in fractions, for in strong
-// scaling steps shrink until nothing could be told from their lengths.
+// partsFigures are one of each mode that has a breakdown: where the steps of its ranks go, in fractions: in strong
+// scaling steps become too short to read anything from their lengths.
 func (r *Report) partsFigures() []Figure {
 	var out []Figure
 	for _, mode := range []string{Strong, Weak} {

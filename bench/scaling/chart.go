@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Figure is a plot of the page with its words.
+// Figure is a plot of the page with its texts.
 type Figure struct {
 	Title, Note string
 	Prediction  bool

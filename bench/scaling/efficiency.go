@@ -11,8 +11,8 @@ type Scaling struct {
 	BaseRanks int
 	// Speedup is images/s over the base's, times the base's ranks: the base counts as perfect.
 	Speedup float64
-	// Efficiency is images/s a rank over the base's. For weak scaling that is the base's step time over this one's; for
-	// strong scaling the speed-up over the ranks. Both are one formula, and 1 is perfect.
+	// Efficiency is images/s per rank over the base's. For weak scaling that is the base's step time over this one's;
+	// for strong scaling the speed-up over the ranks. Both are one formula, and 1 is perfect.
 	Efficiency float64
 }
 
@@ -46,7 +46,8 @@ func ofMode(scaling []Scaling, mode string) []Scaling {
 }
 
 // sameWork is the point with the fewest ranks whose ranks have this one's batch and threads, in either mode; nil where
-// there is none with fewer ranks. Beside it a rank's forward and backward tell what the ranks take from each other.
+// there is none with fewer ranks. Compared with it, a rank's forward and backward show what the ranks take from each
+// other.
 func sameWork(scaling []Scaling, p *Point) *Point {
 	var best *Point
 	for i := range scaling {

@@ -39,7 +39,7 @@ func TestSameWorkIsFoundInEitherMode(t *testing.T) {
 	}
 	strong2 := &ofMode(scaling, Strong)[1].Point
 	if got := sameWork(scaling, strong2); got != nil {
-		t.Errorf("128 images a rank were measured nowhere else: %+v", got)
+		t.Errorf("128 images per rank were measured nowhere else: %+v", got)
 	}
 	strong4.ThreadsPerRank = 2
 	if got := sameWork(scaling, strong4); got != nil {

@@ -42,7 +42,7 @@ func (r *Report) worlds() []float64 {
 }
 
 func (r *Report) speedFigure() Figure {
-	c := chart{title: "Images a second", xName: "ranks", yName: "images/s", x: ranksAxis(r.worlds(), whole)}
+	c := chart{title: "Images per second", xName: "ranks", yName: "images/s", x: ranksAxis(r.worlds(), whole)}
 	var speeds []float64
 	for _, mode := range []string{Strong, Weak} {
 		points := ofMode(r.Scaling, mode)
@@ -84,7 +84,7 @@ func (r *Report) efficiencyFigure() Figure {
 		c.series = append(c.series, s)
 	}
 	c.y = linearAxis(largest, percent)
-	return c.figure("Images/s a rank, over those of the fewest ranks.")
+	return c.figure("Images/s per rank, over those of the fewest ranks.")
 }
 
 var curveColours = []string{"c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"}

@@ -12,7 +12,7 @@ const (
 	FormShared = FormRing + " + 2(N-1) gamma B" // the ranks share one machine's memory or cores: each byte costs N gamma more
 )
 
-// What the fit is worth, by its relative residual.
+// How good a fit is, by its relative residual.
 const (
 	FitGood = "good" // to 15%
 	FitFair = "fair" // to 40%
@@ -30,12 +30,12 @@ const (
 // Fit is Hockney's model of the ring, fitted to the all-reduces of two ranks and more by least squares of the relative
 // error, with no parameter below 0.
 type Fit struct {
-	// Usable says that there is a model to predict with. Problem says why not, or what is to be doubted.
+	// Usable says that there is a model to predict with. Problem says why not, or what makes it doubtful.
 	Usable  bool
 	Problem string
 	Quality string // FitGood, FitFair or FitPoor; empty where nothing could be fitted
 	Form    string
-	// Alpha is seconds a hop, Beta seconds a byte over a link, Gamma seconds a byte of the form's third term.
+	// Alpha is seconds per hop, Beta seconds per byte over a link, Gamma seconds per byte of the form's third term.
 	Alpha, Beta, Gamma float64
 	Points             int
 	Sizes, Worlds      int     // different sizes, different numbers of ranks
@@ -44,7 +44,7 @@ type Fit struct {
 	R2                 float64 // of the relative errors: 1 is perfect, 0 no better than one time for all
 }
 
-// Bandwidth is one over Beta, in bytes a second; 0 where Beta is 0.
+// Bandwidth is one over Beta, in bytes per second; 0 where Beta is 0.
 func (f *Fit) Bandwidth() float64 {
 	if f.Beta == 0 {
 		return 0
@@ -80,7 +80,7 @@ func (f *Fit) features(ranks int, bytes float64) [3]float64 {
 	return x
 }
 
-// alone is the link, and the seconds a byte beside it, of ranks that each have a machine of their own.
+// alone is the link, and the seconds per byte beside it, of ranks that each have a machine of their own.
 func (f *Fit) alone() (l link, local float64) {
 	l = link{f.Alpha, f.Beta}
 	switch f.Form {
@@ -124,12 +124,12 @@ func fitRing(collectives []Collective) Fit {
 			}
 		}
 	}
-	best.judge()
+	best.grade()
 	return best
 }
 
-// judge sets what the fit is worth.
-func (f *Fit) judge() {
+// grade says how far the fit can be trusted.
+func (f *Fit) grade() {
 	f.Usable = true
 	switch {
 	case f.RelativeResidual > fairResidual:

@@ -78,7 +78,7 @@ func TestJSONHasAKindALine(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]int{"study": 1, "point": 6, "rank": 14, "collective": 12, "model": 1, "prediction": 30, "verdict": 6}
+	want := map[string]int{"study": 1, "point": 6, "rank": 14, "collective": 12, "model": 1, "prediction": 30, "bottleneck": 6}
 	for kind, n := range want {
 		if kinds[kind] != n {
 			t.Errorf("%d lines of %s, want %d", kinds[kind], kind, n)

@@ -4,8 +4,8 @@ import "math"
 
 // link is a connection in Hockney's model: a message of m bytes takes alpha + beta m.
 type link struct {
-	alpha float64 // seconds a message: latency, and what every message costs at both ends
-	beta  float64 // seconds a byte: one over the bandwidth
+	alpha float64 // seconds per message: latency, and what every message costs at both ends
+	beta  float64 // seconds per byte: one over the bandwidth
 }
 
 func (l link) send(bytes float64) float64 { return l.alpha + l.beta*bytes }
@@ -32,8 +32,8 @@ func hierarchicalTime(ranks, group int, bytes float64, intra, inter link) float6
 	return ringTime(group, bytes, intra) + ringTime(nodes, bytes/float64(group), inter)
 }
 
-// doubleTreeTime is that of a reduction up two complementary binary trees and a broadcast down, half of the bytes on each
-// tree, in the best number k of blocks a half: 2 (log2 N + k) messages each way (Sanders, Speck and Träff, 2009).
+// doubleTreeTime is that of a reduction up two complementary binary trees and a broadcast down, half of the bytes on
+// each tree, in the best number k of blocks a half: 2 (log2 N + k) messages each way (Sanders, Speck and Träff, 2009).
 func doubleTreeTime(ranks int, bytes float64, l link) float64 {
 	if ranks < 2 {
 		return 0

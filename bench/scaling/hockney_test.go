@@ -46,7 +46,8 @@ func TestDoubleTreeIsTheBestNumberOfBlocks(t *testing.T) {
 			if got := doubleTreeTime(n, bytes, testLink); got < best*(1-1e-12) || got > best*1.03 {
 				t.Errorf("%d ranks, %g bytes: got %g, by trying %g", n, bytes, got, best)
 			}
-			// Sanders, Speck and Träff: beta n + 2 alpha log p + sqrt(8 alpha beta n log p) each way, where blocks are many.
+			// Sanders, Speck and Träff: beta n + 2 alpha log p + sqrt(8 alpha beta n log p) each way, where blocks are
+			// many.
 			paper := 2 * (testLink.beta*bytes + 2*testLink.alpha*height + math.Sqrt(8*testLink.alpha*testLink.beta*bytes*height))
 			if got := doubleTreeTime(n, bytes, testLink); bytes >= 1e7 && !near(got, paper, 0.01) {
 				t.Errorf("%d ranks, %g bytes: got %g, by the paper %g", n, bytes, got, paper)

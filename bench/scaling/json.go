@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// WriteJSON writes one object a line, each with its kind. docs/scaling.md explains the fields.
+// WriteJSON writes one object per line, each with its kind. docs/scaling.md explains the fields.
 func WriteJSON(out io.Writer, r Report) error {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
@@ -107,7 +107,7 @@ type predictionLine struct {
 	Assumptions     []string `json:"assumptions"`
 }
 
-type verdictLine struct {
+type bottleneckLine struct {
 	Kind       string     `json:"kind"`
 	Mode       string     `json:"mode"`
 	Ranks      int        `json:"ranks"`
@@ -161,8 +161,8 @@ func (r *Report) lines() []any {
 		out = append(out, predictionLine{"prediction", true, p.Algorithm, p.Ranks, p.GroupRanks, o.BatchPerRank,
 			p.ComputeSeconds, p.CommSeconds, p.ExposedSeconds, p.StepSeconds, p.ImagesPerSecond, p.Efficiency, o.BaseMode, o.BaseRanks, o.Assumptions})
 	}
-	for _, v := range r.Verdicts {
-		line := verdictLine{"verdict", v.Mode, v.Ranks, v.Efficiency, v.Limits, []lossLine{}, v.Text()}
+	for _, v := range r.Bottlenecks {
+		line := bottleneckLine{"bottleneck", v.Mode, v.Ranks, v.Efficiency, v.Limits, []lossLine{}, v.Text()}
 		for _, l := range v.Losses {
 			line.Losses = append(line.Losses, lossLine(l))
 		}

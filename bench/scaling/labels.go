@@ -48,8 +48,8 @@ func (p *placer) along(x1, y1, x2, y2 float64) {
 	}
 }
 
-// place puts a label above or below a point, or beside one of these to keep clear of a rising or falling line. It is false
-// where all are taken: then the label is left out, and the value stands in the point's tooltip and in the table.
+// place puts a label above or below a point, or beside one of these to keep clear of a rising or falling line. It is
+// false where all are taken: then the label is left out, and the value stands in the point's tooltip and in the table.
 func (p *placer) place(x, y float64, text string) (middle, baseline float64, ok bool) {
 	aside := textHalf(text) + 4
 	above, below := y-10, y+textHeight+7

@@ -34,8 +34,8 @@ func nonNegative(rows [][3]float64) [3]float64 {
 	return best
 }
 
-// solve is least squares over the columns in set, by the normal equations. It is false where they do not tell the columns
-// apart, or where an unknown comes out below 0.
+// solve is least squares over the columns in set, by the normal equations. It is false where they do not tell the
+// columns apart, or where an unknown comes out below 0.
 func solve(rows [][3]float64, norm [3]float64, set int) (p [3]float64, ok bool) {
 	var columns []int
 	for j := range norm {
@@ -56,8 +56,8 @@ func solve(rows [][3]float64, norm [3]float64, set int) (p [3]float64, ok bool) 
 			a[i][n] += r[ci] / norm[ci]
 		}
 	}
-	// The matrix is positive definite with a unit diagonal, so elimination needs no pivoting; a pivot near 0 is a column
-	// that the ones before it make up.
+	// The matrix is positive definite with a unit diagonal, so elimination needs no pivoting; a pivot near 0 is a
+	// column that the ones before it make up.
 	for i := range n {
 		if a[i][i] < 1e-9 {
 			return p, false

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Least squares under p >= 0 is solved exactly where the gradient is 0 in every unknown above 0, and not below 0 in every
-// other (Karush, Kuhn and Tucker).
+// Least squares under p >= 0 is solved exactly where the gradient is 0 in every unknown above 0, and not below 0 in
+// every other (Karush, Kuhn and Tucker).
 func TestNonNegativeIsTheMinimum(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	bounded := 0

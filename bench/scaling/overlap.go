@@ -1,7 +1,8 @@
 package scaling
 
 // overlap is the time that a rank waits after backward for the last bucket's sum. Bucket i is complete at ready[i] of
-// backward's seconds; all-reduces run one after the other, each as soon as its bucket is complete and the one before is done.
+// backward's seconds; all-reduces run one after the other, each as soon as its bucket is complete and the one before is
+// done.
 func overlap(backward float64, ready, sums []float64) float64 {
 	end := 0.0
 	for i, seconds := range sums {

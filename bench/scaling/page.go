@@ -36,7 +36,7 @@ type pointRow struct {
 	Limits string
 }
 
-// WriteHTML writes one page that needs nothing else: style and plots stand in it.
+// WriteHTML writes one self-contained page, with its style and plots.
 func WriteHTML(out io.Writer, r Report) error {
 	s := &r.Study
 	p := page{
@@ -45,7 +45,7 @@ func WriteHTML(out io.Writer, r Report) error {
 		Algorithms: algorithms, Predictions: r.Outlook.byRanks(),
 	}
 	for _, q := range r.Scaling {
-		p.Points = append(p.Points, pointRow{q, r.verdict(q.Mode, q.Ranks).names()})
+		p.Points = append(p.Points, pointRow{q, r.bottleneck(q.Mode, q.Ranks).names()})
 		p.HasRanks = p.HasRanks || len(q.PerRank) > 0
 	}
 	return pageTemplate.Execute(out, p)
@@ -61,7 +61,7 @@ func (r *Report) cards() []card {
 		}
 		last := points[len(points)-1]
 		speed := number(last.ImagesPerSecond) + " images/s"
-		c := card{fmt.Sprintf("%s scaling, %s", title(mode), ranks(last.Ranks)), speed, "nothing to compare with", r.verdict(mode, last.Ranks).limitedBy()}
+		c := card{fmt.Sprintf("%s scaling, %s", title(mode), ranks(last.Ranks)), speed, "nothing to compare with", r.bottleneck(mode, last.Ranks).limitedBy()}
 		if len(points) > 1 {
 			c.Value, c.More = percent(last.Efficiency)+" efficiency", fmt.Sprintf("%s, speed-up %s", speed, ratio(last.Speedup))
 		}

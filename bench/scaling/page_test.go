@@ -44,8 +44,8 @@ func pageStudies() map[string]Study {
 		"weak": weak, "bare": bare, "emulated": emulated, "poor": poor}
 }
 
-// TestPageIsWellFormed reads the page as XML, which forgives nothing. With RINGLOOM_PAGES=folder it leaves the pages there
-// to be looked at.
+// TestPageIsWellFormed reads the page as XML, which forgives nothing. With RINGLOOM_PAGES=folder it leaves the pages
+// there to be looked at.
 func TestPageIsWellFormed(t *testing.T) {
 	for name, study := range pageStudies() {
 		text := pageOf(t, study)
@@ -94,7 +94,7 @@ func TestPageEscapesNames(t *testing.T) {
 	s := sampleStudy(1, 2)
 	const evil = `<script>alert("&")</script>`
 	s.Model, s.Machine, s.Device, s.Version, s.Transport, s.Wire = evil, evil, evil, evil, evil, evil
-	// The slowest rank's node is in a verdict, and so on the page twice.
+	// The slowest rank's node is named in a sentence too, and so is on the page twice.
 	s.Points[2].PerRank[1].Node = evil
 	text := pageOf(t, s)
 	if strings.Contains(text, "<script") {

@@ -2,13 +2,14 @@ package scaling
 
 import "fmt"
 
-// Prediction is a step that was not measured. Nothing in it may stand beside measured figures without its name.
+// Prediction is a step that was not measured. It must never be shown beside measured figures without being named a
+// prediction.
 type Prediction struct {
 	Algorithm  string // Ring, HierarchicalRing or DoubleTree
 	Ranks      int
 	GroupRanks int // of a node, for HierarchicalRing; else 0
-	// ComputeSeconds is the step without the ring, CommSeconds the sum of all its all-reduces, ExposedSeconds the part of
-	// them that backward does not hide.
+	// ComputeSeconds is the step without the ring, CommSeconds the sum of all its all-reduces, ExposedSeconds the part
+	// of them that backward does not hide.
 	ComputeSeconds, CommSeconds, ExposedSeconds, StepSeconds float64
 	ImagesPerSecond, Efficiency                              float64
 }
@@ -22,7 +23,7 @@ const (
 // Outlook is what the model says of more ranks.
 type Outlook struct {
 	Problem      string // why there are no predictions; empty where there are
-	BaseRanks    int    // the measured point whose compute, batch and images/s a rank are taken
+	BaseRanks    int    // the measured point whose compute, batch and images/s per rank are taken
 	BaseMode     string
 	BatchPerRank float64
 	Assumptions  []string
@@ -43,8 +44,8 @@ func (o *Outlook) byRanks() [][]Prediction {
 	return rows
 }
 
-// Check puts the model's step beside a measured one, to show what the predictions are worth. It counts ranks that share a
-// machine as they were measured, which the predictions do not.
+// Check puts the model's step beside a measured one, to show how far the predictions can be trusted. It counts ranks
+// that share a machine as they were measured; the predictions do not.
 type Check struct {
 	Mode                          string
 	Ranks                         int
@@ -156,7 +157,7 @@ func check(s *Study, scaling []Scaling, fit *Fit) []Check {
 
 func (s *Study) assumptions(o *Outlook, fit *Fit, ownIntra bool) []string {
 	out := []string{
-		fmt.Sprintf("weak scaling: every rank takes %s images a step, and computes as long as at %s of %s scaling", number(o.BatchPerRank), ranks(o.BaseRanks), o.BaseMode),
+		fmt.Sprintf("weak scaling: every rank takes %s images per step, and computes as long as at %s of %s scaling", number(o.BatchPerRank), ranks(o.BaseRanks), o.BaseMode),
 		"every rank has a machine and a link of its own, as fast as the one measured, and no other traffic disturbs it",
 		"no rank is slower than another",
 		"all-reduces run one after the other, and none takes cores from backward",

@@ -4,12 +4,12 @@ import "fmt"
 
 // Report is what Analyse makes of a study. Everything in it is measured or follows from measurements, but for Outlook.
 type Report struct {
-	Study    Study
-	Scaling  []Scaling // by mode, strong first, and ranks
-	Fit      Fit
-	Outlook  Outlook
-	Verdicts []Verdict // one a point, in the order of Scaling
-	// Summary is the verdict on the whole in sentences, Notes what a reader must know of the figures.
+	Study       Study
+	Scaling     []Scaling // by mode, strong first, then by ranks
+	Fit         Fit
+	Outlook     Outlook
+	Bottlenecks []Bottleneck // one per point, in the order of Scaling
+	// Summary is the whole in sentences, Notes what a reader must know about the figures.
 	Summary, Notes []string
 }
 
@@ -21,7 +21,7 @@ func Analyse(s Study) (Report, error) {
 	r := Report{Study: s, Scaling: scale(s.Points), Fit: fitRing(s.Collectives)}
 	r.Outlook = predict(&r.Study, r.Scaling, &r.Fit)
 	for i := range r.Scaling {
-		r.Verdicts = append(r.Verdicts, judge(&r.Study, r.Scaling, i, &r.Fit))
+		r.Bottlenecks = append(r.Bottlenecks, findBottleneck(&r.Study, r.Scaling, i, &r.Fit))
 	}
 	r.Summary = r.summary()
 	r.Notes = r.notes()
@@ -37,7 +37,7 @@ func (r *Report) summary() []string {
 			continue
 		}
 		last := points[len(points)-1]
-		v := r.verdict(mode, last.Ranks)
+		v := r.bottleneck(mode, last.Ranks)
 		if len(points) == 1 {
 			out = append(out, fmt.Sprintf("%s scaling: only %s measured, so there is nothing to compare; %s.", title(mode), ranks(last.Ranks), v.limitedBy()))
 			continue
@@ -46,7 +46,7 @@ func (r *Report) summary() []string {
 			title(mode), ranks(last.Ranks), ratio(last.Speedup/float64(last.BaseRanks)), ranks(last.BaseRanks), percent(last.Efficiency), v.limitedBy())
 		// The limit of the largest number of ranks may have set in earlier.
 		from := last.Ranks
-		for i := len(points) - 2; i >= 0 && r.verdict(mode, points[i].Ranks).Limits[0] == v.Limits[0]; i-- {
+		for i := len(points) - 2; i >= 0 && r.bottleneck(mode, points[i].Ranks).Limits[0] == v.Limits[0]; i-- {
 			from = points[i].Ranks
 		}
 		if from < last.Ranks && ruleOf(v.Limits[0]) != nil {
@@ -91,7 +91,7 @@ func (r *Report) predictionSentence() string {
 			text += fmt.Sprintf("a %s stays above %s to %s and has %s at %d", algorithm, percent(holdsFrom), ranks(last), percent(largest.Efficiency), largest.Ranks)
 		}
 	}
-	text += " (weak scaling, a machine a rank)."
+	text += " (weak scaling, a machine per rank)."
 	if r.Fit.Quality == FitFair {
 		text += fmt.Sprintf(" The fit behind it is only fair: it misses the measured all-reduces by %s.", percent(r.Fit.RelativeResidual))
 	}
@@ -101,16 +101,16 @@ func (r *Report) predictionSentence() string {
 // holdsFrom is the efficiency that the summary asks of a prediction.
 const holdsFrom = 0.80
 
-func (r *Report) verdict(mode string, ranks int) *Verdict {
-	for i := range r.Verdicts {
-		if r.Verdicts[i].Mode == mode && r.Verdicts[i].Ranks == ranks {
-			return &r.Verdicts[i]
+func (r *Report) bottleneck(mode string, ranks int) *Bottleneck {
+	for i := range r.Bottlenecks {
+		if r.Bottlenecks[i].Mode == mode && r.Bottlenecks[i].Ranks == ranks {
+			return &r.Bottlenecks[i]
 		}
 	}
-	panic("scaling: no verdict of a point") // Analyse makes one of each
+	panic("scaling: a point without a bottleneck") // Analyse makes one of each
 }
 
-// notes are what is not as a reader would expect.
+// notes are what a reader would not expect.
 func (r *Report) notes() []string {
 	var out []string
 	s := &r.Study
@@ -127,7 +127,7 @@ func (r *Report) notes() []string {
 		}
 		for _, p := range points {
 			if p.ThreadsPerRank != points[0].ThreadsPerRank {
-				out = append(out, fmt.Sprintf("%s scaling changes the threads a rank: efficiency compares ranks of unlike size.", title(mode)))
+				out = append(out, fmt.Sprintf("%s scaling changes the threads per rank: efficiency compares ranks of unlike size.", title(mode)))
 				break
 			}
 		}

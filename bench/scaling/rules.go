@@ -3,7 +3,7 @@ package scaling
 // Cause is what takes time from the step that compute could use.
 type Cause string
 
-// The causes. Compute is the good one: nothing else takes a share worth naming.
+// The causes. Compute is the desired one: nothing else takes a share worth mentioning.
 const (
 	Compute       Cause = "compute"
 	Cores         Cause = "oversubscribed cores"
@@ -49,7 +49,7 @@ var rules = []rule{
 	{Stragglers, fromShare, (*situation).stragglersLost, (*situation).stragglersSay, false,
 		"Look at what else the slowest rank's machine does, and give all ranks the same work."},
 	{Bandwidth, fromShare, (*situation).bandwidthLost, (*situation).bandwidthSay, false,
-		"A smaller wire format, a larger batch a rank or a faster link helps; smaller buckets do not."},
+		"A smaller wire format, a larger batch per rank or a faster link helps; smaller buckets do not."},
 	{Latency, fromShare, (*situation).latencyLost, (*situation).latencySay, false,
 		"Fewer, larger buckets or a shorter path (hierarchical ring, tree) helps; a faster link does not."},
 	{Communication, fromShare, (*situation).communicationLost, (*situation).communicationSay, false,
@@ -59,7 +59,7 @@ var rules = []rule{
 	{SmallBatch, fromShare, (*situation).batchLost, (*situation).batchSay, false,
 		"A larger global batch helps, or weak scaling."},
 	{FixedWork, fromShare, (*situation).fixedLost, (*situation).fixedSay, false,
-		"A larger batch a rank helps, or an optimizer whose work is sharded over the ranks."},
+		"A larger batch per rank helps, or an optimizer whose work is sharded over the ranks."},
 	{Input, fromShare, (*situation).inputLost, (*situation).inputSay, false,
 		"Give the loader more threads, or store the images as the model takes them."},
 }

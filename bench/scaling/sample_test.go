@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// sampleStudy is a study that hangs together: strong and weak points of the given ranks, with all-reduces that follow the
-// model of the ring with a little noise.
+// sampleStudy is a study that hangs together: strong and weak points of the given ranks, with all-reduces that follow
+// the model of the ring with a little noise.
 func sampleStudy(worlds ...int) Study {
 	s := Study{
 		Model: "googlenet", Device: "oneDNN, AVX-512", Machine: "Xeon at 2.80 GHz", Version: "v1.2-3-gabcdef0", Transport: "nats", Wire: "float32",

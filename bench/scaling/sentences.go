@@ -28,7 +28,7 @@ func longer(seconds, usual float64) string {
 }
 
 func (s *situation) memorySay() string {
-	text := fmt.Sprintf("forward and backward take %s at %s with the same batch a rank (%s after %s): the ranks share memory bandwidth, cache or clock",
+	text := fmt.Sprintf("forward and backward take %s at %s with the same batch per rank (%s after %s): the ranks share memory bandwidth, cache or clock",
 		longer(s.step.compute(), s.same.typical().compute()), ranks(s.same.Ranks), ms(s.step.compute()), ms(s.same.typical().compute()))
 	if s.busy() {
 		text += fmt.Sprintf(", or the ring's own work takes their cores, for %s of %d are busy", number(s.point.busyCores()), s.study.cores())
@@ -37,11 +37,11 @@ func (s *situation) memorySay() string {
 }
 
 func (s *situation) batchSay() string {
-	text := fmt.Sprintf("%s images a rank cost %s each, %s at %s cost %s",
+	text := fmt.Sprintf("%s images per rank cost %s each, %s at %s cost %s",
 		number(s.point.BatchPerRank()), ms(s.unslowed()/s.point.BatchPerRank()),
 		number(s.base.BatchPerRank()), ranks(s.base.Ranks), ms(s.base.typical().compute()/s.base.BatchPerRank()))
 	if s.same == nil && !s.study.Emulated {
-		text += "; a weak measurement with this batch a rank would tell it from shared memory"
+		text += "; a weak measurement with this batch per rank would tell it from shared memory"
 	}
 	return text
 }
@@ -49,7 +49,7 @@ func (s *situation) batchSay() string {
 func (s *situation) fixedSay() string {
 	text := fmt.Sprintf("optimizer and other work take %s, at %s %s", ms(s.step.fixed()), ranks(s.base.Ranks), ms(s.base.typical().fixed()))
 	if s.shrink() < 1 {
-		text += ", and do not shrink with the batch a rank"
+		text += ", and do not shrink with the batch per rank"
 	}
 	if s.study.Emulated && s.slowed() > 0 {
 		text += "; emulated waits end late"
@@ -72,9 +72,9 @@ func (s *situation) bandwidthSay() string {
 	if s.fit.Form == FormShared {
 		link.beta = s.fit.Beta + n*s.fit.Gamma
 	}
-	text := fmt.Sprintf("each rank moves %s a step", megabytes(2*(n-1)/n*float64(s.study.GradientBytes)))
+	text := fmt.Sprintf("each rank moves %s per step", megabytes(2*(n-1)/n*float64(s.study.GradientBytes)))
 	if link.beta > 0 {
-		text += fmt.Sprintf(" at %s a link", bandwidth(1/link.beta))
+		text += fmt.Sprintf(" at %s per link", bandwidth(1/link.beta))
 	}
 	return text + fmt.Sprintf(", by the model %s; %s", ms(seconds), s.ringSays())
 }
@@ -90,8 +90,8 @@ func (s *situation) communicationSay() string {
 	return "there is no usable model to tell latency from bandwidth; " + s.ringSays()
 }
 
-// takeTurns is the ratio below which no rank is slow on average.
-const takeTurns = 1.03
+// alternate is the ratio below which no rank is slow on average.
+const evenRatio = 1.03
 
 // stragglersSay names who waits most, for whom, and what that rank is slow at.
 func (s *situation) stragglersSay() string {
@@ -101,7 +101,7 @@ func (s *situation) stragglersSay() string {
 	slowest := ordered[len(ordered)-1]
 	waits := slices.MaxFunc(ordered, func(a, b RankPoint) int { return cmp.Compare(share(a), share(b)) })
 	text := fmt.Sprintf("rank %d waits %s of its step for the slowest rank", waits.Rank, percent(share(waits)))
-	if own(slowest) < takeTurns*s.others(slowest.Rank, own) || slowest.Rank == waits.Rank {
+	if own(slowest) < evenRatio*s.others(slowest.Rank, own) || slowest.Rank == waits.Rank {
 		return text + "; no rank is slow on average, they take turns"
 	}
 	type part struct {

@@ -11,7 +11,7 @@ type situation struct {
 	fit  *Fit
 }
 
-// shrink is the batch a rank over the base's: 1 in weak scaling.
+// shrink is the batch per rank over the base's: 1 in weak scaling.
 func (s *situation) shrink() float64 { return s.point.BatchPerRank() / s.base.BatchPerRank() }
 
 // isBase has nothing before it to be compared with.
@@ -40,8 +40,8 @@ func (s *situation) slowed() float64 {
 	return max(0, s.step.compute()-s.same.typical().compute())
 }
 
-// unscaled is how much longer forward and backward take than the base's brought down to the batch a rank, as far as slowed
-// does not say it.
+// unscaled is how much longer forward and backward take than the base's, scaled to the batch of a rank, beyond what
+// slowed explains.
 func (s *situation) unscaled() float64 {
 	if s.isBase() || s.shrink() == 1 {
 		return 0
@@ -49,7 +49,7 @@ func (s *situation) unscaled() float64 {
 	return max(0, s.unslowed()-s.shrink()*s.base.typical().compute())
 }
 
-// unslowed is forward and backward without what slowed says.
+// unslowed is forward and backward without what slowed explains.
 func (s *situation) unslowed() float64 { return s.step.compute() - s.slowed() }
 
 func (s *situation) coresLost() float64 {
@@ -57,7 +57,8 @@ func (s *situation) coresLost() float64 {
 	case s.ringWork():
 		return s.step.network() + s.slowed()
 	case s.oversubscribed() && s.same == nil:
-		// Without a point of the same work, a small batch cannot be told from a share of a core; the latter explains more.
+		// Without a point of the same work, a small batch cannot be told from a share of a core; the latter explains
+		// more.
 		return s.unscaled()
 	case s.oversubscribed():
 		return s.slowed()

@@ -48,14 +48,14 @@ const DefaultGroupRanks = 8
 // The modes of a point.
 const (
 	Strong = "strong" // the same global batch at every number of ranks
-	Weak   = "weak"   // the same batch a rank
+	Weak   = "weak"   // the same batch per rank
 )
 
 // Point is the job at one number of ranks.
 type Point struct {
 	Ranks           int         `json:"ranks"`
 	ThreadsPerRank  int         `json:"threads_per_rank"`
-	GlobalBatch     int         `json:"global_batch"` // images a step over all ranks
+	GlobalBatch     int         `json:"global_batch"` // images per step over all ranks
 	Steps           int         `json:"steps"`        // that were measured
 	Mode            string      `json:"mode"`         // Strong or Weak
 	StepSeconds     float64     `json:"step_seconds"` // median over the steps of the slowest rank of each
@@ -72,10 +72,10 @@ type RankPoint struct {
 	Node        string  `json:"node"`
 	Parts       Parts   `json:"parts"`
 	StepSeconds float64 `json:"step_seconds"` // median
-	CPUSeconds  float64 `json:"cpu_seconds"`  // of the process a step; 0 unknown
+	CPUSeconds  float64 `json:"cpu_seconds"`  // of the process per step; 0 unknown
 }
 
-// Parts is where a rank's step goes, in mean seconds a step. The first six add up to the step. HiddenComm runs beside
+// Parts is where a rank's step goes, in mean seconds per step. The first six add up to the step. HiddenComm runs beside
 // them, and Straggler is a part of ExposedComm.
 type Parts struct {
 	Data        float64 `json:"data_seconds"` // waiting for the batch
@@ -110,8 +110,8 @@ func (p *Point) byOwn() []RankPoint {
 	return slices.SortedStableFunc(slices.Values(p.PerRank), func(a, b RankPoint) int { return cmp.Compare(a.Parts.own(), b.Parts.own()) })
 }
 
-// typical is the step of the rank in the middle, of an even number the faster of the two. What all ranks suffer shows in
-// it; that one rank is slow shows as its wait. There must be a breakdown.
+// typical is the step of the rank in the middle, of an even number the faster of the two. It shows what all ranks
+// suffer; a single slow rank shows as a wait in it. There must be a breakdown.
 func (p *Point) typical() Parts { return p.byOwn()[(p.Ranks-1)/2].Parts }
 
 // slowest is the step of the rank that the others wait for.
@@ -136,7 +136,7 @@ type Collective struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// AlgorithmBandwidth is bytes over time, in bytes a second.
+// AlgorithmBandwidth is bytes over time, in bytes per second.
 func (c Collective) AlgorithmBandwidth() float64 { return float64(c.Bytes) / c.Seconds }
 
 // BusBandwidth is what a ring moves over each link, as nccl-tests defines it: 2(n-1)/n of the algorithm's.

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// WriteText prints the report for people: what was measured, tables, and the verdict in sentences.
+// WriteText prints the report for people: what was measured, tables, and what limits in sentences.
 func WriteText(out io.Writer, r Report) error {
 	var b strings.Builder
 	s := &r.Study
@@ -20,12 +20,12 @@ func WriteText(out io.Writer, r Report) error {
 	r.writeRanks(&b)
 	r.writeFit(&b)
 	r.writeOutlook(&b)
-	b.WriteString("\nverdict\n")
+	b.WriteString("\nbottlenecks\n")
 	for _, text := range r.Summary {
 		wrap(&b, "  ", text)
 	}
 	b.WriteString("\nat each point\n")
-	for _, v := range r.Verdicts {
+	for _, v := range r.Bottlenecks {
 		for i, text := range v.Sentences {
 			wrap(&b, []string{"  ", "  - "}[min(i, 1)], text)
 		}
@@ -107,14 +107,14 @@ func (r *Report) writeScaling(b *strings.Builder, mode string) {
 		return
 	}
 	if mode == Strong {
-		fmt.Fprintf(b, "\nstrong scaling: %s a step\n", count(points[0].GlobalBatch, "image"))
+		fmt.Fprintf(b, "\nstrong scaling: %s per step\n", count(points[0].GlobalBatch, "image"))
 	} else {
-		fmt.Fprintf(b, "\nweak scaling: %s images a rank and step\n", number(points[0].BatchPerRank()))
+		fmt.Fprintf(b, "\nweak scaling: %s images per rank and step\n", number(points[0].BatchPerRank()))
 	}
 	w := table(b)
 	fmt.Fprintln(w, "ranks\tthreads\tbatch\tsteps\tstep ms\timages/s\tspeed-up\tefficiency\t  limited by")
 	for _, p := range points {
-		v := r.verdict(mode, p.Ranks)
+		v := r.bottleneck(mode, p.Ranks)
 		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%s\t%s\t%.2f\t%s\t  %s\n", p.Ranks, p.ThreadsPerRank, p.GlobalBatch, p.Steps,
 			milliseconds(p.StepSeconds), number(p.ImagesPerSecond), p.Speedup, percent(p.Efficiency), v.names())
 	}
@@ -187,16 +187,16 @@ func (f *Fit) describe() []string {
 		fmt.Sprintf("alpha %s: what a hop costs however small the message, latency and handling", ms(f.Alpha)),
 	}
 	if f.Beta > 0 {
-		out = append(out, fmt.Sprintf("beta %s a byte: a link of %s; messages of %s spend as long on alpha as on beta",
+		out = append(out, fmt.Sprintf("beta %s per byte: a link of %s; messages of %s spend as long on alpha as on beta",
 			perByte(f.Beta), bandwidth(f.Bandwidth()), binaryBytes(f.HalfBytes())))
 	} else {
 		out = append(out, "beta 0: no link's bandwidth shows")
 	}
 	switch f.Form {
 	case FormLocal:
-		out = append(out, fmt.Sprintf("gamma %s a byte: what a rank spends beside the ring, however many ranks there are", perByte(f.Gamma)))
+		out = append(out, fmt.Sprintf("gamma %s per byte: what a rank spends beside the ring, however many ranks there are", perByte(f.Gamma)))
 	case FormShared:
-		out = append(out, fmt.Sprintf("gamma %s a byte and rank: the ranks share one machine, so beta grows by it with each", perByte(f.Gamma)))
+		out = append(out, fmt.Sprintf("gamma %s per byte and rank: the ranks share one machine, so beta grows by it with each", perByte(f.Gamma)))
 	}
 	out = append(out, fmt.Sprintf("relative residual %s, worst point %s, R2 %.3f: a %s fit", percent(f.RelativeResidual), percent(f.WorstError), f.R2, f.Quality))
 	if f.Problem != "" {

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Validate says what cannot be analysed, and where it stands, or nil.
+// Validate says what cannot be analysed, and where it is, or returns nil.
 func (s *Study) Validate() error {
 	if len(s.Points) == 0 {
 		return errors.New("a study needs at least one measured point")
@@ -15,7 +15,7 @@ func (s *Study) Validate() error {
 		return fmt.Errorf("%d cores, %d hosts, groups of %d ranks: none may be negative, 0 means unknown or the default", s.Cores, s.Hosts, s.GroupRanks)
 	}
 	if !duration(s.EmulatedStepSeconds) || !duration(s.IntraHopSeconds) || !duration(s.IntraSecondsPerByte) {
-		return fmt.Errorf("an emulated step of %g s, %g s a hop and %g s a byte inside a node: none may be negative or infinite",
+		return fmt.Errorf("an emulated step of %g s, %g s per hop and %g s per byte inside a node: none may be negative or infinite",
 			s.EmulatedStepSeconds, s.IntraHopSeconds, s.IntraSecondsPerByte)
 	}
 	if err := s.validateBuckets(); err != nil {
@@ -43,7 +43,7 @@ func (s *Study) Validate() error {
 			return fmt.Errorf("%s: a global batch of %d, and %d at %d ranks: strong scaling keeps it", where, p.GlobalBatch, b.GlobalBatch, b.Ranks)
 		}
 		if p.Mode == Weak && p.GlobalBatch*b.Ranks != b.GlobalBatch*p.Ranks {
-			return fmt.Errorf("%s: %g images a rank, and %g at %d ranks: weak scaling keeps them", where, p.BatchPerRank(), b.BatchPerRank(), b.Ranks)
+			return fmt.Errorf("%s: %g images per rank, and %g at %d ranks: weak scaling keeps them", where, p.BatchPerRank(), b.BatchPerRank(), b.Ranks)
 		}
 	}
 	for i, c := range s.Collectives {

@@ -9,8 +9,8 @@ import (
 	"ringloom/nn"
 )
 
-// batch is one step's images [Batch, Side, Side] in 0..1 and labels [Batch]. An accelerator gets bytes, of the data set's
-// side, in place of the pixels.
+// batch is one step's images [Batch, Side, Side] in 0..1 and labels [Batch]. An accelerator gets bytes, of the data
+// set's side, in place of the pixels.
 type batch struct {
 	pixels, labels []float32
 	images         []byte
@@ -33,8 +33,8 @@ func (c Config) resampling() *nn.Resampling {
 	return &r
 }
 
-// maxBatches are prepared and used in turn. Different ones, so that the loss stays one of training and not of
-// learning a single batch by heart; few, for they lie in memory.
+// maxBatches are prepared and used one after the other. They differ, so that the loss is one of training and not of
+// memorising a single batch; they are few, because they are kept in memory.
 const maxBatches = 4
 
 // batches are the first images of the data set, or random ones where there is none.

@@ -33,7 +33,7 @@ type Config struct {
 	Peak func() (float64, error)
 }
 
-// Validate says what cannot be measured, or nil.
+// Validate says what cannot be measured, or returns nil.
 func (c Config) Validate() error {
 	switch {
 	case c.Device == nil || c.Model.Build == nil:

@@ -7,12 +7,11 @@
 //	result.WriteText(os.Stdout)
 //
 // Run compiles the model on the device that it is given, behind a device of this package that times every kernel. An
-// nn.Accelerator is not hidden behind it: its steps are timed in rounds, with one step queued while the one before is computed, as
-// training does it, and its kernels by its own trace of one step more. The
-// caller locks the thread, opens the device and closes it. Run blocks until it is done; a cancelled context ends it
-// between two steps.
+// nn.Accelerator is used directly: its steps are timed in rounds, with one step queued while the one before is
+// computed, as in training, and its kernels by its own trace of one more step. The caller locks the thread, opens the
+// device and closes it. Run blocks until it is done; a cancelled context ends it between two steps.
 //
-// Machines that are shared lose a core for seconds at a time. So the figures are those of the best step, with the
-// median beside them, and the peak that they are compared with is measured before and after the steps, in the same
-// process and on the same thread.
+// A shared machine loses a core for seconds at a time. So the figures are those of the best step, with the median
+// beside them, and the peak that they are compared with is measured before and after the steps, in the same process and
+// on the same thread.
 package step

@@ -6,13 +6,13 @@ import (
 	"ringloom/nn"
 )
 
-// profiler is a device that times the kernels which it compiles.
+// profiler is a device that times the kernels that it compiles.
 type profiler struct {
 	nn.Device
 	kernels []*timedKernel
 }
 
-// timedKernel adds up its runs until the profiler's reset. Two readings of the clock a run are some 100 ns.
+// timedKernel adds up its runs until the profiler's reset. Reading the clock twice takes some 100 ns per run.
 type timedKernel struct {
 	nn.Kernel
 	spec nn.Spec

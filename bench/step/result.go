@@ -28,7 +28,7 @@ type Result struct {
 
 	StepFLOPs      int64   `json:"step_flops"`
 	FLOPsPerSecond float64 `json:"flops_per_second"` // of the best step
-	// PeakFLOPsPerSecond is nil where the device has no way to measure it.
+	// PeakFLOPsPerSecond is nil where the device cannot measure it.
 	PeakFLOPsPerSecond *float64 `json:"peak_flops_per_second"`
 	PeakFraction       *float64 `json:"peak_fraction"`
 
@@ -39,10 +39,10 @@ type Result struct {
 	FirstLoss float64 `json:"first_loss"` // mean cross-entropy, in nats, of the first warm-up step
 	LastLoss  float64 `json:"last_loss"`
 
-	// Traced says that Kinds and Ops are those of a step of its own, whose kernels ran one by one: where the step is a whole
-	// that the accelerator runs at once, their sum is not StepSeconds.
+	// Traced says that Kinds and Ops are those of a step of its own, whose kernels ran one by one: where the step is a
+	// whole that the accelerator runs at once, their sum is not StepSeconds.
 	Traced bool `json:"traced"`
-	// Kinds are the best step's operations by kind, the longest first. What the sum lacks to StepSeconds is Go's.
+	// Kinds are the best step's operations by kind, the longest first. The rest of StepSeconds is Go's.
 	Kinds []Op `json:"kinds"`
 	// Ops are the best step's operations one by one, equal shapes together, in the order of compilation.
 	Ops []Op `json:"ops,omitempty"`
@@ -90,8 +90,8 @@ func byKind(ops []Op) []Op {
 	return kinds
 }
 
-// setTimes fills in what follows from the steps' durations in seconds, or their means over rounds, of which there is at least
-// one.
+// setTimes fills in what follows from the steps' durations in seconds, or their means over rounds, of which there is at
+// least one.
 func (r *Result) setTimes(seconds []float64) {
 	sorted := slices.Sorted(slices.Values(seconds))
 	r.StepSeconds, r.StepSecondsMedian = sorted[0], median(sorted)

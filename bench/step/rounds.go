@@ -12,8 +12,8 @@ import (
 // roundSteps are timed at once on an accelerator.
 const roundSteps = 20
 
-// measureRounds is measure for an accelerator. Each step's loss is waited for, as in training, and then the next step is
-// queued while this one's backward pass runs. A round ends when everything is computed.
+// measureRounds is measure for an accelerator. Each step's loss is waited for, as in training, and then the next step
+// is queued while this one's backward pass runs. A round ends when everything is computed.
 func (s *stepper) measureRounds(ctx context.Context, r *Result) (seconds []float64, err error) {
 	if err := s.drain(); err != nil {
 		return nil, err
@@ -53,8 +53,8 @@ func (s *stepper) drain() error {
 	return err
 }
 
-// tracedOps are the operations of a traced step. Kernels that follow each other for equal operations belong to one, until
-// a name comes again.
+// tracedOps are the operations of a traced step. Kernels that follow each other for equal operations belong to one,
+// until a name comes again.
 func tracedOps(traced []nn.Traced) []Op {
 	var ops []Op
 	var last nn.Spec

@@ -9,7 +9,7 @@ import (
 	"ringloom/nn"
 )
 
-// Run measures a step. It needs the thread locked on which the device was opened.
+// Run measures a step, on the locked thread on which the device was opened.
 func Run(ctx context.Context, c Config) (*Result, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestRun(t *testing.T) {
 	// Forward as in the models' test; each layer's two gradients cost as much again, but the first has no dx.
 	const first, forward = 2 * 28 * 28 * 6 * 25, 2 * 416520
 	if want := int64(4 * (3*forward - first)); r.StepFLOPs != want {
-		t.Errorf("%d FLOPs a step, want %d", r.StepFLOPs, want)
+		t.Errorf("%d FLOPs per step, want %d", r.StepFLOPs, want)
 	}
 	if r.PeakFLOPsPerSecond == nil || *r.PeakFLOPsPerSecond != 8e9 || *r.PeakFraction != r.FLOPsPerSecond/8e9 {
 		t.Errorf("peak %v and fraction %v, want the larger of the two measurements", r.PeakFLOPsPerSecond, r.PeakFraction)
@@ -151,7 +151,7 @@ func TestKernelsOfOneOperationCountOnce(t *testing.T) {
 	}
 }
 
-// Several batches are used in turn, and none twice over where the data set has more.
+// Several batches are used one after the other, and none twice where the data set has more.
 func TestBatchesAreThoseOfTheDataSet(t *testing.T) {
 	c := lenetConfig(t)
 	c.Images = grey(11)

@@ -14,7 +14,7 @@ func (r *Result) WriteText(out io.Writer) error {
 	fmt.Fprintf(w, "%s, batch %d of %s, %s, %s\n", r.Model, r.Batch, r.Data, r.Precision, r.DeviceInfo)
 	fmt.Fprintf(w, "  images/s\t%s best, %s median of %s\n", number(r.ImagesPerSecond), number(r.ImagesPerSecondMedian), r.stepsText())
 	fmt.Fprintf(w, "  step\t%.2f ms best, %.2f ms median\n", 1e3*r.StepSeconds, 1e3*r.StepSecondsMedian)
-	fmt.Fprintf(w, "  arithmetic\t%s GFLOP a step, %s GFLOP/s, %s\n", number(float64(r.StepFLOPs)/1e9), number(r.FLOPsPerSecond/1e9), r.peakText())
+	fmt.Fprintf(w, "  arithmetic\t%s GFLOP per step, %s GFLOP/s, %s\n", number(float64(r.StepFLOPs)/1e9), number(r.FLOPsPerSecond/1e9), r.peakText())
 	fmt.Fprintf(w, "  memory\tactivations %s MiB, process %s at its peak\n", number(float64(r.ActivationBytes)/(1<<20)), r.rssText())
 	fmt.Fprintf(w, "  loss\t%.4f at first, %.4f at last\n", r.FirstLoss, r.LastLoss)
 	if err := w.Flush(); err != nil {
@@ -38,7 +38,7 @@ func (r *Result) stepsText() string {
 	return fmt.Sprintf("%d steps", r.Steps)
 }
 
-// restText names what the operations lack to the step.
+// restText names the part of the step that no operation takes.
 func (r *Result) restText() string {
 	if r.Traced {
 		return "beside kernels run one by one"

@@ -24,7 +24,7 @@ func TestWriteText(t *testing.T) {
 	const want = `lenet, batch 256 of Fashion-MNIST, float32, oneDNN, 2 threads
   images/s    25600 best, 16000 median of 4 steps
   step        10.00 ms best, 16.00 ms median
-  arithmetic  0.579 GFLOP a step, 57.9 GFLOP/s, 29% of the measured peak of 200 GFLOP/s
+  arithmetic  0.579 GFLOP per step, 57.9 GFLOP/s, 29% of the measured peak of 200 GFLOP/s
   memory      activations 11.0 MiB, process 100 MiB at its peak
   loss        2.3100 at first, 1.2500 at last
 

@@ -204,8 +204,8 @@ func (f *benchAllReduceFlags) sweep(ctx context.Context, group *allreduce.Group,
 	return sum, p.End(sum)
 }
 
-// verdict is an error where a value was wrong: every rank knows.
-func verdict(op collective.Op, s collective.Summary) error {
+// wrongValues is an error where a value was wrong: every rank knows.
+func wrongValues(op collective.Op, s collective.Summary) error {
 	if s.WrongValues == 0 {
 		return nil
 	}
@@ -227,7 +227,7 @@ func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error
 	if err != nil {
 		return err
 	}
-	return verdict(f.Op, sum)
+	return wrongValues(f.Op, sum)
 }
 
 // rank is one process of a cluster.
@@ -258,7 +258,7 @@ func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return verdict(f.Op, sum)
+	return wrongValues(f.Op, sum)
 }
 
 // hosts counts the machines of a view by their addresses.

@@ -143,10 +143,10 @@ func TestBenchAllReduceNamesTheChunkThatNATSRefuses(t *testing.T) {
 }
 
 func TestAWrongValueFailsTheCommand(t *testing.T) {
-	if err := verdict(collective.AllReduce, collective.Summary{Sizes: 3}); err != nil {
+	if err := wrongValues(collective.AllReduce, collective.Summary{Sizes: 3}); err != nil {
 		t.Error(err)
 	}
-	if err := verdict(collective.AllReduce, collective.Summary{Sizes: 3, WrongValues: 2}); err == nil || exitCode(err) != exitFailed {
+	if err := wrongValues(collective.AllReduce, collective.Summary{Sizes: 3, WrongValues: 2}); err == nil || exitCode(err) != exitFailed {
 		t.Errorf("got %v", err)
 	}
 }

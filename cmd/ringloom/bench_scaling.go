@@ -68,7 +68,7 @@ images.
 Across a cluster, run it with --expect N on every node, as 'ringloom train': that measures N ranks, in --rounds rounds, and
 rank 0 prints.
 
-With --json, one object a line, each with its kind: study, point, rank, collective, model, prediction and verdict (docs/scaling.md
+With --json, one object a line, each with its kind: study, point, rank, collective, model, prediction and bottleneck (docs/scaling.md
 has their fields), and at last one for each point of each round:
   kind "round", round (from 1), ranks, global_batch, steps (measured), step_seconds (median of the slowest
   rank's), images_per_second

@@ -58,7 +58,7 @@ func TestBenchScalingMeasuresRoundsOfProcesses(t *testing.T) {
 	lines := scalingLines(t, output)
 	// Weak and strong with 1 and 2 ranks; 1 rank's point stands in both modes and is measured once.
 	got := count(lines)
-	for kind, want := range map[string]int{"study": 1, "point": 4, "rank": 6, "collective": 2, "model": 1, "verdict": 4, "round": 6} {
+	for kind, want := range map[string]int{"study": 1, "point": 4, "rank": 6, "collective": 2, "model": 1, "bottleneck": 4, "round": 6} {
 		if got[kind] != want {
 			t.Errorf("%d lines of kind %s, want %d:\n%s", got[kind], kind, want, output)
 		}
@@ -118,7 +118,7 @@ func TestBenchScalingAcrossACluster(t *testing.T) {
 	second := start(t, t.TempDir(), append(common, "--join", address)...)
 	first.wantExit(0)
 	second.wantExit(0)
-	first.waitFor(`strong scaling: 4 images a step`)
+	first.waitFor(`strong scaling: 4 images per step`)
 	if text, _ := second.text(); strings.Contains(text, "strong scaling") {
 		t.Errorf("rank 1 prints as well:\n%s", text)
 	}

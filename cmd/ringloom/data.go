@@ -118,11 +118,11 @@ func showData(out io.Writer, source *data.Source, sheet sheetFlags) error {
 	fmt.Fprintf(out, "Fashion-MNIST in %s (%s)\n", source.Dir, source.Origin)
 	var damaged error
 	for _, s := range source.Verify() {
-		verdict := "verified"
+		state := "verified"
 		if s.Err != nil {
-			verdict, damaged = s.Err.Error(), s.Err
+			state, damaged = s.Err.Error(), s.Err
 		}
-		fmt.Fprintf(out, "  %-24s sha256 %s  %s\n", s.File.Name, s.File.SHA256[:16], verdict)
+		fmt.Fprintf(out, "  %-24s sha256 %s  %s\n", s.File.Name, s.File.SHA256[:16], state)
 	}
 	if damaged != nil {
 		return run.DataError{Err: damaged}

@@ -43,7 +43,7 @@ func checkTrace(t *testing.T, path string, ranks, steps int) {
 		t.Errorf("processes %v, want %v", got, want)
 	}
 	for pid := range ranks {
-		for _, cat := range []string{"step", "data", "forward", "backward", "comm", "optimizer", "verdict"} {
+		for _, cat := range []string{"step", "data", "forward", "backward", "comm", "optimizer", "finite check"} {
 			want := steps
 			if cat == "comm" {
 				want *= 2 // buckets of the network

@@ -29,7 +29,7 @@ TEST_SECONDS = 180
 # What is tried first: enough steps that graphs are replayed, and every kind of operation.
 TRIALS = (("lenet", 4), ("alexnet", 32), ("googlenet-bn", 32))
 TRIAL_STEPS, TRIAL_SECONDS = 25, 60
-IN_NO_WAY = "; so with every workaround"
+SO_WITH_ALL = "; so with every workaround"
 PYTORCH, PYTORCH_SECONDS = "PyTorch compiles lenet", 180
 
 
@@ -59,14 +59,14 @@ def steps_of(model, batch):
 
 
 def dead(record):
-    """Whether not even the first of the trials goes in any way: then nothing that takes steps can be measured."""
+    """Whether even the first of the trials fails with every setting: then nothing that takes steps can be measured."""
     row = record.find("machine", steps_of(*TRIALS[0]))
-    return row is not None and row["seen"].endswith(IN_NO_WAY)
+    return row is not None and row["seen"].endswith(SO_WITH_ALL)
 
 
 def pytorch(record, kit):
     """Compile a small network with PyTorch: its first start on a machine is slow, and must not count as a comparison's."""
-    command = [kit.python, os.path.join(kit.root, "bench", "pytorch", "step.py"), "--model", "lenet", "--batch", "64", "--steps", "20",
+    command = [kit.python, os.path.join(kit.root, "compare", "pytorch", "step.py"), "--model", "lenet", "--batch", "64", "--steps", "20",
                "--device", kit.pytorch_device, "--precision", "tf32", "--format", "channels_last", "--mode", "reduce-overhead"]
     done = record.run("pytorch compiles", command, PYTORCH_SECONDS)
     seen = f"{done.seconds:.0f} s: " + (done.why or done.json()[-1]["device_description"])
@@ -74,8 +74,8 @@ def pytorch(record, kit):
 
 
 def trial(record, kit, model, batch):
-    """Take some steps. Where they fail, plainer ways of working are tried, and one that goes is that of all that follows: so
-    that there are figures, and the fault is known better."""
+    """Take some steps. Where they fail, plainer settings are tried, and the first that works is used for all that follows,
+    so that there are figures and the fault is narrowed down."""
     what, asked, failed = steps_of(model, batch), "no error", ""
     command = [kit.binary, "bench", "step", "--device", kit.device, "--model", model, "--steps", "2" if kit.emulated else str(TRIAL_STEPS),
                "--batch", str(batch), "--json"]
@@ -89,7 +89,7 @@ def trial(record, kit, model, batch):
             record.add("machine", what, asked, f"{failed}; {seen}" if failed else seen, NOT_OK if failed else OK)
             return
         failed = failed or done.why
-    record.add("machine", what, asked, f"{failed[:200]}{IN_NO_WAY}", NOT_OK)
+    record.add("machine", what, asked, f"{failed[:200]}{SO_WITH_ALL}", NOT_OK)
 
 
 def outcome(output):
@@ -115,10 +115,10 @@ def tests(record, kit):
         # A test that hangs says where a little before it would be ended.
         flags = [*flags, "-test.v", f"-test.timeout={max(1, limit - 3):.0f}s", *(["-test.short"] if kit.quick else [])]
         done = record.run("tests " + what, [os.path.join(kit.root, folder, "package.test"), *flags], limit, cwd=os.path.join(kit.root, folder))
-        record.add("tests", what, "all pass", *judge(done, limit))
+        record.add("tests", what, "all pass", *assess(done, limit))
 
 
-def judge(done, limit):
+def assess(done, limit):
     """What was seen of tests, and the verdict."""
     came = outcome(done.output)
     seen = f"{len(came['PASS'])} passed, {len(came['FAIL'])} failed, {len(came['SKIP'])} skipped, {done.seconds:.0f} s"

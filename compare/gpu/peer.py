@@ -22,7 +22,7 @@ class PyTorch:
 
     def __init__(self, record, kit, model, batch, precision, modes):
         self.record, self.ready, self.failed = record, [], {}
-        command = [kit.python, os.path.join(kit.root, "bench", "pytorch", "step.py"), "--model", model, "--batch", str(batch),
+        command = [kit.python, os.path.join(kit.root, "compare", "pytorch", "step.py"), "--model", model, "--batch", str(batch),
                    "--device", kit.pytorch_device, "--precision", precision, "--format", "best" if kit.on_gpu else "channels_last", "--serve",
                    "--mode", ",".join(modes), *kit.pytorch_steps]
         self.command = record.start(f"pytorch {model} {batch} {precision}", command, stdin=subprocess.PIPE)

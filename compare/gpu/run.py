@@ -33,7 +33,7 @@ def arguments():
     p.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas, in their order (default: all: %(default)s)")
     p.add_argument("--quick", action="store_true", help="short tests; of the steps tf32, batch 128, two rounds, no autotuning")
     p.add_argument("--results", default="results", metavar="FOLDER", help="where log and table go (default: results)")
-    p.add_argument("--minutes", type=float, default=60, help="begin nothing that cannot end in so many minutes (default 60)")
+    p.add_argument("--minutes", type=float, default=60, help="start nothing that cannot end within so many minutes (default 60)")
     p.add_argument("--continue", dest="resume", action="store_true", help="measure only what the results lack")
     p.add_argument("--models", default="", help="only these, of steps and epochs; separated by commas")
     p.add_argument("--batches", default="", help="of the steps (default 128,512)")
@@ -47,7 +47,7 @@ def arguments():
     args = p.parse_args()
     unknown = [part for part in args.only.split(",") if part not in PARTS]
     if unknown:
-        p.error(f"--only {unknown[0]}: choose of {', '.join(PARTS)}")
+        p.error(f"--only {unknown[0]}: choose from {', '.join(PARTS)}")
     if args.minutes <= 0 or args.rounds < 0:
         p.error("--minutes must be positive, --rounds not negative")
     return args
@@ -56,7 +56,7 @@ def arguments():
 class Kit:
     """What is run, and how much of it."""
 
-    # Plainer ways for ringloom to work, where it fails as it is.
+    # Plainer settings of ringloom, for where it fails with its usual ones.
     WORKAROUNDS = ({"RINGLOOM_CUDA_EAGER": "1"}, {"RINGLOOM_CUDNN_LEGACY": "1"}, {"RINGLOOM_CUDA_EAGER": "1", "RINGLOOM_CUDNN_LEGACY": "1"})
     PLAINEST = WORKAROUNDS[-1]
 
@@ -93,7 +93,7 @@ class Kit:
         return " ".join(f"{k}={v}" for k, v in workaround.items())
 
     def adopt(self, record, workaround):
-        """Work so from now on, in later runs with these results too."""
+        """Use a workaround from now on, in later runs with these results too."""
         self.workaround = workaround
         record.save("workaround.jsonl", [workaround])
 
@@ -101,7 +101,7 @@ class Kit:
 def run(record, kit, parts):
     for part in parts:
         if part in ("curve", "ring", "steps", "epochs") and checks.dead(record):
-            record.add(part, "all", "figures", "no step of training goes: see machine", NOT_RUN)
+            record.add(part, "all", "figures", "no step of training works: see machine", NOT_RUN)
             continue
         try:
             PARTS[part](record, kit)

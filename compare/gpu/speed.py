@@ -28,7 +28,7 @@ OTHER_RATE = 3e-4
 
 
 def ringloom_step(record, kit, model, batch, precision):
-    """The figures of a fresh process. Where it fails, the reason says what a plainer way of working comes to."""
+    """The figures of a fresh process. Where it fails, the reason says what a plainer setting comes to."""
     command = [kit.binary, "bench", "step", "--json", "--ops", "--model", model, "--batch", str(batch), "--device", kit.device,
                "--precision", precision, *kit.ringloom_steps]
     name = f"step {model} {batch} {precision}"
@@ -115,7 +115,7 @@ def compiled(result):
     return max(((m, s) for m, s in result["pytorch_images_per_second"].items() if m != "eager"), key=lambda item: item[1], default=None)
 
 
-def judge(result):
+def assess(result):
     """What was asked of a comparison, what was seen, and the verdict."""
     ours, eager = result["images_per_second"], result["pytorch_images_per_second"]["eager"]
     mode, best = better(result)
@@ -186,7 +186,7 @@ def steps(record, kit):
                 continue
         results = [r for r in results if key(r) != key(result)] + [result]
         record.save("steps.jsonl", results)
-        record.add("steps", what, *judge(result), figure=True)
+        record.add("steps", what, *assess(result), figure=True)
 
 
 def steps_table(record):
@@ -201,7 +201,7 @@ def steps_table(record):
         rows.append((r["model"], str(r["batch"]), r["precision"], f"{ours:.5g}", f"{eager:.5g}", f"{fastest[1]:.5g}" if fastest else "-",
                      fastest[0] if fastest else "-", r["pytorch_format"], f"{ours / better(r)[1]:.2f}", f"{ours / eager:.2f}", str(r["rounds"]), f"{r['process_seconds']:.0f} s"))
     headings = ("model", "batch", "prec.", "ringloom", "eager", "compiled", "compiled how", "format", "/better", "/eager", "rounds", "process")
-    return [*heading(record.emulated), "Training step with Adam: images/s, medians of rounds that took turns",
+    return [*heading(record.emulated), "Training step with Adam: images/s, medians of interleaved rounds",
             results[-1]["device_description"], results[-1]["pytorch_description"], "", *columns(headings, rows)]
 
 

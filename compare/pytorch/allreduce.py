@@ -2,9 +2,9 @@
 
     python3 compare/pytorch/allreduce.py --nproc 2 --bytes 25000000 --iters 20
 
-In place, float32, one thread a process. Iterations follow each other, as `ringloom bench allreduce` has them; the time of
+In place, float32, one thread per process. Iterations follow each other, as `ringloom bench allreduce` has them; the time of
 each is that of the slowest rank.
-Prints one JSON line a size: bytes, seconds (median), min_seconds.
+Prints one JSON line per size: bytes, seconds (median), min_seconds.
 """
 import argparse
 import json

@@ -206,8 +206,8 @@ if args.format == "both" if args.serve else args.format == "best":
 torch.set_num_threads(args.threads)
 if GPU:
     torch.backends.cudnn.benchmark = True
-    # PyTorch has an old and a new way to say this, and from 2.9 on torch.compile reads now the one, now the other, and
-    # ends where they differ. These two lines, in this order, set both to the same.
+    # PyTorch has an old and a new setting for this. From 2.9 on torch.compile reads either, and fails where they differ.
+    # These two lines, in this order, set both to the same.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision != "float32"
     if hasattr(torch.backends.cudnn, "fp32_precision"):
         torch.backends.cudnn.fp32_precision = "ieee" if args.precision == "float32" else "tf32"

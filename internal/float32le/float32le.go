@@ -1,5 +1,5 @@
-// Package float32le stores float32 values as little-endian bytes, as safetensors, ONNX, NumPy and the ring do. Where memory
-// holds them like that anyway, storing is a copy, and writing does not even copy.
+// Package float32le stores float32 values as little-endian bytes, as safetensors, ONNX, NumPy and the ring do. Where
+// memory holds them like that anyway, storing is a copy, and writing does not even copy.
 package float32le
 
 import (

@@ -204,7 +204,7 @@ func (s *Sync) Wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.clock.Collective(timeline.Verdict, -1, 0, s.check.pending)
+	s.clock.Collective(timeline.FiniteCheck, -1, 0, s.check.pending)
 	if bad != nil {
 		// This rank plays its part in the collectives under way, so that no neighbour takes its end for the cause.
 		for _, p := range s.sums {

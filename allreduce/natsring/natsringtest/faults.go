@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Faults says how often what happens to a message that a client publishes, each as a probability from 0 to 1.
+// Faults are the probabilities, from 0 to 1, with which a message that a client publishes suffers each fault.
 type Faults struct {
 	Seed      uint64
 	Drop      float64

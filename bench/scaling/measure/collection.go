@@ -39,7 +39,7 @@ type Round struct {
 	ImagesPerSecond float64 `json:"images_per_second"`
 }
 
-// Add takes what Measure made in a round, from 1, or what Study made of it.
+// Add adds what Measure returned in a round, counted from 1, or what Study made of it.
 func (c *Collection) Add(round int, s scaling.Study) {
 	if c.points == nil {
 		c.points, c.collectives = map[pointKey]scaling.Point{}, map[collectiveKey]float64{}
@@ -47,7 +47,7 @@ func (c *Collection) Add(round int, s scaling.Study) {
 	seen := map[pointKey]bool{}
 	for _, p := range s.Points {
 		key := pointKey{p.Ranks, p.GlobalBatch}
-		if seen[key] { // it stands in two modes
+		if seen[key] { // it belongs to two modes
 			continue
 		}
 		seen[key] = true
@@ -69,7 +69,7 @@ func (c *Collection) Add(round int, s scaling.Study) {
 
 // Batches say which mode a point belongs to: 0 for a mode that was not asked for.
 type Batches struct {
-	Weak   int // images a rank
+	Weak   int // images per rank
 	Strong int // images over all ranks
 }
 
@@ -85,7 +85,7 @@ func (b Batches) Global(ranks int) []int {
 	return all
 }
 
-// Study is the best of all rounds. A point whose batch is that of both modes stands in both.
+// Study is the best of all rounds. A point whose batch is that of both modes is in both.
 func (c *Collection) Study(b Batches) scaling.Study {
 	s := c.job
 	s.Points, s.Collectives = nil, nil

@@ -9,7 +9,7 @@ import (
 	"ringloom/bench/scaling"
 )
 
-// studyOf is what a round measured with so many ranks, at the given seconds a step of each global batch.
+// studyOf is what a round measured with so many ranks, at the given seconds per step of each global batch.
 func studyOf(ranks int, bucket int64, seconds map[int]float64) scaling.Study {
 	s := scaling.Study{Model: "lenet", Buckets: []int64{bucket}, GradientBytes: bucket}
 	for batch, step := range seconds {

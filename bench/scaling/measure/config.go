@@ -15,7 +15,7 @@ type Config struct {
 	Model models.Spec
 	// GlobalBatches are the images of a step over all ranks; each is measured.
 	GlobalBatches []int
-	// WarmUp steps come first; at least 2, the first of which pays for what is new.
+	// WarmUp steps come first; at least 2, the first of which includes what is done once.
 	WarmUp int
 	// Steps are measured; 0 means as many as fit into Duration, at least MinSteps and at most MaxSteps.
 	Steps    int
@@ -53,14 +53,14 @@ func DefaultConfig() Config {
 // DefaultBatch is the number of images of a rank's step where none is asked for.
 func DefaultBatch(model string) int { return step.DefaultBatch(model) }
 
-// Validate says what cannot be measured with so many ranks, in one line that names the flag, or nil.
+// Validate says what cannot be measured with so many ranks, in one line that names the flag, or returns nil.
 func (c Config) Validate(ranks int) error {
 	for _, b := range c.GlobalBatches {
 		if b > trainSamples {
 			return fmt.Errorf("a global batch of %d images: the training set has %d; lower --batch, --global-batch or the number of ranks", b, trainSamples)
 		}
 		if b < ranks {
-			return fmt.Errorf("--global-batch %d: %d ranks cannot share it; give at least one image a rank", b, ranks)
+			return fmt.Errorf("--global-batch %d: %d ranks cannot share it; give at least one image per rank", b, ranks)
 		}
 	}
 	switch {

@@ -8,7 +8,7 @@ import (
 )
 
 // sets are what one global batch trains and is evaluated on: whole batches, so that all steps are alike, and an image a
-// rank. images is nil where the data set is not here: then pixels are random. A device that looks at no image gets zeros,
+// rank. images is nil where the data set is not here: then pixels are random. A device that ignores images gets zeros,
 // which take no memory.
 func sets(images *data.Dataset, blind bool, globalBatch, ranks int, seed uint64) (training, test *data.Dataset) {
 	if images == nil || blind {

@@ -23,7 +23,7 @@ type Rank struct {
 	Open func() (nn.Device, error)
 	// Threads is the number of compute threads of the device.
 	Threads int
-	// Node is what messages call this rank's process.
+	// Node is this rank's process in messages.
 	Node string
 	// Images are the training set, nil for random pixels.
 	Images *data.Dataset
@@ -33,16 +33,16 @@ type Rank struct {
 	Progress func(string)
 }
 
-// Measure measures as one rank. Every rank gets the same study but for the words for its own device, with a point without a
-// mode for each global batch. Version, Machine, Transport and the like are the caller's to fill in. It needs the thread locked
-// where the device does.
+// Measure measures as one rank. Every rank gets the same study, except for the description of its own device, with a
+// point for each global batch, whose mode is empty. Version, Machine, Transport and the like are the caller's to fill
+// in. Its thread must be locked where the device needs that.
 func Measure(ctx context.Context, c Config, r Rank) (scaling.Study, error) {
 	if err := c.Validate(r.Ring.WorldSize()); err != nil {
 		return scaling.Study{}, err
 	}
 	study := scaling.Study{Model: c.Model.Name}
 	for _, batch := range c.GlobalBatches {
-		r.say("%d ranks, %d images a step", r.Ring.WorldSize(), batch)
+		r.say("%d ranks, %d images per step", r.Ring.WorldSize(), batch)
 		if err := r.train(ctx, c, batch, &study); err != nil {
 			return scaling.Study{}, fmt.Errorf("%s with a global batch of %d: %w", c.Model.Name, batch, err)
 		}
@@ -137,8 +137,8 @@ func (r Rank) agreeOnSteps(ctx context.Context, c Config, marks []time.Time) (in
 	return c.steps(slices.Max(medians)), nil
 }
 
-// record trains so many steps more, and one in which the loader starts, and says what this rank did and what processor time
-// its process took.
+// record trains so many steps more, and one in which the loader starts, and says what this rank did and what processor
+// time its process took.
 func (r Rank) record(ctx context.Context, c Config, worker *train.Worker, steps int) (timeline.Rank, time.Duration, error) {
 	info, err := nn.Inspect(c.Model.InputSide, c.Model.Build)
 	if err != nil {
@@ -168,7 +168,7 @@ func (r Rank) record(ctx context.Context, c Config, worker *train.Worker, steps 
 // process is what a rank tells the others of its own.
 type process struct {
 	Threads    int     `json:"threads"`
-	CPUSeconds float64 `json:"cpu_seconds"` // a step; 0 where the system does not tell
+	CPUSeconds float64 `json:"cpu_seconds"` // per step; 0 where the system does not tell
 }
 
 // allReduce times one size.

@@ -8,7 +8,7 @@ import (
 	"ringloom/timeline"
 )
 
-// newPoint makes a point of what all ranks recorded: of the last so many steps, for the loader starts in the one before.
+// newPoint makes a point of what all ranks recorded in the last steps; the loader starts in the step before.
 func newPoint(ranks []timeline.Rank, processes []process, globalBatch, steps int) (scaling.Point, error) {
 	byRank := timeline.Breakdown(ranks)
 	if len(byRank) == 0 || len(byRank[0]) < steps+1 {
@@ -51,8 +51,8 @@ func meanParts(steps []timeline.Step) (p scaling.Parts) {
 	return p
 }
 
-// buckets are the bytes of each all-reduce of a step in the order in which they start, and the mean fraction of backward
-// after which they do; no fractions where backward was too short to tell.
+// buckets are the bytes of each all-reduce of a step in the order in which they start, and the mean fraction of
+// backward after which they do; no fractions where backward was too short to tell.
 func buckets(events []timeline.Event) (bytes []int64, ready []float64) {
 	backward := map[int32]timeline.Event{}
 	for _, e := range events {

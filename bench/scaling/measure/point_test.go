@@ -12,8 +12,8 @@ import (
 
 const ms = time.Millisecond
 
-// record is a rank's record of steps of 10 ms forward, 20 ms backward with two buckets, and updates; the rank is slower by
-// late in every backward, and step 0 waits for its batch.
+// record is a rank's record of steps of 10 ms forward, 20 ms backward with two buckets, and updates; the rank is slower
+// by late in every backward, and step 0 waits for its batch.
 func record(rank, steps int, late time.Duration) timeline.Rank {
 	r := timeline.Rank{Rank: rank, Node: "box"}
 	add := func(kind timeline.Kind, step, bucket int, bytes int64, begin, end time.Duration) {

@@ -1,12 +1,14 @@
 """Train a network on Fashion-MNIST with PyTorch DistributedDataParallel over gloo as `ringloom launch` trains it.
 
-    python3 compare/pytorch/curve_ddp.py --model googlenet-bn --write-init init.safetensors
-    python3 compare/pytorch/curve_ddp.py --model googlenet-bn --init init.safetensors --batch 128 --epochs 1
+    python3 compare/pytorch/train_ddp.py --model googlenet-bn --write-init init.safetensors
+    python3 compare/pytorch/train_ddp.py --model googlenet-bn --init init.safetensors --batch 128 --epochs 1
+    python3 compare/pytorch/train_ddp.py --model lenet --batch 512 --epochs 2 --lr 0.002 --format plain --speed-only
 
-compare/curve.py runs it beside ringloom. The same are the parameters at the start (--init), the pixels, the order of the
+compare/curve.py and compare/compare.sh run it beside ringloom. The same are the parameters at the start (--init), the pixels, the order of the
 samples and each rank's part of them (ringloom's package shard, repeated here), Adam and its learning rate. Batch norm
 takes each rank's own moments, as both programs do by default. Images are resized before the clock starts.
-Prints one JSON line: the loss of each step (mean over the global batch, in nats), and what each epoch came to.
+Prints one JSON line: the loss of each step (mean over the global batch, in nats), and what each epoch came to; with
+--speed-only the images/s of all processes together over the last epoch.
 """
 import argparse
 import json
@@ -27,6 +29,9 @@ parser.add_argument("--epochs", type=int, default=1)
 parser.add_argument("--max-steps", type=int, default=0, help="end after so many steps (0: no limit)")
 parser.add_argument("--seed", type=int, default=1, help="of the initial values and of the order of the samples, as ringloom's --seed")
 parser.add_argument("--test-images", type=int, default=10000, help="evaluate only the first so many")
+parser.add_argument("--format", choices=("channels_last", "plain"), default="channels_last", help="memory format of the network and its input")
+parser.add_argument("--speed-only", action="store_true",
+                    help="time bare training, in PyTorch's favour: pixels are floats before the clock starts, no loss is read, nothing is evaluated")
 args = parser.parse_args()
 
 # All are read when the libraries are loaded. OpenBLAS 0.3.21 does not know every processor with AVX-512; one without
@@ -45,6 +50,7 @@ import fashion
 import models
 from state_dict import load_safetensors, save_safetensors
 
+MEMORY_FORMAT = torch.channels_last if args.format == "channels_last" else torch.contiguous_format
 WORD = (1 << 64) - 1
 EVAL_BATCH, RESIZE_BATCH, PROGRESS_EVERY = 250, 500, 50
 
@@ -95,7 +101,7 @@ def resized(images, side):
 
 def as_input(pixels):
     """[n, side, side] bytes to what the network takes: [n, 1, side, side], 0 to 1."""
-    return (torch.from_numpy(pixels).float() / 255).unsqueeze(1).contiguous(memory_format=torch.channels_last)
+    return (torch.from_numpy(pixels).float() / 255).unsqueeze(1).contiguous(memory_format=MEMORY_FORMAT)
 
 
 def total(*values):
@@ -120,6 +126,30 @@ def evaluate(net, images, labels, rank):
     return loss / len(images), right / len(images)
 
 
+def step_of(ddp, optimizer, x, y, size):
+    """A step of this rank's part of a global batch of size images. Its logits, and its share of the loss."""
+    optimizer.zero_grad(set_to_none=True)
+    logits = ddp(x)
+    # DDP divides by the number of ranks; so the gradient is that of the mean over the global batch, whatever the parts.
+    loss = nn.functional.cross_entropy(logits, y, reduction="sum") / size
+    (loss * args.nproc).backward()
+    optimizer.step()
+    return logits, loss
+
+
+def bare_epoch(ddp, optimizer, images, labels, batches):
+    """One pass that reads nothing from its steps. images and labels are this rank's, ready for the network, in the order of its
+    batches. Returns the seconds."""
+    lengths = [len(chosen) for chosen, _ in batches]
+    parts = list(zip(images.split(lengths), labels.split(lengths), (size for _, size in batches)))
+    dist.barrier()
+    start = time.perf_counter()
+    for x, y, size in parts:
+        step_of(ddp, optimizer, x, y, size)
+    dist.barrier()
+    return time.perf_counter() - start
+
+
 def train_epoch(ddp, optimizer, images, labels, batches, rank, epoch):
     """One pass. images are this rank's, in the order of its batches. Returns the epoch's figures and step losses."""
     losses, right, done = [], 0, 0
@@ -128,12 +158,7 @@ def train_epoch(ddp, optimizer, images, labels, batches, rank, epoch):
     for step, (chosen, size) in enumerate(batches):
         x, y = as_input(images[done:done + len(chosen)]), labels[chosen]
         done += len(chosen)
-        optimizer.zero_grad(set_to_none=True)
-        logits = ddp(x)
-        # DDP divides by the number of ranks; so the gradient is that of the mean over the global batch, whatever the parts.
-        loss = nn.functional.cross_entropy(logits, y, reduction="sum") / size
-        (loss * args.nproc).backward()
-        optimizer.step()
+        logits, loss = step_of(ddp, optimizer, x, y, size)
         losses.append(loss.item())
         right += (logits.argmax(1) == y).sum().item()
         if rank == 0 and (step + 1) % PROGRESS_EVERY == 0:
@@ -157,7 +182,7 @@ def work(rank, port):
     net = models.build(args.model)
     if args.init:
         net.load_state_dict(load_safetensors(args.init)[0], strict=True)
-    net = net.to(memory_format=torch.channels_last).train()
+    net = net.to(memory_format=MEMORY_FORMAT).train()
     ddp = DistributedDataParallel(net)
     optimizer = torch.optim.Adam(ddp.parameters(), lr=args.lr)
 
@@ -167,20 +192,28 @@ def work(rank, port):
     test, test_labels = fashion.test_set()
     test = resized(test[:args.test_images], side)
 
-    epochs, step_loss = [], []
+    epochs, step_loss, taken = [], [], 0
     for epoch in range(1, args.epochs + 1):
         steps = -(-len(train) // args.batch)
         if args.max_steps:
-            steps = min(steps, args.max_steps - len(step_loss))
+            steps = min(steps, args.max_steps - taken)
         if steps == 0:
             break
+        taken += steps
         batches = own_batches(permutation(len(train), args.seed, epoch), rank, steps)
-        images = resized(train[np.concatenate([chosen for chosen, _ in batches])], side)
+        own = np.concatenate([chosen for chosen, _ in batches])
+        images = resized(train[own], side)
+        if args.speed_only:
+            seconds = bare_epoch(ddp, optimizer, as_input(images), labels[own], batches)
+            figures = {"images_per_second": round(sum(size for _, size in batches) / seconds)}
+            continue
         figures, losses = train_epoch(ddp, optimizer, images, labels, batches, rank, epoch)
         figures["test_loss"], figures["test_accuracy"] = evaluate(net, test, test_labels, rank)
         epochs.append(figures)
         step_loss += losses
-    if rank == 0:
+    if rank == 0 and args.speed_only:
+        print(json.dumps(figures), flush=True)
+    elif rank == 0:
         print(json.dumps({
             "version": f"PyTorch {torch.__version__}", "dropout": any(isinstance(m, nn.Dropout) for m in net.modules()),
             "test_images": len(test), "step_loss": step_loss, "epochs": epochs,
@@ -189,9 +222,9 @@ def work(rank, port):
 
 def main():
     if args.model not in models.MODELS:
-        sys.exit(f"curve_ddp.py: unknown model {args.model!r}: choose one of {', '.join(sorted(models.MODELS))}")
+        sys.exit(f"train_ddp.py: unknown model {args.model!r}: choose one of {', '.join(sorted(models.MODELS))}")
     if min(args.nproc, args.threads, args.epochs, args.test_images) < 1 or args.max_steps < 0 or args.batch < args.nproc:
-        sys.exit("curve_ddp.py: --nproc, --threads, --epochs and --test-images must be at least 1, --max-steps not negative, --batch at least --nproc")
+        sys.exit("train_ddp.py: --nproc, --threads, --epochs and --test-images must be at least 1, --max-steps not negative, --batch at least --nproc")
     if args.write_init:
         torch.manual_seed(args.seed)
         save_safetensors(models.build(args.model).state_dict(), args.write_init)

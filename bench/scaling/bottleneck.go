@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Verdict says what limits a point.
-type Verdict struct {
+// Bottleneck is what limits a point, and what else takes its time.
+type Bottleneck struct {
 	Mode       string
 	Ranks      int
 	Base       bool // what the other points of the mode are compared with
@@ -18,12 +18,12 @@ type Verdict struct {
 	Limits []Cause
 	// Losses are all causes that take time, the largest first.
 	Losses []Loss
-	// Sentences say it with the numbers: what limits, then a sentence a loss.
+	// Sentences say it with numbers: what limits, then a sentence for each loss.
 	Sentences []string
 }
 
 // Text is all sentences in one line.
-func (v *Verdict) Text() string { return strings.Join(v.Sentences, " ") }
+func (v *Bottleneck) Text() string { return strings.Join(v.Sentences, " ") }
 
 // Loss is the time that a cause takes of a step.
 type Loss struct {
@@ -33,10 +33,10 @@ type Loss struct {
 	Text    string  // the numbers behind it
 }
 
-// judge is the verdict on one of the points.
-func judge(study *Study, scaling []Scaling, i int, fit *Fit) Verdict {
+// findBottleneck says what limits point i of scaling.
+func findBottleneck(study *Study, scaling []Scaling, i int, fit *Fit) Bottleneck {
 	p := &scaling[i]
-	v := Verdict{Mode: p.Mode, Ranks: p.Ranks, Base: p.Ranks == p.BaseRanks, Efficiency: p.Efficiency}
+	v := Bottleneck{Mode: p.Mode, Ranks: p.Ranks, Base: p.Ranks == p.BaseRanks, Efficiency: p.Efficiency}
 	if len(p.PerRank) == 0 {
 		v.Limits = []Cause{Unknown}
 		v.Sentences = []string{v.head(), "No breakdown of the step was measured, so the cause is unknown."}
@@ -90,7 +90,7 @@ func limits(losses []Loss) []Cause {
 	return out
 }
 
-func (v *Verdict) limitedBy() string {
+func (v *Bottleneck) limitedBy() string {
 	if v.Limits[0] == Unknown {
 		return "limited by a cause that is unknown"
 	}
@@ -98,7 +98,7 @@ func (v *Verdict) limitedBy() string {
 }
 
 // names joins the limits.
-func (v *Verdict) names() string {
+func (v *Bottleneck) names() string {
 	var names []string
 	for _, c := range v.Limits {
 		names = append(names, string(c))
@@ -107,21 +107,21 @@ func (v *Verdict) names() string {
 }
 
 // advice is that of the first limit; empty for Compute and Unknown.
-func (v *Verdict) advice() string {
+func (v *Bottleneck) advice() string {
 	if r := ruleOf(v.Limits[0]); r != nil {
 		return r.advice
 	}
 	return ""
 }
 
-func (v *Verdict) head() string {
+func (v *Bottleneck) head() string {
 	if v.Base {
 		return fmt.Sprintf("%s, %s: the base of the comparison, %s.", title(v.Mode), ranks(v.Ranks), v.limitedBy())
 	}
 	return fmt.Sprintf("%s, %s: %s efficiency, %s.", title(v.Mode), ranks(v.Ranks), percent(v.Efficiency), v.limitedBy())
 }
 
-func (v *Verdict) sentences(s *situation) []string {
+func (v *Bottleneck) sentences(s *situation) []string {
 	text := []string{v.head()}
 	if v.Limits[0] == Compute {
 		text = append(text, fmt.Sprintf("Forward and backward are %s of the step, and nothing else takes enough to count.", percent(s.step.compute()/s.step.Total())))

@@ -19,14 +19,14 @@ func job(n int, change func(s *Study, p *Point)) Study {
 		if ranks == n {
 			change(&s, &p)
 		}
-		settle(&p)
+		derive(&p)
 		s.Points = append(s.Points, p)
 	}
 	return s
 }
 
-// settle makes the point's step and speed follow from its parts.
-func settle(p *Point) {
+// derive makes the point's step and speed follow from its parts.
+func derive(p *Point) {
 	for i := range p.PerRank {
 		r := &p.PerRank[i]
 		r.StepSeconds = r.Parts.Total()
@@ -42,7 +42,7 @@ func each(p *Point, change func(*Parts)) {
 	}
 }
 
-func TestVerdict(t *testing.T) {
+func TestBottleneck(t *testing.T) {
 	wait := func(seconds float64) func(*Parts) {
 		return func(q *Parts) { q.ExposedComm, q.HiddenComm = seconds, 7e-3 }
 	}
@@ -59,7 +59,7 @@ func TestVerdict(t *testing.T) {
 		"bandwidth": {
 			func(_ *Study, p *Point) { each(p, wait(25e-3)) },
 			[]Cause{Bandwidth},
-			[]string{"80% efficiency, limited by bandwidth", "each rank moves 15 MB a step at 1 GB/s a link, by the model 15 ms",
+			[]string{"80% efficiency, limited by bandwidth", "each rank moves 15 MB per step at 1 GB/s per link, by the model 15 ms",
 				"the ring is under way for 32 ms of the step and hides 7 ms of that"},
 		},
 		"latency": {
@@ -71,7 +71,7 @@ func TestVerdict(t *testing.T) {
 			[]string{" for latency: ", "100 buckets of 2 x 3 hops of 20 µs each, by the model 12 ms"},
 		},
 		"bandwidth and latency alike": {
-			// 20 µs a hop are worth 20 kB of a segment, so 80 kB over 4 ranks: a tie, in the order of the table.
+			// 20 µs per hop are worth 20 kB of a segment, so 80 kB over 4 ranks: a tie, in the order of the table.
 			func(s *Study, p *Point) {
 				s.GradientBytes, s.Buckets = 80e3, []int64{80e3}
 				each(p, wait(20e-3))
@@ -156,7 +156,7 @@ func TestVerdict(t *testing.T) {
 		"shared memory": {
 			func(_ *Study, p *Point) { each(p, func(q *Parts) { q.Forward, q.Backward = 39e-3, 78e-3 }) },
 			[]Cause{SharedMemory},
-			[]string{"27 ms (21% of the step) for shared memory: forward and backward take 1.30x as long as at 1 rank with the same batch a rank (117 ms after 90 ms)"},
+			[]string{"27 ms (21% of the step) for shared memory: forward and backward take 1.30x as long as at 1 rank with the same batch per rank (117 ms after 90 ms)"},
 		},
 		"shared memory or busy cores": {
 			func(s *Study, p *Point) {
@@ -204,7 +204,7 @@ func TestVerdict(t *testing.T) {
 		"no breakdown": {
 			func(_ *Study, p *Point) {
 				each(p, wait(25e-3))
-				settle(p)
+				derive(p)
 				p.PerRank = nil
 			},
 			[]Cause{Unknown},
@@ -216,7 +216,7 @@ func TestVerdict(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := r.verdict(Weak, 4)
+			v := r.bottleneck(Weak, 4)
 			if !slices.Equal(v.Limits, c.limits) {
 				t.Errorf("limits %q, want %q\n%s", v.Limits, c.limits, v.Text())
 			}
@@ -225,7 +225,7 @@ func TestVerdict(t *testing.T) {
 					t.Errorf("%q is not in %q", says, v.Text())
 				}
 			}
-			if base := r.verdict(Weak, 1); !slices.Equal(base.Limits, []Cause{Compute}) {
+			if base := r.bottleneck(Weak, 1); !slices.Equal(base.Limits, []Cause{Compute}) {
 				t.Errorf("the base is limited by %q", base.Limits)
 			}
 		})
@@ -245,7 +245,7 @@ func strong(n int, change func(p *Point)) Study {
 	return s
 }
 
-func TestVerdictOfStrongScaling(t *testing.T) {
+func TestBottleneckOfStrongScaling(t *testing.T) {
 	for name, c := range map[string]struct {
 		study  Study
 		limits []Cause
@@ -254,14 +254,14 @@ func TestVerdictOfStrongScaling(t *testing.T) {
 		"perfect":    {strong(4, func(*Point) {}), []Cause{Compute}, "100% efficiency"},
 		"fixed work": {strong(4, func(p *Point) { each(p, func(q *Parts) { q.Optimizer, q.Other = 8e-3, 1e-3 }) }), []Cause{FixedWork}, "optimizer and other work take 9 ms, at 1 rank 9 ms, and do not shrink"},
 		"small batch": {strong(4, func(p *Point) { each(p, func(q *Parts) { q.Backward = 24e-3 }) }), []Cause{SmallBatch},
-			"16 images a rank cost 1.97 ms each, 64 at 1 rank cost 1.41 ms; a weak measurement"},
+			"16 images per rank cost 1.97 ms each, 64 at 1 rank cost 1.41 ms; a weak measurement"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Analyse(c.study)
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := r.verdict(Strong, 4)
+			v := r.bottleneck(Strong, 4)
 			if !slices.Equal(v.Limits, c.limits) || !strings.Contains(v.Text(), c.says) {
 				t.Errorf("limits %q, want %q; %q, want %q", v.Limits, c.limits, v.Text(), c.says)
 			}
@@ -274,13 +274,13 @@ func TestAWeakPointTellsASmallBatchFromSharedMemory(t *testing.T) {
 	// One rank with the 16 images of each of the four takes 24 ms for them, not a quarter of 90.
 	weak := Point{Ranks: 1, ThreadsPerRank: 1, GlobalBatch: 16, Steps: 1, Mode: Weak,
 		PerRank: []RankPoint{{Parts: Parts{Forward: 8e-3, Backward: 16e-3, Optimizer: 2e-3}}}}
-	settle(&weak)
+	derive(&weak)
 	s.Points = append(s.Points, weak)
 	r, err := Analyse(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := r.verdict(Strong, 4)
+	v := r.bottleneck(Strong, 4)
 	lost := map[Cause]float64{}
 	for _, l := range v.Losses {
 		lost[l.Cause] = l.Seconds
@@ -298,7 +298,7 @@ func TestSinglePoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A wait is a wait, also at the only point.
-	if v := r.verdict(Weak, 4); !slices.Equal(v.Limits, []Cause{Bandwidth}) {
+	if v := r.bottleneck(Weak, 4); !slices.Equal(v.Limits, []Cause{Bandwidth}) {
 		t.Errorf("limits %q", v.Limits)
 	}
 	if !strings.Contains(r.Summary[0], "only 4 ranks measured, so there is nothing to compare; limited by bandwidth") {
