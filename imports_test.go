@@ -3,10 +3,12 @@
 package ringloom_test
 
 import (
+	"flag"
 	"fmt"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -30,14 +32,17 @@ type room struct {
 	tests string
 }
 
+// forAll says whether any package may import one: it is small, and knows nothing of training.
+func forAll(p string) bool { return strings.HasPrefix(p, "internal/") && !forTests(p) }
+
 // house has every package, from the top down. A new package needs a line here, and the same one in docs/architecture.md.
 //
 // cluster, allreduce, shard, data and nn know nothing of each other; train is the only library where they meet. Devices import nn/op
 // alone. run stands above train, launch apart from both, and cmd/ringloom on top of all.
 var house = []room{
 	{"cmd/ringloom", "the command line: flags, printing, exit codes", anything, ""},
-	{"run", "one node's job: join, agree, train, record, resume", "allreduce allreduce/codec allreduce/memring allreduce/natsring allreduce/tune checkpoint cluster data internal/sysinfo models nn nn/exec nn/op report timeline train train/gradsync train/optim", "nn/purego"},
-	{"launch", "the ranks of one machine: start, bind to cores, name the failure", "internal/sysinfo", ""},
+	{"run", "one node's job: join, agree, train, record, resume", "allreduce allreduce/codec allreduce/natsring allreduce/tune checkpoint cluster data models nn nn/cuda nn/cuda/driver nn/exec nn/onednn nn/op nn/purego report timeline train train/gradsync train/optim", ""},
+	{"launch", "the ranks of one machine: start, bind to cores, name the failure", "", ""},
 
 	{"train", "epoch, step, evaluation of one rank", "allreduce allreduce/codec allreduce/tune data models nn nn/exec nn/op shard timeline train/gradsync train/optim", "allreduce/memring nn/onednn nn/purego"},
 	{"train/gradsync", "a step's gradients, from final on the device to applied", "allreduce allreduce/codec nn nn/exec nn/op timeline train/optim", "allreduce/memring nn/purego"},
@@ -74,12 +79,14 @@ var house = []room{
 	{"report", "log, epoch lines, a run's directory", "", ""},
 	{"timeline", "what each rank did when", "", "allreduce"},
 
-	{"bench/step", "the speed of a training step", "data internal/sysinfo models nn nn/exec nn/op train/optim", "nn/purego"},
+	{"bench/step", "the speed of a training step", "data models nn nn/exec nn/op train/optim", "nn/purego"},
 	{"bench/collective", "the speed of the ring", "allreduce allreduce/codec", ""},
 	{"bench/scaling", "explains a scaling study: efficiency, model, prediction, what limits", "", ""},
 	{"bench/scaling/measure", "measures a scaling study", "allreduce allreduce/codec bench/collective bench/scaling bench/step data models nn nn/exec nn/op timeline train", "allreduce/memring bench/emulate nn/purego"},
 	{"bench/emulate", "a device that waits instead of computing", "models nn nn/exec nn/op", "allreduce data timeline train"},
 
+	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
+	{"internal/split", "a sequence divided among equals", "", ""},
 	{"internal/sysinfo", "cores, memory, fields of /proc", "", ""},
 	{"internal/cudaemu", "NVIDIA's libraries in C++ on the processor, for the tests of nn/cuda", "", ""},
 	{"internal/cudaemu/env", "prints the environment in which a program finds the emulator", "internal/cudaemu", ""},
@@ -116,7 +123,7 @@ func (r room) mayImport(p string, test bool) bool {
 		return true
 	case forTests(p) && (test || !forTests(r.path)):
 		return test
-	case r.imports == anything:
+	case r.imports == anything, forAll(p):
 		return true
 	}
 	return slices.Contains(strings.Fields(r.imports), p) || test && slices.Contains(strings.Fields(r.tests), p)
@@ -238,4 +245,41 @@ func (r room) line() string {
 		may = "`" + strings.Join(strings.Fields(r.imports), "`, `") + "`"
 	}
 	return fmt.Sprintf("| `%s` | %s | %s |", r.path, r.purpose, may)
+}
+
+var update = flag.Bool("update", false, "write the table of packages into docs/architecture.md")
+
+// TestArchitectureHasTheTable: docs/architecture.md shows each package's line, in the table's order, and no other; README.md names the
+// folder of each.
+func TestArchitectureHasTheTable(t *testing.T) {
+	const page, head = "docs/architecture.md", "| package | what it is for | may import |\n| --- | --- | --- |\n"
+	before, table, found := strings.Cut(read(t, page), head)
+	if !found {
+		t.Fatal(page + " has no table of packages")
+	}
+	table, after, _ := strings.Cut(table, "\n\n")
+	var want []string
+	for _, r := range house {
+		want = append(want, r.line())
+	}
+	switch have := strings.Split(strings.TrimSpace(table), "\n"); {
+	case *update:
+		if after != "" {
+			after = "\n\n" + after
+		} else {
+			after = "\n"
+		}
+		if err := os.WriteFile(page, []byte(before+head+strings.Join(want, "\n")+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case !slices.Equal(have, want):
+		t.Errorf("the table of packages in %s is not that of imports_test.go: 'go test . -update' writes it", page)
+	}
+	readme := read(t, "README.md")
+	for _, r := range house {
+		folder, _, _ := strings.Cut(r.path, "/")
+		if !strings.Contains(readme, "`"+folder+"`") && !strings.Contains(readme, "`"+r.path+"`") {
+			t.Errorf("README.md does not name %s", folder)
+		}
+	}
 }
