@@ -4,14 +4,14 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"ringloom/internal/doctest"
 )
 
 func read(t *testing.T, name string) string {
@@ -23,55 +23,12 @@ func read(t *testing.T, name string) string {
 	return string(content)
 }
 
-// made are folders that are not in the repository.
-var made = []string{"bin", "build", "runs"}
-
-// documents are all Markdown files of the repository.
-func documents(t *testing.T) (names []string) {
+// pages are all Markdown files of the repository.
+func pages(t *testing.T) []doctest.Page {
 	t.Helper()
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && name != "." && (d.Name()[0] == '.' || slices.Contains(made, name)):
-			return fs.SkipDir
-		case path.Ext(name) == ".md":
-			names = append(names, filepath.ToSlash(name))
-		}
-		return nil
-	})
+	all, err := doctest.Pages(".")
 	if err != nil {
 		t.Fatal(err)
-	}
-	return names
-}
-
-// ofToday says whether a document describes what there is now: decisions and the change log also name what there was.
-func ofToday(document string) bool {
-	return !strings.HasPrefix(document, "docs/decisions/") && document != "CHANGELOG.md"
-}
-
-var (
-	fence = regexp.MustCompile("^ *```")
-	span  = regexp.MustCompile("`([^`]+)`")
-)
-
-// code is what a document shows as code: fenced and indented blocks by line, and spans. Blocks of text (```text) are what a program has
-// printed.
-func code(document string) (all []string) {
-	inFence, printed := false, false
-	for line := range strings.Lines(document) {
-		line = strings.TrimRight(line, "\n")
-		switch {
-		case fence.MatchString(line):
-			inFence, printed = !inFence, strings.HasSuffix(line, "```text")
-		case inFence && !printed, !inFence && strings.HasPrefix(line, "    "):
-			all = append(all, line)
-		case !inFence:
-			for _, s := range span.FindAllStringSubmatch(line, -1) {
-				all = append(all, s[1])
-			}
-		}
 	}
 	return all
 }
@@ -84,12 +41,12 @@ func TestMakeTargetsExist(t *testing.T) {
 		}
 	}
 	named := 0
-	for _, document := range documents(t) {
-		for _, line := range code(read(t, document)) {
+	for _, page := range pages(t) {
+		for _, line := range slices.Concat(page.Lines, page.Spans) {
 			for _, m := range regexp.MustCompile(`(?:^|[ ;(])make ((?:-k )?)([a-z][a-z-]*)`).FindAllStringSubmatch(line, -1) {
 				named++
 				if !targets[m[2]] {
-					t.Errorf("%s names make %s, which the Makefile does not have: %q", document, m[2], line)
+					t.Errorf("%s names make %s, which the Makefile does not have: %q", page.Name, m[2], line)
 				}
 			}
 		}
@@ -102,20 +59,20 @@ func TestMakeTargetsExist(t *testing.T) {
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
 func TestLinksResolve(t *testing.T) {
-	for _, document := range documents(t) {
-		for _, m := range link.FindAllStringSubmatch(read(t, document), -1) {
+	for _, page := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(page.Text, -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, "://") {
 				continue
 			}
-			file := document
+			file := page.Name
 			if target != "" {
-				file = path.Join(path.Dir(document), target)
+				file = path.Join(path.Dir(page.Name), target)
 			}
 			if _, err := os.Stat(file); err != nil {
-				t.Errorf("%s links to %s, which is not there", document, m[1])
+				t.Errorf("%s links to %s, which is not there", page.Name, m[1])
 			} else if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
-				t.Errorf("%s links to %s, which has no such heading", document, m[1])
+				t.Errorf("%s links to %s, which has no such heading", page.Name, m[1])
 			}
 		}
 	}
@@ -143,21 +100,24 @@ func TestPathsExist(t *testing.T) {
 	}
 	folders := map[string]bool{}
 	for _, e := range entries {
-		folders[e.Name()] = e.IsDir() && !slices.Contains(made, e.Name())
+		folders[e.Name()] = e.IsDir()
+	}
+	for _, made := range []string{"bin", "build", "runs"} {
+		delete(folders, made)
 	}
 	candidate := regexp.MustCompile(`(?:^|[ "'=(])(?:\./)?((?:[a-zA-Z0-9_.-]+/)+[a-zA-Z0-9_.-]*)`)
-	for _, document := range documents(t) {
-		if !ofToday(document) {
+	for _, page := range pages(t) {
+		if page.Historical() {
 			continue
 		}
-		for _, line := range code(read(t, document)) {
+		for _, line := range slices.Concat(page.Lines, page.Spans) {
 			for _, m := range candidate.FindAllStringSubmatch(line, -1) {
 				name := strings.TrimRight(strings.TrimSuffix(m[1], "/..."), "./")
 				if first, _, _ := strings.Cut(name, "/"); !folders[first] {
 					continue
 				}
 				if _, err := os.Stat(name); err != nil {
-					t.Errorf("%s names %s, which is not there: %q", document, name, line)
+					t.Errorf("%s names %s, which is not there: %q", page.Name, name, line)
 				}
 			}
 		}

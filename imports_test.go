@@ -85,6 +85,7 @@ var house = []room{
 	{"bench/scaling/measure", "measures a scaling study", "allreduce allreduce/codec bench/collective bench/scaling bench/step data models nn nn/exec nn/op timeline train", "allreduce/memring bench/emulate nn/purego"},
 	{"bench/emulate", "a device that waits instead of computing", "models nn nn/exec nn/op", "allreduce data timeline train"},
 
+	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
 	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
 	{"internal/split", "a sequence divided among equals", "", ""},
 	{"internal/sysinfo", "cores, memory, fields of /proc", "", ""},

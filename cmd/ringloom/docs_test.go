@@ -12,54 +12,27 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"ringloom/internal/doctest"
 )
 
 // The documents name commands and flags. This file holds them against the commands that there are.
 
 const root = "../.."
 
-// pages are the documents of today, by name: decisions and the change log also name what there was.
-func pages(t *testing.T) map[string]string {
+// pages are the documents of today.
+func pages(t *testing.T) (all []doctest.Page) {
 	t.Helper()
-	all := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "allreduce/*.md"} {
-		names, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			content, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all[strings.TrimPrefix(filepath.ToSlash(name), root+"/")] = string(content)
-		}
+	every, err := doctest.Pages(root)
+	if err != nil {
+		t.Fatal(err)
 	}
-	delete(all, "CHANGELOG.md")
-	if len(all) < 10 {
-		t.Fatalf("only %d documents", len(all))
+	for _, page := range every {
+		if !page.Historical() {
+			all = append(all, page)
+		}
 	}
 	return all
-}
-
-var codeSpan = regexp.MustCompile("`([^`]+)`")
-
-// shown is what a page shows as code: the lines of its blocks but for those of ```text, and its spans.
-func shown(page string) (lines, spans []string) {
-	fenced, printed := false, false
-	for line := range strings.Lines(page) {
-		switch line = strings.TrimRight(line, "\n"); {
-		case strings.HasPrefix(strings.TrimSpace(line), "```"):
-			fenced, printed = !fenced, strings.HasSuffix(line, "```text")
-		case fenced && !printed, !fenced && strings.HasPrefix(line, "    "):
-			lines = append(lines, line)
-		case !fenced:
-			for _, s := range codeSpan.FindAllStringSubmatch(line, -1) {
-				spans = append(spans, s[1])
-			}
-		}
-	}
-	return lines, spans
 }
 
 // program is how a line calls this program: by name, by path, or as what a container image runs.
@@ -110,16 +83,15 @@ func parse(words []string) error {
 // TestCommandLinesOfTheDocuments: each line of a block that calls the program has a command, flags and values that it takes.
 func TestCommandLinesOfTheDocuments(t *testing.T) {
 	found := 0
-	for name, page := range pages(t) {
-		lines, _ := shown(page)
-		for _, line := range lines {
+	for _, page := range pages(t) {
+		for _, line := range page.Lines {
 			words, ok := invocation(line)
 			if !ok {
 				continue
 			}
 			found++
 			if err := parse(words); err != nil {
-				t.Errorf("%s: %q: %v", name, strings.TrimSpace(line), err)
+				t.Errorf("%s: %q: %v", page.Name, strings.TrimSpace(line), err)
 			}
 		}
 	}
@@ -167,14 +139,13 @@ var othersFlags = []string{"build-arg", "ignore-scripts"}
 func TestFlagsOfTheDocuments(t *testing.T) {
 	known, scripts := flags(rootCommand()), scriptFlags(t)
 	flag := regexp.MustCompile(`(?:^|[ \[('])--([a-z][a-z0-9-]*)`)
-	for name, page := range pages(t) {
-		_, spans := shown(page)
-		for _, span := range spans {
+	for _, page := range pages(t) {
+		for _, span := range page.Spans {
 			allowed := known
 			if words, ok := invocation(span); ok {
 				cmd, _, err := find(words)
 				if err != nil {
-					t.Errorf("%s: `%s`: %v", name, span, err)
+					t.Errorf("%s: `%s`: %v", page.Name, span, err)
 					continue
 				}
 				allowed = flags(cmd)
@@ -184,7 +155,7 @@ func TestFlagsOfTheDocuments(t *testing.T) {
 			}
 			for _, m := range flag.FindAllStringSubmatch(span, -1) {
 				if !allowed[m[1]] && (program.MatchString(span) || !scripts[m[1]] && !slices.Contains(othersFlags, m[1])) {
-					t.Errorf("%s: `%s`: there is no --%s", name, span, m[1])
+					t.Errorf("%s: `%s`: there is no --%s", page.Name, span, m[1])
 				}
 			}
 		}
@@ -194,9 +165,9 @@ func TestFlagsOfTheDocuments(t *testing.T) {
 // TestFlagsAreDocumented: the pages under docs say something about each flag of train and launch.
 func TestFlagsAreDocumented(t *testing.T) {
 	var docs strings.Builder
-	for name, page := range pages(t) {
-		if strings.HasPrefix(name, "docs/") {
-			docs.WriteString(page)
+	for _, page := range pages(t) {
+		if strings.HasPrefix(page.Name, "docs/") {
+			docs.WriteString(page.Text)
 		}
 	}
 	for _, command := range []string{"train", "launch"} {
@@ -215,8 +186,12 @@ func TestFlagsAreDocumented(t *testing.T) {
 
 // TestExitCodesAreDocumented: docs/cluster.md has the table that --help prints.
 func TestExitCodesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "cluster.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, e := range exitMeanings {
-		if row := fmt.Sprintf("| %d | %s |\n", e.code, e.meaning); !strings.Contains(pages(t)["docs/cluster.md"], row) {
+		if row := fmt.Sprintf("| %d | %s |\n", e.code, e.meaning); !strings.Contains(string(page), row) {
 			t.Errorf("docs/cluster.md lacks the line %s", row)
 		}
 	}
