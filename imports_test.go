@@ -45,7 +45,7 @@ var house = []room{
 	{"launch", "the ranks of one machine: start, bind to cores, name the failure", "", ""},
 
 	{"train", "epoch, step, evaluation of one rank", "allreduce allreduce/codec allreduce/tune data models nn nn/exec nn/op shard timeline train/gradsync train/optim", "allreduce/memring nn/onednn nn/purego"},
-	{"train/gradsync", "a step's gradients, from final on the device to applied", "allreduce allreduce/codec nn nn/exec nn/op timeline train/optim", "allreduce/memring nn/purego"},
+	{"train/gradsync", "a step's gradients, from final on the device to applied", "allreduce allreduce/codec nn nn/exec nn/op nn/purego timeline train/optim", "allreduce/memring nn/onednn"},
 	{"train/optim", "optimizers, schedules, clipping", "nn nn/exec nn/op", "nn/purego"},
 
 	{"cluster", "who is who, who is alive, why it ended", "", ""},
