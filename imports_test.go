@@ -1,5 +1,5 @@
-// Package ringloom_test holds the sources and the documents against each other: who may import whom (here), and whether what the
-// documents name is there (docs_test.go).
+// Package ringloom_test holds the sources and the documents against each other: who may import whom (here), and whether
+// what the documents name is there (docs_test.go).
 package ringloom_test
 
 import (
@@ -32,20 +32,27 @@ type room struct {
 	tests string
 }
 
-// forAll says whether any package may import one: it is small, and knows nothing of training.
-func forAll(p string) bool { return strings.HasPrefix(p, "internal/") && !forTests(p) }
-
-// house has every package, from the top down. A new package needs a line here, and the same one in docs/architecture.md.
+// house has every package, from the top down. A new package needs a line here, and the same one in
+// docs/architecture.md.
 //
-// cluster, allreduce, shard, data and nn know nothing of each other; train is the only library where they meet. Devices import nn/op
-// alone. run stands above train, launch apart from both, and cmd/ringloom on top of all.
+// cluster, allreduce, shard, data and nn know nothing of each other; train is the only library where they meet. Devices
+// import nn/op alone. run stands above train, launch apart from both, and cmd/ringloom on top of all.
 var house = []room{
 	{"cmd/ringloom", "the command line: flags, printing, exit codes", anything, ""},
-	{"run", "one node's job: join, agree, train, record, resume", "allreduce allreduce/codec allreduce/natsring allreduce/tune checkpoint cluster data models nn nn/cuda nn/cuda/driver nn/exec nn/onednn nn/op nn/purego report timeline train train/gradsync train/optim", ""},
+	{"run", "one node's job: join, agree, train, record, resume",
+		"allreduce allreduce/codec allreduce/natsring allreduce/tune checkpoint cluster data models nn " +
+			"nn/cuda nn/cuda/driver nn/exec nn/onednn nn/op nn/purego report timeline train train/gradsync " +
+			"train/optim",
+		""},
 	{"launch", "the ranks of one machine: start, bind to cores, name the failure", "", ""},
 
-	{"train", "epoch, step, evaluation of one rank", "allreduce allreduce/codec allreduce/tune data models nn nn/exec nn/op shard timeline train/gradsync train/optim", "allreduce/memring nn/onednn nn/purego"},
-	{"train/gradsync", "a step's gradients, from final on the device to applied", "allreduce allreduce/codec nn nn/exec nn/op nn/purego timeline train/optim", "allreduce/memring nn/onednn"},
+	{"train", "epoch, step, evaluation of one rank",
+		"allreduce allreduce/codec allreduce/tune data models nn nn/exec nn/op shard timeline train/gradsync " +
+			"train/optim",
+		"allreduce/memring nn/onednn nn/purego"},
+	{"train/gradsync", "a step's gradients, from final on the device to applied",
+		"allreduce allreduce/codec nn nn/exec nn/op nn/purego timeline train/optim",
+		"allreduce/memring nn/onednn"},
 	{"train/optim", "optimizers, schedules, clipping", "nn nn/exec nn/op", "nn/purego"},
 
 	{"cluster", "who is who, who is alive, why it ended", "", ""},
@@ -54,8 +61,12 @@ var house = []room{
 	{"allreduce/codec", "number formats of the wire", "", ""},
 	{"allreduce/memring", "the ring between goroutines of one process", "allreduce", ""},
 	{"allreduce/natsring", "the ring over NATS, and in shared memory on one machine", "allreduce", "allreduce/codec"},
-	{"allreduce/tune", "tries which chunks, windows and rings are fastest", "allreduce allreduce/codec", "allreduce/memring"},
-	{"allreduce/allreducetest", "rings with seeded faults in memory, and the sums that must come out", "allreduce allreduce/codec allreduce/memring", ""},
+	{"allreduce/tune", "tries which chunks, windows and rings are fastest",
+		"allreduce allreduce/codec",
+		"allreduce/memring"},
+	{"allreduce/allreducetest", "rings with seeded faults in memory, and the sums that must come out",
+		"allreduce allreduce/codec allreduce/memring",
+		""},
 	{"allreduce/natsring/natsringtest", "a proxy that mistreats what NATS carries", "", ""},
 
 	{"data", "the data set, and the loader that prefetches batches", "", ""},
@@ -66,7 +77,9 @@ var house = []room{
 	{"nn/op", "operations, shapes, FLOPs, and what a device must do", "", "nn/purego"},
 	{"nn/exec", "a graph to a program: lower, fuse, plan memory, run", "nn nn/op", "data models nn/purego"},
 	{"nn/onednn", "the processor, by oneDNN and our own AVX kernels", "nn/op", "models nn nn/exec nn/purego"},
-	{"nn/cuda", "an NVIDIA GPU", "nn/cuda/driver nn/cuda/kernels nn/cuda/libs nn/op", "data models nn nn/exec nn/purego"},
+	{"nn/cuda", "an NVIDIA GPU",
+		"nn/cuda/driver nn/cuda/kernels nn/cuda/libs nn/op",
+		"data models nn nn/exec nn/purego"},
 	{"nn/cuda/driver", "the CUDA driver's API", "", ""},
 	{"nn/cuda/kernels", "our own CUDA kernels", "", "data nn/cuda/driver nn/cuda/libs nn/op"},
 	{"nn/cuda/libs", "cuDNN, cuBLAS and NVRTC, loaded at run time", "", "nn/cuda/driver"},
@@ -82,8 +95,13 @@ var house = []room{
 	{"bench/step", "the speed of a training step", "data models nn nn/exec nn/op train/optim", "nn/purego"},
 	{"bench/collective", "the speed of the ring", "allreduce allreduce/codec", ""},
 	{"bench/scaling", "explains a scaling study: efficiency, model, prediction, what limits", "", ""},
-	{"bench/scaling/measure", "measures a scaling study", "allreduce allreduce/codec bench/collective bench/scaling bench/step data models nn nn/exec nn/op timeline train", "allreduce/memring bench/emulate nn/purego"},
-	{"bench/emulate", "a device that waits instead of computing", "models nn nn/exec nn/op", "allreduce data timeline train"},
+	{"bench/scaling/measure", "measures a scaling study",
+		"allreduce allreduce/codec bench/collective bench/scaling bench/step data models nn nn/exec nn/op " +
+			"timeline train",
+		"allreduce/memring bench/emulate nn/purego"},
+	{"bench/emulate", "a device that waits instead of computing",
+		"models nn nn/exec nn/op",
+		"allreduce data timeline train"},
 
 	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
 	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
@@ -94,8 +112,8 @@ var house = []room{
 	{"deploy", "container images, held against the sources by a test", "", ""},
 }
 
-// foreign says who may import the packages of other modules, by the beginning of their paths. Whatever is not here is a new dependency,
-// which is a decision.
+// foreign says who may import the packages of other modules, by the beginning of their paths. Whatever is not here is a
+// new dependency, which is a decision.
 var foreign = []struct{ prefix, importers string }{
 	{"gorgonia.org/gorgonia", "nn nn/exec"},
 	{"gorgonia.org/tensor", "nn nn/exec"},
@@ -117,6 +135,9 @@ var foreign = []struct{ prefix, importers string }{
 func forTests(p string) bool {
 	return strings.HasSuffix(p, "test") || strings.HasPrefix(p, "internal/cudaemu")
 }
+
+// forAll says whether any package may import one: it is small, and knows nothing of training.
+func forAll(p string) bool { return strings.HasPrefix(p, "internal/") && !forTests(p) }
 
 func (r room) mayImport(p string, test bool) bool {
 	switch {
@@ -162,7 +183,10 @@ func sources(t *testing.T) (all []source) {
 		if err != nil {
 			return err
 		}
-		s := source{filepath.ToSlash(filepath.Dir(name)), strings.HasSuffix(name, "_test.go"), map[string]token.Position{}}
+		s := source{
+			pkg: filepath.ToSlash(filepath.Dir(name)), test: strings.HasSuffix(name, "_test.go"),
+			imports: map[string]token.Position{},
+		}
 		for _, i := range file.Imports {
 			imported, err := strconv.Unquote(i.Path.Value)
 			if err != nil {
@@ -179,8 +203,8 @@ func sources(t *testing.T) (all []source) {
 	return all
 }
 
-// TestImports: whoever needs an import that is refused here moves the code to where it belongs, or changes the table and says why in
-// docs/decisions.
+// TestImports: whoever needs an import that is refused here moves the code to where it belongs, or changes the table
+// and says why in docs/decisions.
 func TestImports(t *testing.T) {
 	rooms := map[string]room{}
 	for _, r := range house {
@@ -193,7 +217,7 @@ func TestImports(t *testing.T) {
 	for _, s := range sources(t) {
 		r, known := rooms[s.pkg]
 		if !known && !seen[s.pkg] {
-			t.Errorf("package %s is not in the table of imports_test.go: add it, with a sentence, and the same line to docs/architecture.md", s.pkg)
+			t.Errorf("package %s is not in the table of imports_test.go: add it, and 'go test . -update'", s.pkg)
 		}
 		seen[s.pkg] = true
 		for imported, at := range s.imports {
@@ -250,8 +274,8 @@ func (r room) line() string {
 
 var update = flag.Bool("update", false, "write the table of packages into docs/architecture.md")
 
-// TestArchitectureHasTheTable: docs/architecture.md shows each package's line, in the table's order, and no other; README.md names the
-// folder of each.
+// TestArchitectureHasTheTable: docs/architecture.md shows each package's line, in the table's order, and no other;
+// README.md names the folder of each.
 func TestArchitectureHasTheTable(t *testing.T) {
 	const page, head = "docs/architecture.md", "| package | what it is for | may import |\n| --- | --- | --- |\n"
 	before, table, found := strings.Cut(read(t, page), head)

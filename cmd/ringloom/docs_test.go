@@ -80,7 +80,8 @@ func parse(words []string) error {
 	return nil
 }
 
-// TestCommandLinesOfTheDocuments: each line of a block that calls the program has a command, flags and values that it takes.
+// TestCommandLinesOfTheDocuments: each line of a block that calls the program has a command, flags and values that it
+// takes.
 func TestCommandLinesOfTheDocuments(t *testing.T) {
 	found := 0
 	for _, page := range pages(t) {
@@ -115,13 +116,13 @@ func flags(cmd *cobra.Command) map[string]bool {
 // scriptFlags are the flags of the scripts of compare.
 func scriptFlags(t *testing.T) map[string]bool {
 	t.Helper()
-	all := map[string]bool{}
+	all, added := map[string]bool{}, regexp.MustCompile(`add_argument\(\s*"--([a-z][a-z0-9-]*)"`)
 	err := filepath.WalkDir(filepath.Join(root, "compare"), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(name) != ".py" {
 			return err
 		}
 		content, err := os.ReadFile(name)
-		for _, m := range regexp.MustCompile(`add_argument\(\s*"--([a-z][a-z0-9-]*)"`).FindAllStringSubmatch(string(content), -1) {
+		for _, m := range added.FindAllStringSubmatch(string(content), -1) {
 			all[m[1]] = true
 		}
 		return err
@@ -135,14 +136,16 @@ func scriptFlags(t *testing.T) map[string]bool {
 // othersFlags are flags of other programs that the documents name.
 var othersFlags = []string{"build-arg", "ignore-scripts"}
 
-// TestFlagsOfTheDocuments: spans that call a command name flags of its; spans that are a flag alone, one of any command or script.
+// TestFlagsOfTheDocuments: spans that call a command name flags of its; spans that are a flag alone, one of any command
+// or script.
 func TestFlagsOfTheDocuments(t *testing.T) {
 	known, scripts := flags(rootCommand()), scriptFlags(t)
 	flag := regexp.MustCompile(`(?:^|[ \[('])--([a-z][a-z0-9-]*)`)
 	for _, page := range pages(t) {
 		for _, span := range page.Spans {
+			words, call := invocation(span)
 			allowed := known
-			if words, ok := invocation(span); ok {
+			if call {
 				cmd, _, err := find(words)
 				if err != nil {
 					t.Errorf("%s: `%s`: %v", page.Name, span, err)
@@ -154,7 +157,7 @@ func TestFlagsOfTheDocuments(t *testing.T) {
 				}
 			}
 			for _, m := range flag.FindAllStringSubmatch(span, -1) {
-				if !allowed[m[1]] && (program.MatchString(span) || !scripts[m[1]] && !slices.Contains(othersFlags, m[1])) {
+				if !allowed[m[1]] && (call || !scripts[m[1]] && !slices.Contains(othersFlags, m[1])) {
 					t.Errorf("%s: `%s`: there is no --%s", page.Name, span, m[1])
 				}
 			}
@@ -176,8 +179,9 @@ func TestFlagsAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" && !regexp.MustCompile(`-`+regexp.QuoteMeta("-"+f.Name)+`\b`).MatchString(docs.String()) &&
-				!(f.Shorthand != "" && strings.Contains(docs.String(), "-"+f.Shorthand+" ")) {
+			named := regexp.MustCompile(`--` + regexp.QuoteMeta(f.Name) + `\b`).MatchString(docs.String()) ||
+				f.Shorthand != "" && strings.Contains(docs.String(), "-"+f.Shorthand+" ")
+			if !named && f.Name != "help" {
 				t.Errorf("docs say nothing of --%s of %s", f.Name, command)
 			}
 		})

@@ -1,4 +1,5 @@
-// Package doctest reads what the repository's documents show as code, for the tests that hold documents against the sources.
+// Package doctest reads what the repository's documents show as code, for the tests that hold documents against the
+// sources.
 package doctest
 
 import (
@@ -13,7 +14,8 @@ import (
 type Page struct {
 	Name string // path from the repository's root, with slashes
 	Text string
-	// Lines are the lines of its blocks of code, fenced or indented, but for those of ```text: a program has printed them.
+	// Lines are the lines of its blocks of code, fenced or indented, but for those of ```text: a program has printed
+	// them.
 	Lines []string
 	// Spans are what stands between backquotes, without them.
 	Spans []string
@@ -24,7 +26,8 @@ func (p Page) Historical() bool {
 	return strings.HasPrefix(p.Name, "docs/decisions/") || p.Name == "CHANGELOG.md"
 }
 
-// Pages are all Markdown files below root, the repository's folder, except in folders that are hidden or that the Makefile and runs make.
+// Pages are all Markdown files below root, the repository's folder, except in folders that are hidden or that the
+// Makefile and runs make.
 func Pages(root string) (pages []Page, err error) {
 	err = fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {

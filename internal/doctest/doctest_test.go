@@ -6,7 +6,8 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	p := parse("docs/x.md", "Run `make a` or `b --c`:\n\n```sh\nmake d `e`\n```\n```text\nprinted `f`\n```\n\n    indented\n")
+	p := parse("docs/x.md", "Run `make a` or `b --c`:\n\n"+
+		"```sh\nmake d `e`\n```\n```text\nprinted `f`\n```\n\n    indented\n")
 	if want := []string{"make d `e`", "    indented"}; !slices.Equal(p.Lines, want) {
 		t.Errorf("lines %q, want %q", p.Lines, want)
 	}
