@@ -179,7 +179,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			named := regexp.MustCompile(`--` + regexp.QuoteMeta(f.Name) + `\b`).MatchString(docs.String()) ||
+			named := regexp.MustCompile(`--`+regexp.QuoteMeta(f.Name)+`\b`).MatchString(docs.String()) ||
 				f.Shorthand != "" && strings.Contains(docs.String(), "-"+f.Shorthand+" ")
 			if !named && f.Name != "help" {
 				t.Errorf("docs say nothing of --%s of %s", f.Name, command)
