@@ -195,6 +195,10 @@ compare-curve: build ## train googlenet-bn for an epoch beside PyTorch DDP: loss
 compare-wire: build ## train LeNet for an epoch in every way in which gradients can travel: loss, accuracy, bytes; ARGS goes to compare/wire.py
 	compare/wire.py $(ARGS)
 
+.PHONY: compare-builds
+compare-builds: build ## compare this build's speed with that of another binary, OLD, in turn; ARGS goes to compare/builds.py
+	compare/builds.py $(OLD) bin/ringloom $(ARGS)
+
 .PHONY: shaped
 shaped: build ## measure the ring between hosts in network namespaces with shaped lines (needs root, iproute2); ARGS goes to compare/shaped.py
 	compare/shaped.py $(ARGS)

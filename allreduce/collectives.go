@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ringloom/allreduce/codec"
+	"ringloom/internal/split"
 )
 
 // Sum says how a vector is summed. The zero value sums exactly, as bucket 0.
@@ -59,17 +60,28 @@ func (g *Group) Shard(length, rank int) []Range {
 	}
 	shard := make([]Range, g.stripes(length))
 	for i := range shard {
-		from, to := segment(length, len(shard), i)
+		from, to := split.Part(length, len(shard), i)
 		// The last segment to come in in a reduce-scatter is that after the rank's own.
-		lo, hi := segment(to-from, g.cfg.WorldSize, mod(rank+1, g.cfg.WorldSize))
+		lo, hi := split.Part(to-from, g.cfg.WorldSize, mod(rank+1, g.cfg.WorldSize))
 		shard[i] = Range{from + lo, from + hi}
 	}
 	return shard
 }
 
-// AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is Start and Wait with bucket 0.
+// AllReduce sums buf over all ranks, in place. The result is bit-identical on all ranks. It is StartAllReduce and Wait with
+// bucket 0.
 func (g *Group) AllReduce(ctx context.Context, buf []float32) error {
 	return g.StartAllReduce(buf, Sum{}).Wait(ctx)
+}
+
+// ReduceScatter sums buf over all ranks and leaves each rank its Shard of the sum. It is StartReduceScatter and Wait with bucket 0.
+func (g *Group) ReduceScatter(ctx context.Context, buf []float32) error {
+	return g.StartReduceScatter(buf, Sum{}).Wait(ctx)
+}
+
+// AllGather copies every rank's Shard of buf to all. It is StartAllGather and Wait with bucket 0.
+func (g *Group) AllGather(ctx context.Context, buf []float32) error {
+	return g.StartAllGather(buf, 0).Wait(ctx)
 }
 
 // Broadcast copies root's buf into every rank's, which must have the same length.

@@ -1,6 +1,9 @@
 package allreduce
 
-import "ringloom/allreduce/codec"
+import (
+	"ringloom/allreduce/codec"
+	"ringloom/internal/split"
+)
 
 // operation is one collective on one rank: what is sent and received in which order, and how far that has come.
 type operation struct {
@@ -131,18 +134,7 @@ func (o *operation) segment(block int) (from, to int) {
 	if o.kind == opBroadcast {
 		return 0, len(o.vector)
 	}
-	return segment(len(o.vector), o.size, block)
-}
-
-// segment is the part with index block of a vector of length elements that is cut into size.
-func segment(length, size, block int) (from, to int) {
-	base, longer := length/size, length%size
-	from = block*base + min(block, longer)
-	to = from + base
-	if block < longer {
-		to++
-	}
-	return from, to
+	return split.Part(len(o.vector), o.size, block)
 }
 
 // chunkSpan is chunk c of [from, to) when chunks have size items.

@@ -3,6 +3,8 @@ package allreduce
 import (
 	"context"
 	"time"
+
+	"ringloom/internal/split"
 )
 
 // Pending is a collective that runs in the background.
@@ -65,7 +67,7 @@ func (g *Group) begin(op operation) *Pending {
 		part := &p.parts[i]
 		part.op = op
 		if p.used > 1 {
-			from, to := segment(len(op.vector), p.used, i)
+			from, to := split.Part(len(op.vector), p.used, i)
 			part.op.vector, part.op.others = op.vector[from:to], len(op.vector)-(to-from)
 			if op.residual != nil {
 				part.op.residual = op.residual[from:to]

@@ -19,7 +19,7 @@
 //
 // A run that is to go on needs more than parameters. All of it goes into one file, which is replaced at once, so that
 // parameters and optimizer never come from different steps. WriteTraining puts "model." before the model's names and
-// "optimizer." before the optimizer's own, which are KIND.PARAMETER by convention, such as "optimizer.mean.0.weight";
+// "optimizer." before the optimizer's own, which are KIND.PARAMETER by convention, such as "optimizer.exp_avg.0.weight";
 // the counters go to Meta. Package main adds "optimizer.moments_by_rank", each rank's own running moments of batch norm
 // [ranks, elements] where the model's part holds their mean, and the metadata "run", a JSON object of configuration, place and
 // the sums of the epoch under way. Such a file is no state dict: call it NAME.training.safetensors and write a plain one

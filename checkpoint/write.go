@@ -6,9 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
+
+	"ringloom/internal/float32le"
 )
 
 // Write writes tensors in their order, those of integers first: they are the widest, so that every tensor is aligned
@@ -44,14 +45,8 @@ func Write(w io.Writer, meta Meta, tensors []Tensor) error {
 				return err
 			}
 		}
-		for part := range slices.Chunk(t.Data, blockBytes/4) {
-			block = block[:0]
-			for _, v := range part {
-				block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
-			}
-			if _, err := w.Write(block); err != nil {
-				return err
-			}
+		if err := float32le.Write(w, t.Data); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -69,18 +69,27 @@ func bilinear(from, to int) (start []int, weight []uint32, taps int) {
 	return start, weight, taps
 }
 
-// ResizeTaps is what a Resizer computes with, for a device that does the same: bounds [to, 2] are each output pixel's first
-// input pixel and the number of them that count, coeffs [to, taps] their weights in units of 2^-22. Both passes use them.
-// It panics unless both sizes are positive.
-func ResizeTaps(from, to int) (bounds, coeffs []int32, taps int) {
+// Resampling is what a Resizer computes with, for a device that does the same. Both passes use it. Its fields are those of the
+// devices' Resampling, so that it converts to one.
+type Resampling struct {
+	// From is the side of the input images, and Taps the number of input pixels that count for an output pixel.
+	From, Taps int
+	// Bounds [to, 2] are each output pixel's first input pixel and the number of them that count; Weights [to, Taps] are
+	// in units of 2^-22.
+	Bounds, Weights []int32
+}
+
+// NewResampling prepares from x from to to x to pixels. It panics unless both are positive.
+func NewResampling(from, to int) Resampling {
 	r := NewResizer(from, to)
+	s := Resampling{From: from, Taps: r.taps}
 	for _, first := range r.start {
-		bounds = append(bounds, int32(first), int32(r.taps))
+		s.Bounds = append(s.Bounds, int32(first), int32(r.taps))
 	}
 	for _, k := range r.weight {
-		coeffs = append(coeffs, int32(k))
+		s.Weights = append(s.Weights, int32(k))
 	}
-	return bounds, coeffs, r.taps
+	return s
 }
 
 // Bytes resizes src [from, from] into dst [to, to].

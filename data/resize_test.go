@@ -126,18 +126,19 @@ func BenchmarkNormalize(b *testing.B) {
 	}
 }
 
-// A device that resizes by ResizeTaps gets the same pixels.
-func TestResizeTapsAreTheResizers(t *testing.T) {
+// A device that resizes by a Resampling gets the same pixels.
+func TestAResamplingIsTheResizers(t *testing.T) {
 	set := first8(t)
 	for _, side := range []int{7, 28, 33, 96} {
-		bounds, coeffs, taps := ResizeTaps(Side, side)
-		if len(bounds) != 2*side || len(coeffs) != side*taps {
-			t.Fatalf("%d bounds, %d coefficients for %d pixels of %d taps", len(bounds), len(coeffs), side, taps)
+		r := NewResampling(Side, side)
+		bounds, weights, taps := r.Bounds, r.Weights, r.Taps
+		if len(bounds) != 2*side || len(weights) != side*taps {
+			t.Fatalf("%d bounds, %d weights for %d pixels of %d taps", len(bounds), len(weights), side, taps)
 		}
 		pass := func(x int, pixel func(tap int) byte) byte {
 			sum := int32(1 << 21)
 			for k := range bounds[2*x+1] {
-				sum += coeffs[x*taps+int(k)] * int32(pixel(int(bounds[2*x]+k)))
+				sum += weights[x*taps+int(k)] * int32(pixel(int(bounds[2*x]+k)))
 			}
 			return byte(sum >> 22)
 		}

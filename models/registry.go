@@ -54,6 +54,15 @@ func (s Spec) NewParams(device nn.Device) (*nn.Params, error) {
 	return nn.NewParams(device, s.InputSide, s.Build)
 }
 
+// Inspect builds the model only to look at it: parameters, layers, arithmetic, without memory or device.
+func (s Spec) Inspect() (nn.Info, error) {
+	info, err := nn.Inspect(s.InputSide, s.Build)
+	if err != nil {
+		return nn.Info{}, fmt.Errorf("model %s: %w", s.Name, err)
+	}
+	return info, nil
+}
+
 // Info is what a table of models shows.
 type Info struct {
 	Name      string
@@ -72,9 +81,9 @@ func Summary(name string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	info, err := nn.Inspect(s.InputSide, s.Build)
+	info, err := s.Inspect()
 	if err != nil {
-		return Info{}, fmt.Errorf("model %s: %w", name, err)
+		return Info{}, err
 	}
 	return Info{
 		Name: s.Name, InputSide: s.InputSide, About: s.About,

@@ -1,13 +1,12 @@
 package onnx
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 
+	"ringloom/internal/float32le"
 	"ringloom/nn"
 )
 
@@ -111,16 +110,5 @@ func (t initializer) write(w io.Writer) error {
 	if _, err := w.Write(t.head); err != nil {
 		return err
 	}
-	const blockElements = 1 << 14
-	block := make([]byte, 0, 4*blockElements)
-	for part := range slices.Chunk(t.data, blockElements) {
-		block = block[:0]
-		for _, v := range part {
-			block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
-		}
-		if _, err := w.Write(block); err != nil {
-			return err
-		}
-	}
-	return nil
+	return float32le.Write(w, t.data)
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"io"
-	"os"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -10,7 +9,7 @@ import (
 
 // NewLogger logs to out, for people on a terminal and as JSON lines otherwise; with a file it logs there as well,
 // always as JSON and from the debug level up.
-func NewLogger(out io.Writer, human, debug bool, file *os.File) *zap.Logger {
+func NewLogger(out io.Writer, human, debug bool, file io.Writer) *zap.Logger {
 	level := zapcore.InfoLevel
 	if debug {
 		level = zapcore.DebugLevel
@@ -26,7 +25,7 @@ func NewLogger(out io.Writer, human, debug bool, file *os.File) *zap.Logger {
 		core = zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(out)), level)
 	}
 	if file != nil {
-		core = zapcore.NewTee(core, zapcore.NewCore(jsonEncoder(), zapcore.Lock(file), zapcore.DebugLevel))
+		core = zapcore.NewTee(core, zapcore.NewCore(jsonEncoder(), zapcore.Lock(zapcore.AddSync(file)), zapcore.DebugLevel))
 	}
 	return zap.New(core)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"ringloom/internal/split"
 )
 
 // ErrConfig is wrapped by every error that New returns.
@@ -12,9 +14,9 @@ var ErrConfig = errors.New("shard: invalid configuration")
 // Config says what is divided and among how many. It must be the same on all ranks but for Rank.
 type Config struct {
 	Samples     int    // size of the data set, 1 to 2^31-1
-	GlobalBatch int    // samples of all ranks together in a step, at least World so that no rank is always idle
+	GlobalBatch int    // samples of all ranks together in a step, at least WorldSize so that no rank is always idle
 	WorldSize   int    // number of ranks, at least 1
-	Rank        int    // this rank, 0 to World-1
+	Rank        int    // this rank, 0 to WorldSize-1
 	Seed        uint64 // picks the permutations; unused without Shuffle
 	Shuffle     bool   // false: every epoch goes through the samples in their stored order
 }
@@ -65,21 +67,17 @@ func (s *Sampler) GlobalLen(epoch, step int) int {
 	return hi - lo
 }
 
-// MaxLocal is the largest number of samples that Batch returns on any rank: the capacity to plan buffers for.
-func (s *Sampler) MaxLocal() int {
-	return (min(s.cfg.GlobalBatch, s.cfg.Samples)-1)/s.cfg.WorldSize + 1
-}
-
-// Batch returns this rank's sample indices in step of epoch (both counted from 0). It overwrites dst from its start
-// and allocates only if dst's capacity is below MaxLocal. The result is empty where the rank has no part of a small last batch, and
-// for a step outside the epoch. A negative epoch panics.
+// Batch returns this rank's sample indices in step of epoch (both counted from 0). It overwrites dst from its start and
+// allocates only where dst's capacity is too small: the global batch over the world size, rounded up, is always enough. The
+// result is empty where the rank has no part of a small last batch, and for a step outside the epoch. It panics on a
+// negative epoch.
 func (s *Sampler) Batch(epoch, step int, dst []int32) []int32 {
 	if epoch < 0 {
 		panic(fmt.Sprintf("shard: epoch %d", epoch))
 	}
 	s.load(epoch)
 	lo, hi := s.globalRange(step)
-	a, b := EvalRange(hi-lo, s.cfg.WorldSize, s.cfg.Rank)
+	a, b := split.Part(hi-lo, s.cfg.WorldSize, s.cfg.Rank)
 	return append(dst[:0], s.perm[lo+a:lo+b]...)
 }
 
@@ -105,11 +103,5 @@ func (s *Sampler) load(epoch int) {
 // exactly once, sizes differing by at most one (the first ranks have the larger parts). It is empty for a rank beyond
 // the number of samples. Summing counts over the ranks is therefore exact.
 func EvalRange(samples, world, rank int) (lo, hi int) {
-	size, larger := samples/world, samples%world
-	lo = rank*size + min(rank, larger)
-	hi = lo + size
-	if rank < larger {
-		hi++
-	}
-	return lo, hi
+	return split.Part(samples, world, rank)
 }

@@ -17,7 +17,7 @@ const (
 	Comm
 	// Wait is the training thread's wait for a bucket, or for the ranks' verdict on their losses (Bucket -1).
 	Wait
-	// Optimizer is the update of one bucket, or of all (Bucket -1).
+	// Optimizer is the update (Bucket -1), or what is computed with one bucket's sum before it.
 	Optimizer
 	// Eval is the evaluation after an epoch.
 	Eval

@@ -185,7 +185,7 @@ func TestOneWrongBitOnAnAcceleratorIsFound(t *testing.T) {
 		if rank == 1 {
 			w.OnStep = func(s Step) {
 				if s.Step == 2 {
-					if err := w.acc.Put(w.params.Values.Slice(7, 1), []float32{9}); err != nil {
+					if err := w.Device.(nn.Accelerator).Put(w.params.Values.Slice(7, 1), []float32{9}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -235,7 +235,7 @@ func TestPassesAreCutAtBuckets(t *testing.T) {
 		cfg.BucketBytes = bytes
 		devices := [2]*cutter{{Device: acceltest.New()}, {Device: acceltest.New()}}
 		plans := [2]int{}
-		trainOnFleet(t, cfg, 2, func(rank int) nn.Device { return devices[rank] }, func(rank int, w *Worker) { plans[rank] = len(w.tracker.plan) })
+		trainOnFleet(t, cfg, 2, func(rank int) nn.Device { return devices[rank] }, func(rank int, w *Worker) { plans[rank] = len(w.grads.Plan()) })
 		// A forward pass in one part, and a backward pass with one for each bucket; but a layer's two gradients are
 		// those of one operation.
 		const layers = 5

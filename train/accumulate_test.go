@@ -25,8 +25,8 @@ func oneStep(t *testing.T, cfg Config, n int) *Worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watch := startWatch()
-	if _, err := w.trainOn(t.Context(), place{1, 0, n}, batch, &RankEpoch{}, &watch); err != nil {
+	w.clock.restart(&Timing{})
+	if _, err := w.step(t.Context(), place{1, 0, n}, batch); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -38,8 +38,8 @@ func TestMicroBatchesAddUpToTheWholeBatch(t *testing.T) {
 		cfg := testConfig()
 		cfg.Accumulate = k
 		parts := oneStep(t, cfg, 14)
-		for i, want := range whole.grads() {
-			if got := parts.grads()[i]; math.Abs(float64(got-want)) > 1e-6 {
+		for i, want := range whole.params.Grads.Host {
+			if got := parts.params.Grads.Host[i]; math.Abs(float64(got-want)) > 1e-6 {
 				t.Fatalf("%d micro-batches: element %d of the gradient is %v, at once %v", k, i, got, want)
 			}
 		}

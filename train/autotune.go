@@ -1,7 +1,6 @@
 package train
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -11,17 +10,9 @@ import (
 	"ringloom/allreduce/tune"
 	"ringloom/data"
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/train/gradsync"
+	"ringloom/train/optim"
 )
-
-// BucketLengths are the elements of the buckets in which a model's gradients travel, in their order.
-func BucketLengths(c Config, model nn.Info) []int {
-	var lengths []int
-	for _, b := range planBuckets(c.spans(model.Params), c.BucketBytes) {
-		lengths = append(lengths, b.hi-b.lo)
-	}
-	return lengths
-}
 
 // BucketTrial is a bucket size that was tried.
 type BucketTrial struct {
@@ -53,6 +44,9 @@ func TuneBuckets(ctx context.Context, o Options) (bucketBytes int, trials []Buck
 func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes int, trials []BucketTrial, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if o.Accumulate > 1 { // of a step's micro-batches the last is the one that overlaps with the ring
+		o.GlobalBatch, o.Accumulate = max(o.WorldSize, o.GlobalBatch/o.Accumulate), 1
+	}
 	w, err := newPasses(o, model)
 	if err != nil {
 		return 0, nil, err
@@ -61,19 +55,20 @@ func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes
 	if len(plans) == 1 {
 		return sizes[0], nil, nil
 	}
-	if w.SyncBatchNorm && w.WorldSize > 1 {
-		w.sync = &momentSync{ring: w.Ring, bucket: 1 << 20}
+	if w.plans != nil {
+		w.plans = plans // one program is cut for all of them
 	}
-	w.wire, w.cuts = w.wireFormat(), plans
-	w.divide(plans[0])
-	pass, err := w.newTrialPass(ctx)
+	batch, err := w.firstBatch(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
+	w.clock.restart(new(Timing))
 	best := 0
 	for i, plan := range plans {
-		w.divide(plan)
-		seconds, err := pass.measure(ctx)
+		if err := w.divide(w.trial(sizes[i])); err != nil {
+			return 0, nil, err
+		}
+		seconds, err := w.timeSteps(ctx, batch)
 		if err != nil {
 			return 0, nil, fmt.Errorf("trying buckets of %d bytes: %w", sizes[i], err)
 		}
@@ -85,15 +80,19 @@ func tuneBuckets(ctx context.Context, o Options, model models.Spec) (bucketBytes
 	return trials[best].BucketBytes, trials, nil
 }
 
+// trial is how gradients travel while a bucket size is tried: as in the run, but nothing is updated.
+func (w *Worker) trial(bucketBytes int) gradsync.Config {
+	c := w.gradients(w.Rank, w.WorldSize)
+	c.BucketBytes, c.MicroBatches, c.ErrorFeedback, c.Norm, c.Optimizer = bucketBytes, 1, false, false, optim.Config{}
+	return c
+}
+
 // distinctPlans are the bucket sizes that divide the parameters differently, the configured one first.
-func (w *Worker) distinctPlans() (sizes []int, plans [][]bucket) {
-	first := w.BucketBytes
-	if first == 0 {
-		first = bucketBytesFor(w.spans(w.params.List))
-	}
+func (w *Worker) distinctPlans() (sizes []int, plans []gradsync.Plan) {
+	first := w.trial(w.BucketBytes).BucketBytesFor(w.params.List)
 	for _, bytes := range append([]int{first}, bucketSizes...) {
-		plan := planBuckets(w.spans(w.params.List), bytes)
-		if slices.ContainsFunc(plans, func(p []bucket) bool { return slices.Equal(p, plan) }) {
+		plan := gradsync.NewPlan(w.trial(bytes), w.params.List)
+		if slices.ContainsFunc(plans, func(p gradsync.Plan) bool { return slices.Equal(p, plan) }) {
 			continue
 		}
 		sizes, plans = append(sizes, bytes), append(plans, plan)
@@ -101,79 +100,36 @@ func (w *Worker) distinctPlans() (sizes []int, plans [][]bucket) {
 	return sizes, plans
 }
 
-// trialPass is a step's last micro-batch, which is the one that overlaps with the ring.
-type trialPass struct {
-	*Worker
-	program *nn.Program
-	micro   microBatch
-	batch   *data.Batch
-}
-
-func (w *Worker) newTrialPass(ctx context.Context) (*trialPass, error) {
-	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: w.Train, Side: w.loadSide(w.Train), Steps: 1, LabelsOnly: w.blind,
-		Batch: func(step int, dst []int32) []int32 { return w.sampler.Batch(1, step, dst) },
+// firstBatch is this rank's part of the run's first step.
+func (w *Worker) firstBatch(ctx context.Context) (*data.Batch, error) {
+	loader := w.images.loader(w.Train, 1, data.Augmentation{}, func(step int, dst []int32) []int32 {
+		return w.sampler.Batch(1, step, dst)
 	})
 	defer loader.Close()
-	batch, err := loader.Next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	global := w.sampler.GlobalLen(1, 0)
-	p := &trialPass{Worker: w, batch: batch, micro: w.microBatch(global, batch.N, w.microBatches(global, batch.N)-1)}
-	if p.program, err = w.program(p.micro.key()); err != nil {
-		return nil, err
-	}
-	p.program.SetLossScale(1 / float32(global))
-	return p, nil
+	return loader.Next(ctx)
 }
 
-// measure takes steps, and returns the seconds of the best.
-func (p *trialPass) measure(ctx context.Context) (float64, error) {
+// timeSteps takes steps up to the last sum, drops them, and returns the seconds of the best.
+func (w *Worker) timeSteps(ctx context.Context, batch *data.Batch) (float64, error) {
+	at := place{1, 0, w.sampler.GlobalLen(1, 0)}
 	var seconds []float64
 	for step := range tuneSteps + 1 {
-		if err := p.Ring.Barrier(ctx); err != nil {
+		if err := w.Ring.Barrier(ctx); err != nil {
 			return 0, err
 		}
 		begin := time.Now()
-		if err := p.step(ctx); err != nil {
+		if _, err := w.passes(ctx, at, batch); err != nil {
 			return 0, err
+		}
+		if err := w.grads.Wait(ctx); err != nil {
+			return 0, w.stepError(ctx, at, err)
 		}
 		if step > 0 {
 			seconds = append(seconds, time.Since(begin).Seconds())
 		}
-	}
-	return tune.BestRound(ctx, p.Ring, seconds)
-}
-
-func (p *trialPass) step(ctx context.Context) error {
-	p.tracker.reset()
-	p.late = nil
-	if err := p.load(p.program, p.batch, p.micro.lo, p.micro.hi); err != nil {
-		return err
-	}
-	if p.sync != nil {
-		p.sync.begin(ctx, 0, p.micro)
-	}
-	err := p.program.Start()
-	if err == nil && !p.ahead {
-		_, err = p.program.Stats()
-	}
-	if err == nil {
-		err = p.program.Backward(p.startBuckets)
-	}
-	if err == nil && p.ahead {
-		if _, err = p.program.Stats(); err == nil {
-			p.sendAll()
+		if err := w.abort(); err != nil {
+			return 0, err
 		}
 	}
-	if err = cmp.Or(err, p.late); err != nil {
-		return err
-	}
-	for _, s := range p.pending {
-		if err := s.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tune.BestRound(ctx, w.Ring, seconds)
 }

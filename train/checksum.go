@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
 	"slices"
 
+	"ringloom/internal/float32le"
 	"ringloom/nn"
 )
 
@@ -43,7 +43,7 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 	for rank := 1; rank < len(all); rank++ {
 		for i, p := range tensors {
 			if a, b := all[0][4*i:4*i+4], all[rank][4*i:4*i+4]; string(a) != string(b) {
-				return fmt.Errorf("%w: %s at step %d, rank 0 has checksum %x and rank %d has %x; suspect faulty memory, or processors that round updates differently, such as one without AVX2: --shard-optimizer lets one rank alone update each parameter; else report it if it repeats",
+				return fmt.Errorf("%w: %s at step %d, rank 0 has checksum %x and rank %d has %x; suspect faulty memory, or processors that round updates differently, such as one without AVX2: with a sharded optimizer one rank alone updates each parameter; else report it if it repeats",
 					ErrDiverged, p.Name, w.steps, a, rank, b)
 			}
 		}
@@ -53,18 +53,10 @@ func (w *Worker) checkParameters(ctx context.Context) error {
 
 // checksums appends the CRC-32C of each tensor in memory.
 func checksums(dst []byte, tensors []nn.Param, memory []float32) []byte {
-	var block [4096]byte
 	for _, p := range tensors {
-		var crc uint32
-		for values := memory[p.Offset : p.Offset+p.Len]; len(values) > 0; {
-			n := min(len(values), len(block)/4)
-			for i, v := range values[:n] {
-				binary.LittleEndian.PutUint32(block[4*i:], math.Float32bits(v))
-			}
-			crc = crc32.Update(crc, castagnoli, block[:4*n])
-			values = values[n:]
-		}
-		dst = binary.LittleEndian.AppendUint32(dst, crc)
+		hash := crc32.New(castagnoli)
+		_ = float32le.Write(hash, memory[p.Offset:p.Offset+p.Len]) // a hash takes everything
+		dst = binary.LittleEndian.AppendUint32(dst, hash.Sum32())
 	}
 	return dst
 }

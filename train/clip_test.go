@@ -7,21 +7,13 @@ import (
 	"testing"
 )
 
-func l2(v []float32) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	return math.Sqrt(sum)
-}
-
 // With plain SGD at rate 1 the update is the clipped gradient itself.
 func TestClippingBoundsTheNormOfTheWholeGradient(t *testing.T) {
 	cfg := testConfig()
 	cfg.Optimizer, cfg.Momentum, cfg.LearningRate = "sgd", 0, 1
 	start := slices.Clone(loneWorker(t, cfg, nil).values())
 	free := oneStep(t, cfg, 16)
-	norm := l2(free.grads())
+	norm := l2(free.params.Grads.Host)
 	for _, limit := range []float64{norm / 10, norm * 10} {
 		cfg.ClipNorm = limit
 		w := oneStep(t, cfg, 16)

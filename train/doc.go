@@ -2,30 +2,24 @@
 // training of one rank.
 //
 // A Worker owns a device, the parameters and the optimizer. Run locks its goroutine to an OS thread (the devices bind
-// state to it), broadcasts rank 0's parameters, and then repeats for every step: take this rank's part of the global
-// batch, forward, backward, sum the gradients over the ring bucket by bucket as they become final, update. The loss
-// kernel divides by the size of the global batch, so the ring's plain sum is the exact average over samples, uneven
-// last batches included.
+// state to it), broadcasts rank 0's parameters, and then repeats the step of step.go, which is the place to start reading:
+// load this rank's part of the global batch, forward, backward, wait for the sums of all ranks, clip, commit. Nothing of a
+// step is visible before its commit; a step that fails is dropped and leaves the state as it was. The loss kernel divides
+// by the size of the global batch, so the ring's plain sum is the exact average over samples, uneven last batches included.
 //
-// The options of a step add nothing that waits. Micro-batches (Config.Accumulate) are added up before the one
-// all-reduce. Clipping (Config.ClipNorm) updates after the last bucket's sum instead of bucket by bucket, for it needs the
-// norm of the whole. Whether every rank's loss is finite travels as a vector of its own, one element a rank, while
-// backward runs: if one is not, all ranks return the same NonFiniteError before any has updated.
-//
-// How gradients travel is Config's: in a wire format, with error feedback (wire.go); to the owner of each part alone, whose
-// update comes back to all (ownership.go); or as two thin factors (powersgd.go). Whatever the way, all ranks end a step with
-// the same bits, and the state has what a rank remembers of it (memory.go).
+// Package gradsync has what becomes of gradients on the way: buckets, accumulation, wire formats, error feedback, PowerSGD,
+// the sharded optimizer. Package optim has the optimizers and schedules. Whatever the way, all ranks end a step with the
+// same bits.
 //
 // Batch norm takes each rank's own samples, and each rank has running moments of its own; or, with Config.SyncBatchNorm,
 // all ranks average the moments in the middle of each pass. These exchanges wait, between the buckets' that do not. They
 // come at the same places on every rank, because a rank without samples runs a pass whose results it throws away.
 //
 // On an nn.Accelerator a step is queued, and the host waits for the loss alone: of the ranks together it then waits for
-// each bucket's gradients to arrive in their mirror, starts its sum, and lets the sum go back in front of the bucket's
-// update (copies.go). The collectives come in the same order as on a device that computes in the host's memory, so that ranks of
-// both kinds train together. What is written down, compared or broadcast is pulled before and pushed behind. Error
-// feedback and PowerSGD work on the mirrors. Times are the accelerator's own (meter.go). package acceltest has an accelerator in
-// memory for tests.
+// each bucket's gradients to arrive in their mirror, and starts its sum. The collectives come in the same order as on a
+// device that computes in the host's memory, so that ranks of both kinds train together. What is written down, compared or
+// broadcast is pulled before and pushed behind. Times are the accelerator's own (meter.go). Package acceltest has an
+// accelerator in memory for tests.
 //
 // After each epoch every rank evaluates its part of the test set, with the mean of the ranks' running moments, and the
 // ranks exchange their exact counts; Options.OnEpoch gets the outcome. Options.OnState gets what the run needs to go on,
@@ -36,5 +30,5 @@
 //
 // Run blocks until training ends, the context is cancelled or the ring fails; it stops at the next step boundary or
 // inside the collective that it waits for, and leaves no goroutine behind. To test with it, give every rank a Group
-// over allreducetest's in-memory transport, as worker_test.go does.
+// over allreducetest's in-memory transport, as example_test.go does.
 package train

@@ -2,129 +2,128 @@ package train
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
+	"time"
 
 	"ringloom/data"
-	"ringloom/shard"
+	"ringloom/nn"
+	"ringloom/timeline"
 )
 
-// RankEpoch is what one rank reports of an epoch. Counts are exact; LossSum is the sum over its samples.
-type RankEpoch struct {
-	Rank        int       `json:"rank"`
-	Samples     int       `json:"samples"`
-	Correct     int       `json:"correct"`
-	LossSum     float64   `json:"loss_sum"`
-	StepLoss    []float64 `json:"step_loss"` // this rank's share of each step's mean loss over the global batch
-	TestSamples int       `json:"test_samples"`
-	TestCorrect int       `json:"test_correct"`
-	// LearningRate is that of the epoch's last step. NormMean and NormMax are of the averaged gradient over all
-	// parameters before clipping, over the epoch's steps; 0 without clipping. All three are the same on every rank.
-	LearningRate float64 `json:"learning_rate"`
-	NormMean     float64 `json:"grad_norm_mean,omitempty"`
-	NormMax      float64 `json:"grad_norm_max,omitempty"`
-	Timing
-}
-
-// ImagesPerSecond is the training speed without evaluation.
-func (r RankEpoch) ImagesPerSecond() float64 { return float64(r.Samples) / r.Total }
-
-// Epoch is the outcome of one epoch over all ranks, the same on every rank.
-type Epoch struct {
-	Number        int // from 1
-	Steps         int // optimizer steps since the start of the run
-	Loss          float64
-	TrainAccuracy float64 // over the samples as they were trained on, as the course counts
-	TestAccuracy  float64
-	Seconds       float64 // of the slowest rank, training without evaluation
-	StepLoss      []float64
-	LearningRate  float64 // of the last step
-	NormMean      float64 // of the averaged gradient before clipping; 0 without
-	NormMax       float64
-	Ranks         []RankEpoch
-}
-
-// exchange gives every rank all ranks' reports.
-func (w *Worker) exchange(ctx context.Context, epoch int, local *RankEpoch) (Epoch, error) {
-	payload, err := json.Marshal(local)
-	if err != nil {
-		return Epoch{}, err
+// trainEpoch is the training loop, from the epoch's beginning or from where the run was resumed.
+func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) {
+	first, steps := w.steps%w.sampler.Steps(), w.sampler.Steps()
+	if w.MaxSteps > 0 {
+		steps = min(steps, first+w.MaxSteps-w.steps)
 	}
-	payloads, err := w.Ring.AllGatherBytes(ctx, payload)
-	if err != nil {
-		return Epoch{}, fmt.Errorf("gathering the results of epoch %d: %w", epoch, err)
+	if err := w.ownMoments(); err != nil {
+		return nil, err
 	}
-	ranks := make([]RankEpoch, len(payloads))
-	for r, p := range payloads {
-		if err := json.Unmarshal(p, &ranks[r]); err != nil {
-			return Epoch{}, fmt.Errorf("the result of epoch %d from rank %d cannot be read: %w", epoch, r, err)
-		}
-	}
-	return merge(epoch, w.steps, ranks), nil
-}
-
-// merge adds up the ranks' exact counts.
-func merge(number, steps int, ranks []RankEpoch) Epoch {
-	e := Epoch{
-		Number: number, Steps: steps, Ranks: ranks, StepLoss: make([]float64, len(ranks[0].StepLoss)),
-		LearningRate: ranks[0].LearningRate, NormMean: ranks[0].NormMean, NormMax: ranks[0].NormMax,
-	}
-	var samples, correct, testSamples, testCorrect int
-	var loss float64
-	for _, r := range ranks {
-		samples += r.Samples
-		correct += r.Correct
-		testSamples += r.TestSamples
-		testCorrect += r.TestCorrect
-		loss += r.LossSum
-		e.Seconds = max(e.Seconds, r.Total)
-		for i, l := range r.StepLoss {
-			e.StepLoss[i] += l
-		}
-	}
-	e.Loss = loss / float64(samples)
-	e.TrainAccuracy = float64(correct) / float64(samples)
-	e.TestAccuracy = float64(testCorrect) / float64(testSamples)
-	return e
-}
-
-// evalBatch is the number of images in one forward pass of evaluation; it bounds memory, not results.
-const evalBatch = 250
-
-// evaluate counts this rank's part of the test set: every test image exactly once over all ranks.
-func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
-	watch := startWatch()
-	lo, hi := shard.EvalRange(w.Test.N, w.WorldSize, w.Rank)
-	loader := data.NewLoader(data.LoaderConfig{
-		Dataset: w.Test, Side: w.loadSide(w.Test), Steps: (hi - lo + evalBatch - 1) / evalBatch, LabelsOnly: w.blind,
-		Batch: func(step int, dst []int32) []int32 {
-			for i := lo + step*evalBatch; i < min(lo+(step+1)*evalBatch, hi); i++ {
-				dst = append(dst, int32(i))
-			}
-			return dst
-		},
+	loader := w.images.loader(w.Train, steps-first, w.augmentation(epoch), func(step int, dst []int32) []int32 {
+		return w.sampler.Batch(epoch, first+step, dst)
 	})
 	defer loader.Close()
-	for e.TestSamples < hi-lo {
+
+	e := &RankEpoch{Rank: w.Rank}
+	w.norms = norms{}
+	if w.partial != nil {
+		e, w.norms, w.partial = &w.partial.RankEpoch, w.partial.Norms, nil
+	}
+	e.StepLoss = append(make([]float64, 0, steps), e.StepLoss...)
+	whole := startWatch()
+	w.clock.restart(&e.Timing)
+	for step := first; step < steps; step++ {
+		began := time.Now()
 		batch, err := loader.Next(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		program, err := w.program(programKey{batch: batch.N})
-		if err != nil {
-			return err
+		w.clock.data(w.steps, began)
+		at := place{epoch, step, w.sampler.GlobalLen(epoch, step)}
+		if err := w.trainOn(ctx, at, batch, e, steps); err != nil {
+			return nil, err
 		}
-		if err := w.load(program, batch, 0, batch.N); err != nil {
-			return err
-		}
-		stats, err := program.Forward()
-		if err != nil {
-			return err
-		}
-		e.TestSamples += batch.N
-		e.TestCorrect += stats.Correct
 		loader.Release(batch)
+		if w.CheckEvery > 0 && w.steps%w.CheckEvery == 0 {
+			w.clock.drain()
+			if err := w.checkParameters(ctx); err != nil {
+				return nil, err
+			}
+			w.clock.check()
+		}
+		if w.CheckpointEvery > 0 && w.steps%w.CheckpointEvery == 0 && step < steps-1 {
+			w.clock.drain()
+			whole.lap(&e.Total)
+			if err := w.checkpoint(ctx, e); err != nil {
+				return nil, err
+			}
+			whole = startWatch()
+			w.clock.restart(&e.Timing)
+		}
 	}
-	watch.lap(&e.Evaluation)
+	w.clock.drain()
+	e.NormMean, e.NormMax = w.norms.mean(), w.norms.Max
+	whole.lap(&e.Total)
+	return e, w.clock.err
+}
+
+// trainOn takes a step and adds it to the epoch, which has so many.
+func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, steps int) error {
+	sent := w.Ring.Stats().BytesSent
+	e.LearningRate = w.schedule.Rate(w.steps)
+	stats, err := w.step(ctx, at, batch)
+	if err != nil {
+		return err
+	}
+	e.SentBytes += w.Ring.Stats().BytesSent - sent
+	e.Samples += batch.N
+	e.Correct += stats.Correct
+	e.StepLoss = append(e.StepLoss, stats.Loss)
+	lossSum := stats.Loss * float64(at.globalLen)
+	e.LossSum += lossSum
+	if w.OnStep != nil {
+		w.OnStep(Step{Epoch: at.epoch, Step: at.step + 1, Steps: steps, Loss: lossSum / float64(batch.N), Samples: e.Samples})
+	}
 	return nil
+}
+
+// checkpoint keeps the run's state in mid-epoch.
+func (w *Worker) checkpoint(ctx context.Context, e *RankEpoch) error {
+	begin := time.Now()
+	if err := errors.Join(w.clock.err, w.shareMoments(ctx), w.params.Pull()); err != nil {
+		return err
+	}
+	if err := w.checkFinite(); err != nil { // before the last good state is replaced
+		return err
+	}
+	if err := w.keepState(ctx, &Partial{*e, w.norms}); err != nil {
+		return err
+	}
+	w.clock.since(timeline.Checkpoint, begin)
+	return w.ownMoments()
+}
+
+// augmentation is what happens to the training images of an epoch: the same to an image on whatever rank it is.
+func (w *Worker) augmentation(epoch int) data.Augmentation {
+	if !w.Augment {
+		return data.Augmentation{}
+	}
+	return data.Augmentation{CropPadding: w.CropPadding, Flip: w.Flip, Seed: w.Seed, Epoch: epoch}
+}
+
+// load compiles the program of a micro-batch, if it is not yet, and brings its samples there.
+func (w *Worker) load(ctx context.Context, at place, batch *data.Batch, mb microBatch) (*nn.Program, error) {
+	program, err := w.program(mb.key())
+	if err != nil {
+		return nil, err
+	}
+	if mb.empty() {
+		err = w.images.loadBlank(program)
+	} else {
+		err = w.images.load(program, batch, mb.lo, mb.hi)
+	}
+	program.SetLossScale(1 / float32(at.globalLen))
+	program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, mb.number))
+	w.sync.begin(ctx, w.steps, mb)
+	return program, err
 }

@@ -40,7 +40,7 @@ func TestAcceleratorsTimeIsRecorded(t *testing.T) {
 }
 
 // Waits and updates of hundreds of buckets are more marks than a device remembers.
-func TestManyLapsAreReadInTime(t *testing.T) {
+func TestManyMarksAreReadInTime(t *testing.T) {
 	cfg := testConfig()
 	cfg.Epochs, cfg.Accumulate, cfg.GlobalBatch = 1, 40, 90
 	trainOnFleet(t, cfg, 1, accelerators, nil)

@@ -4,9 +4,12 @@ import "ringloom/shard"
 
 // microBatch is what a rank takes at once of its part of a step.
 type microBatch struct {
+	number int // from 0
 	lo, hi int // of the rank's samples; empty where only other ranks have some
 	shared int // samples of all ranks that share batch norm's moments, 0 where they do not
 }
+
+func (mb microBatch) empty() bool { return mb.lo == mb.hi }
 
 // microBatches is the number of micro-batches in which a rank takes its n samples of a step. None is empty, except where
 // the ranks share batch norm's moments: then all take as many as the one with most, for all must meet as often.
@@ -20,7 +23,7 @@ func (w *Worker) microBatches(globalLen, n int) int {
 // microBatch is number m of a rank with n samples.
 func (w *Worker) microBatch(globalLen, n, m int) microBatch {
 	k := w.microBatches(globalLen, n)
-	var mb microBatch
+	mb := microBatch{number: m}
 	mb.lo, mb.hi = shard.EvalRange(n, k, m)
 	if w.sync == nil {
 		return mb

@@ -8,6 +8,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/nn"
 	"ringloom/timeline"
+	"ringloom/train/optim"
 )
 
 // momentSync averages batch norm's moments over ranks in the middle of a pass (Config.SyncBatchNorm). Passes are the same
@@ -27,6 +28,9 @@ type momentSync struct {
 
 // begin prepares the passes over a micro-batch of a step of the run.
 func (s *momentSync) begin(ctx context.Context, step int, mb microBatch) {
+	if s == nil {
+		return
+	}
 	s.ctx, s.step, s.weight = ctx, step, float32(mb.hi-mb.lo)/float32(mb.shared)
 }
 
@@ -46,8 +50,8 @@ func (s *momentSync) average(values []float32) error {
 	return err
 }
 
-// move books the time of the exchanges since the last call under to instead of from.
-func (s *momentSync) move(from, to *float64) {
+// moveWaits books the time of the exchanges since the last call under to instead of from.
+func (s *momentSync) moveWaits(from, to *float64) {
 	if s == nil {
 		return
 	}
@@ -56,10 +60,52 @@ func (s *momentSync) move(from, to *float64) {
 	s.waited = 0
 }
 
-// runningMoments keeps a rank's own running moments of batch norm while the mean over all ranks stands in their place.
+// runningMoments are those of batch norm. A rank's own may stand aside while the mean over all ranks is in their place, and
+// those of the step before are kept on the device until a step is committed.
 type runningMoments struct {
+	values nn.Buffer // the parameters' StateValues; empty without batch norm
 	own    []float32
 	shared bool
+
+	before         nn.Buffer
+	save, takeBack optim.Call
+}
+
+func newRunningMoments(device nn.Device, values nn.Buffer) (*runningMoments, error) {
+	m := &runningMoments{values: values}
+	n := len(values.Host)
+	if n == 0 {
+		return m, nil
+	}
+	failed := func(err error) (*runningMoments, error) { return nil, fmt.Errorf("preparing running moments: %w", err) }
+	var err error
+	if m.before, err = device.Alloc(n); err != nil {
+		return failed(err)
+	}
+	whole := nn.Image{N: 1, H: 1, W: 1, C: n}
+	kernel, err := device.Compile(nn.ChannelCopy{Src: whole, Dst: whole})
+	if err != nil {
+		return failed(err)
+	}
+	m.save = optim.Call{Kernel: kernel, Dst: []nn.Buffer{m.before}, Src: []nn.Buffer{values}}
+	m.takeBack = optim.Call{Kernel: kernel, Dst: []nn.Buffer{values}, Src: []nn.Buffer{m.before}}
+	return m, nil
+}
+
+// remember keeps them as they are before a step, which changes them in its forward passes.
+func (m *runningMoments) remember() error {
+	if len(m.values.Host) == 0 {
+		return nil
+	}
+	return m.save.Run()
+}
+
+// restore makes them again what they were before the step.
+func (m *runningMoments) restore() error {
+	if len(m.values.Host) == 0 {
+		return nil
+	}
+	return m.takeBack.Run()
 }
 
 // shareMoments puts the mean of all ranks' running moments in the place of this rank's own, until ownMoments: what is

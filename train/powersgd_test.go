@@ -7,109 +7,11 @@ import (
 	"slices"
 	"testing"
 
-	"ringloom/allreduce"
 	"ringloom/allreduce/allreducetest"
 	"ringloom/models"
 	"ringloom/nn"
-	"ringloom/nn/purego"
+	"ringloom/train/gradsync"
 )
-
-const testRows, testCols = 128, 160
-
-// exchangeFactors takes steps of PowerSGD over a ring, in which rank r's gradient is gradient(r, step), and returns the sums
-// that arrive in the last.
-func exchangeFactors(t *testing.T, world, rank, steps int, gradient func(rank, step int) []float32) [][]float32 {
-	t.Helper()
-	ring := allreduce.DefaultConfig()
-	ring.Job, ring.View, ring.WorldSize = "test", 1, world
-	groups, _ := allreducetest.Groups(ring, allreducetest.Faults{})
-	defer allreducetest.CloseAll(groups)
-	out := make([][]float32, world)
-	errs := allreducetest.Run(groups, func(g *allreduce.Group) error {
-		device := purego.New()
-		defer device.Close()
-		cfg := DefaultConfig()
-		cfg.PowerSGD = rank
-		params := &nn.Params{List: []nn.Param{{Layer: "Linear", Kind: "weight", Shape: []int{testRows, testCols}, Len: testRows * testCols}}}
-		params.Grads, _ = device.Alloc(params.Len())
-		residual, _ := device.Alloc(params.Len())
-		s, err := newPowerSGD(cfg, world, device, params, residual, planBuckets(cfg.spans(params.List), cfg.BucketBytes))
-		if err != nil {
-			return err
-		}
-		f := s.matrix(0, 0)
-		for step := range steps {
-			copy(params.Grads.Host, gradient(g.Rank(), step))
-			if err := s.begin(f, step); err != nil {
-				return err
-			}
-			if err := g.AllReduce(t.Context(), f.p); err != nil {
-				return err
-			}
-			if err := f.turn(); err != nil {
-				return err
-			}
-			if err := g.AllReduce(t.Context(), f.q); err != nil {
-				return err
-			}
-			f.finish()
-		}
-		out[g.Rank()] = slices.Clone(params.Grads.Host)
-		return nil
-	})
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	for r, v := range out {
-		if !slices.Equal(v, out[0]) {
-			t.Errorf("rank %d has another sum than rank 0", r)
-		}
-	}
-	return out
-}
-
-// product is a matrix of the given rank, the same for the same seed.
-func product(k int, seed uint64) []float32 {
-	v := make([]float32, testRows*testCols)
-	decompress(v, make([]float32, len(v)), randomMatrix(k*testRows, seed), randomMatrix(k*testCols, seed+1), k, 0)
-	return v
-}
-
-// Gradients whose sum has no higher rank than the factors arrive whole in the first step, and nothing is left over.
-func TestFactorsHoldAMatrixOfTheirRank(t *testing.T) {
-	for _, world := range []int{2, 3} {
-		for _, steps := range []int{1, 3} {
-			out := exchangeFactors(t, world, 4, steps, func(rank, step int) []float32 { return product(1, uint64(100*step+10*rank)) })
-			want := make([]float32, testRows*testCols)
-			for r := range world {
-				addTo(want, product(1, uint64(100*(steps-1)+10*r)))
-			}
-			for i, v := range out[0] {
-				want[i] -= v
-			}
-			if off := l2(want) / l2(out[0]); off > 1e-4 {
-				t.Errorf("%d ranks, step %d: the sum is off by %v", world, steps, off)
-			}
-		}
-	}
-}
-
-// A gradient of zeros leaves no factor to start from.
-func TestFactorsBeginAnewBehindZeros(t *testing.T) {
-	out := exchangeFactors(t, 2, 2, 3, func(rank, step int) []float32 {
-		if step == 1 {
-			return make([]float32, testRows*testCols)
-		}
-		return product(1, 7)
-	})
-	want := product(1, 7)
-	for i := range want {
-		want[i] = 2*want[i] - out[0][i]
-	}
-	if off := l2(want) / l2(out[0]); off > 1e-5 {
-		t.Errorf("after a gradient of zeros the sum is off by %v", off)
-	}
-}
 
 // The factors take the place of the whole matrix on the wire.
 func TestPowerSGDSendsLess(t *testing.T) {
@@ -156,7 +58,7 @@ func TestPowerSGDWithEverything(t *testing.T) {
 				t.Errorf("world %d: rank %d ends with other parameters than rank 0", world, rank)
 			}
 		}
-		if last := out[0].epochs[2]; !finite(last.Loss) || last.Loss > out[0].epochs[0].Loss {
+		if last := out[0].epochs[2]; !gradsync.Finite(last.Loss) || last.Loss > out[0].epochs[0].Loss {
 			t.Errorf("world %d: the loss goes from %v to %v", world, out[0].epochs[0].Loss, last.Loss)
 		}
 	}
@@ -187,13 +89,14 @@ func TestPowerSGDTakesLargeFullyConnectedWeights(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.Model, cfg.PowerSGD = model, 4
 		got := ""
-		plan := planBuckets(cfg.spans(info.Params), cfg.BucketBytes)
+		gradients := cfg.gradients(0, 1)
+		plan := gradsync.NewPlan(gradients, info.Params)
 		for _, p := range info.Params {
-			if !cfg.compresses(p) {
+			if !gradients.Compresses(p) {
 				continue
 			}
 			got += fmt.Sprint(" ", p.Shape)
-			if !slices.ContainsFunc(plan, func(b bucket) bool { return b.lo == p.Offset && b.hi == p.Offset+p.Len }) {
+			if !slices.ContainsFunc(plan, func(b gradsync.Bucket) bool { return b.From == p.Offset && b.To == p.Offset+p.Len }) {
 				t.Errorf("%s: %s is no bucket of its own", model, p.Name)
 			}
 		}

@@ -48,10 +48,13 @@ func (w *Worker) program(key programKey) (*nn.Program, error) {
 	if key.shared > 0 {
 		c.SyncBatchNorm, c.SyncBatch = w.sync.average, key.shared
 	}
-	if w.copies != nil && key.training {
-		var err error
-		if c.Stops, err = stops(c, w.cuts); err != nil {
-			return nil, err
+	if len(w.plans) > 0 && key.training {
+		order, err := c.GradientOrder()
+		if err != nil {
+			return nil, fmt.Errorf("finding out when gradients are final: %w", err)
+		}
+		for _, plan := range w.plans {
+			c.Stops = append(c.Stops, plan.Cuts(order)...)
 		}
 	}
 	p, err := nn.Compile(c)

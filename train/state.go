@@ -2,12 +2,13 @@ package train
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 
+	"ringloom/allreduce"
+	"ringloom/internal/float32le"
 	"ringloom/nn"
+	"ringloom/train/gradsync"
 )
 
 // State is where a run stands after some step. Together with the parameters, the running moments and what the optimizer
@@ -15,7 +16,7 @@ import (
 // follow from Config and the number of steps.
 type State struct {
 	Config    Config `json:"config"`
-	WorldSize int    `json:"world"`
+	WorldSize int    `json:"world_size"`
 	Steps     int    `json:"steps"` // done in all epochs
 	Epoch     int    `json:"epoch"` // the one that the next step belongs to, from 1
 	// Ranks is what each rank has of that epoch; it is empty at the epoch's beginning.
@@ -23,7 +24,15 @@ type State struct {
 	// Moments are each rank's own running moments, [World, length of the parameters' StateValues], where StateValues
 	// holds their mean.
 	Moments []float32 `json:"-"`
-	Memory
+	gradsync.Memory
+}
+
+// gradients is the configuration of the run that left the state, as a rank without a number had it.
+func (s State) gradients() gradsync.Config { return s.Config.gradients(0, s.WorldSize) }
+
+// NewMemory makes room for the memory of a run of so many ranks with this configuration, all zero.
+func NewMemory(c Config, world int, params *nn.Params) gradsync.Memory {
+	return gradsync.NewMemory(c.gradients(0, world), params)
 }
 
 // Partial is what one rank has of an epoch under way.
@@ -42,7 +51,7 @@ func (w *Worker) Resume(s State) error {
 	if n := len(s.Ranks); n != 0 && n != s.WorldSize {
 		return fmt.Errorf("a state with the part of an epoch of %d ranks where there were %d", n, s.WorldSize)
 	}
-	if err := s.checkMemory(w.params); err != nil {
+	if err := s.Check(s.gradients(), w.params); err != nil {
 		return err
 	}
 	w.resume = &s
@@ -85,7 +94,11 @@ func (w *Worker) begin(ctx context.Context) error {
 			return fmt.Errorf("broadcasting the running moments: %w", err)
 		}
 	}
-	if err := w.scatterMemory(ctx, s); err != nil {
+	var from *gradsync.Memory
+	if w.resume != nil {
+		from = &w.resume.Memory
+	}
+	if err := w.grads.Restore(ctx, s.gradients(), from); err != nil {
 		return fmt.Errorf("broadcasting the optimizer's memory: %w", err)
 	}
 	w.resume = nil
@@ -139,19 +152,9 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 	}
 	s := State{Config: w.Config, WorldSize: w.WorldSize, Steps: w.steps, Epoch: w.steps/w.sampler.Steps() + 1}
 	if partial != nil {
-		block, err := json.Marshal(partial)
-		if err != nil {
-			return err
-		}
-		blocks, err := w.Ring.AllGatherBytes(ctx, block)
-		if err != nil {
+		var err error
+		if s.Ranks, err = allreduce.AllGatherJSON(ctx, w.Ring, *partial); err != nil {
 			return fmt.Errorf("gathering the state at step %d: %w", w.steps, err)
-		}
-		s.Ranks = make([]Partial, w.WorldSize)
-		for r, b := range blocks {
-			if err := json.Unmarshal(b, &s.Ranks[r]); err != nil {
-				return fmt.Errorf("the state of rank %d at step %d cannot be read: %w", r, w.steps, err)
-			}
 		}
 	}
 	if len(w.moments.own) > 0 {
@@ -159,7 +162,8 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 			return err
 		}
 	}
-	if err := w.gatherMemory(ctx, &s); err != nil {
+	var err error
+	if s.Memory, err = w.grads.Memory(ctx); err != nil {
 		return fmt.Errorf("gathering the optimizer's memory at step %d: %w", w.steps, err)
 	}
 	return w.OnState(s)
@@ -167,21 +171,18 @@ func (w *Worker) keepState(ctx context.Context, partial *Partial) error {
 
 // gatherMoments fills in every rank's own running moments.
 func (w *Worker) gatherMoments(ctx context.Context, s *State) error {
-	block := make([]byte, 0, 4*len(w.moments.own))
-	for _, v := range w.moments.own {
-		block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
-	}
+	block := float32le.Append(nil, w.moments.own)
 	blocks, err := w.Ring.AllGatherBytes(ctx, block)
 	if err != nil {
 		return fmt.Errorf("gathering the running moments at step %d: %w", w.steps, err)
 	}
+	n := len(w.moments.own)
+	s.Moments = make([]float32, n*len(blocks))
 	for r, b := range blocks {
 		if len(b) != len(block) {
 			return fmt.Errorf("%w: rank %d has %d running moments, rank %d has %d", ErrDiverged, r, len(b)/4, w.Rank, len(block)/4)
 		}
-		for ; len(b) > 0; b = b[4:] {
-			s.Moments = append(s.Moments, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-		}
+		float32le.Get(s.Moments[r*n:(r+1)*n], b)
 	}
 	return nil
 }

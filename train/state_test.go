@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ringloom/allreduce/allreducetest"
+	"ringloom/train/gradsync"
 )
 
 // kept is what a run's leader writes down.
@@ -16,7 +17,7 @@ type kept struct {
 	state           []byte // State
 	rank            []float32
 	values, moments []float32
-	memory          Memory
+	memory          gradsync.Memory
 	steps           int
 }
 
@@ -32,7 +33,7 @@ func keep(states *[]kept) func(rank int, w *Worker) {
 				return err
 			}
 			*states = append(*states, kept{
-				state: block, rank: s.Moments, steps: s.Steps, memory: s.Memory.clone(),
+				state: block, rank: s.Moments, steps: s.Steps, memory: clone(s.Memory),
 				values: slices.Clone(w.values()), moments: slices.Clone(w.params.StateValues.Host),
 			})
 			return nil
@@ -45,10 +46,10 @@ func resumed(states []kept) []kept {
 	return states[len(states)-allreducetest.Amount(1, len(states), len(states)):]
 }
 
-func (m Memory) clone() Memory {
-	c := Memory{Factors: slices.Clone(m.Factors)}
+func clone(m gradsync.Memory) gradsync.Memory {
+	c := gradsync.Memory{Factors: slices.Clone(m.Factors)}
 	for _, t := range m.Optimizer {
-		c.Optimizer = append(c.Optimizer, OptimizerTensor{t.Kind, slices.Clone(t.Values)})
+		c.Optimizer = append(c.Optimizer, gradsync.OptimizerTensor{Kind: t.Kind, Values: slices.Clone(t.Values)})
 	}
 	for _, r := range m.Residuals {
 		c.Residuals = append(c.Residuals, slices.Clone(r))
@@ -69,7 +70,7 @@ func (k kept) from(t *testing.T) func(rank int, w *Worker) {
 		if err := json.Unmarshal(k.state, &s); err != nil {
 			t.Error(err)
 		}
-		s.Moments, s.Memory = k.rank, k.memory.clone()
+		s.Moments, s.Memory = k.rank, clone(k.memory)
 		if err := w.Resume(s); err != nil {
 			t.Error(err)
 		}

@@ -2,11 +2,12 @@ package train
 
 import (
 	"context"
-	"math"
+	"errors"
 
 	"ringloom/data"
 	"ringloom/nn"
 	"ringloom/timeline"
+	"ringloom/train/gradsync"
 )
 
 // place is where in the run a step is.
@@ -15,251 +16,111 @@ type place struct {
 	globalLen   int // samples of the step on all ranks
 }
 
-// trainOn takes one step: this rank's part of the global batch, and the ring's sum over all ranks. Loss is this rank's
-// share of the mean over the global batch.
-func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, watch *stopwatch) (nn.Stats, error) {
-	sent := w.Ring.Stats().BytesSent
-	stats, err := w.gradients(ctx, at, batch, &e.Timing, watch)
+// step takes one step of the run on this rank's part of the global batch. Nothing of it is visible before the commit: a
+// step that fails leaves parameters and all that the rank remembers as they were. The loss is this rank's share of the
+// mean over the global batch.
+func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (nn.Stats, error) {
+	stats, err := w.passes(ctx, at, batch) // load, forward, backward; buckets leave meanwhile
+	if err == nil {
+		err = w.grads.Wait(ctx) // the sums of all ranks
+	}
+	var clip clipping
+	if err == nil {
+		clip, err = w.clip(ctx)
+	}
 	if err != nil {
+		err = w.stepError(ctx, at, err)
+		if undone := w.abort(); undone != nil {
+			err = errors.Join(err, undone)
+		}
 		return nn.Stats{}, err
 	}
-	if err := w.update(ctx, at, &e.Timing, watch); err != nil {
+	if err := w.grads.Commit(ctx, w.schedule.Rate(w.steps), clip.scale); err != nil {
 		return nn.Stats{}, err
 	}
-	if w.late != nil {
-		return nn.Stats{}, w.late
+	if w.ClipNorm > 0 {
+		w.norms.add(clip.norm)
 	}
 	w.steps++
-	e.SentBytes += w.Ring.Stats().BytesSent - sent
-	return stats, nil
+	return stats, w.clock.err
 }
 
-// gradients leaves the sum over this rank's micro-batches in the parameters' gradient memory, and starts each bucket's
-// all-reduce as soon as it is final. Losses are divided by the global batch.
+// passes leaves the sum over this rank's micro-batches in the gradient memory and sends each bucket as soon as it is
+// final. Losses are divided by the global batch.
 //
-// A host that is ahead of an accelerator queues both passes, and each bucket's way to the host behind its last gradient,
-// before it waits for the loss; then it starts the sums one by one as the buckets arrive. The collectives have the same order
-// as on a device that is not: the verdict on the losses, then the buckets.
-func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *Timing, watch *stopwatch) (total nn.Stats, err error) {
-	w.tracker.reset()
-	w.late, w.kept, w.idle = nil, false, false
-	w.beginLaps()
+// A host that is ahead of an accelerator queues both passes, and each bucket's copy to the host behind its last gradient,
+// before it waits for the loss. The collectives have the same order as on a device that is not: the losses' check first.
+func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total nn.Stats, err error) {
+	w.clock.beginStep(w.steps)
+	w.grads.Begin(w.steps)
+	if err := w.moments.remember(); err != nil {
+		return total, err
+	}
 	micros := w.microBatches(at.globalLen, batch.N)
-	for m := range micros {
-		mb := w.microBatch(at.globalLen, batch.N, m)
-		program, err := w.program(mb.key())
-		if err != nil {
-			return total, err
-		}
-		if w.idle = mb.lo == mb.hi; w.idle {
-			err = w.loadBlank(program)
-		} else {
-			err = w.load(program, batch, mb.lo, mb.hi)
-		}
-		if err != nil {
-			return total, err
-		}
-		program.SetLossScale(1 / float32(at.globalLen))
-		program.SetDropoutKey(dropoutKey(w.Seed, w.Rank, w.steps, m))
-		if w.sync != nil {
-			w.sync.begin(ctx, w.steps, mb)
-		}
-		err = program.Start()
-		if err == nil && !w.ahead {
-			err = w.judge(program, m, m == micros-1, &total)
-		}
-		w.lap(watch, &t.Forward, timeline.Forward, -1)
-		w.sync.move(&t.Forward, &t.ExposedComm)
-		if err != nil {
-			return total, err
-		}
-		if m < micros-1 {
-			err = program.Backward(nil)
-			if err == nil && !w.idle {
-				err = w.accumulated.keep(m)
-				w.kept = true
-			}
-		} else {
-			err = program.Backward(w.ready)
-		}
-		w.lap(watch, &t.Backward, timeline.Backward, -1)
-		w.sync.move(&t.Backward, &t.ExposedComm)
-		if err == nil && w.ahead {
-			err = w.judge(program, m, m == micros-1, &total)
-		}
-		if err != nil {
-			return total, err
-		}
-	}
 	if micros == 0 { // the last global batch may be smaller than the world
-		w.verdicts.start(w.Rank, len(w.tracker.plan))
-		w.idle = true
-		for p := range w.params.List {
-			w.ready(p)
+		w.grads.Skip()
+		return total, w.grads.Flush()
+	}
+	var losses gradsync.Losses
+	for m := range micros {
+		mb, last := w.microBatch(at.globalLen, batch.N, m), m == micros-1
+		program, err := w.load(ctx, at, batch, mb)
+		if err == nil {
+			err = program.Start()
+		}
+		if err == nil && !w.ahead {
+			err = w.outcome(program, mb, last, &total, &losses)
+		}
+		w.charge(timeline.Forward)
+		if err == nil {
+			err = w.backward(program, mb, last)
+		}
+		w.charge(timeline.Backward)
+		if err == nil && w.ahead {
+			err = w.outcome(program, mb, last, &total, &losses)
+		}
+		if err != nil {
+			return total, err
 		}
 	}
-	if w.ahead {
-		w.sendAll()
-	}
-	return total, w.late
+	return total, w.grads.Flush()
 }
 
-// judge takes the outcome of a micro-batch's forward pass and, behind the last, tells the other ranks whether this rank's
-// losses are finite.
-func (w *Worker) judge(program *nn.Program, micro int, last bool, total *nn.Stats) error {
+// outcome adds up what a micro-batch's forward pass found, for which it waits, and behind the last tells the other ranks
+// whether this rank's losses are finite.
+func (w *Worker) outcome(program *nn.Program, mb microBatch, last bool, total *nn.Stats, losses *gradsync.Losses) error {
 	stats, err := program.Stats()
 	if err != nil {
 		return err
 	}
-	if w.ahead {
-		w.readForward()
-	}
-	if !w.idle {
-		total.Loss += stats.Loss
-		total.Correct += stats.Correct
-		w.verdicts.add(micro, stats.Loss)
+	w.clock.readForward()
+	if !mb.empty() {
+		total.Loss, total.Correct = total.Loss+stats.Loss, total.Correct+stats.Correct
+		losses.Add(mb.number, stats.Loss)
 	}
 	if last {
-		w.verdicts.start(w.Rank, len(w.tracker.plan))
+		w.grads.Announce(*losses)
 	}
 	return nil
 }
 
-// load puts the samples [lo, hi) of a batch into a program's input.
-func (w *Worker) load(program *nn.Program, batch *data.Batch, lo, hi int) error {
-	if !program.TakesImages() {
-		pixels, labels := program.Input()
-		batch.Fill(pixels, labels, lo, hi)
-		return nil
-	}
-	size := w.resampling.From * w.resampling.From
-	return program.LoadImages(batch.Pixels[lo*size:hi*size], &w.resampling, batch.Labels[lo:hi])
-}
-
-// loadBlank makes a program's input images of nothing.
-func (w *Worker) loadBlank(program *nn.Program) error {
-	if !program.TakesImages() {
-		pixels, labels := program.Input()
-		clear(pixels)
-		clear(labels)
-		return nil
-	}
-	n := program.Batch()
-	return program.LoadImages(make([]byte, n*w.resampling.From*w.resampling.From), &w.resampling, make([]float32, n))
-}
-
-// startBuckets is called when a parameter's gradient is final.
-func (w *Worker) startBuckets(param int) {
-	from, to := w.tracker.ready(param)
-	for b := from; b < to; b++ {
-		w.note(w.complete(b))
-		if !w.ahead && w.late == nil {
-			w.note(w.send(b))
-		}
-	}
-}
-
-// complete leaves a bucket's sum over all micro-batches in the gradient memory, and lets it follow to the host.
-func (w *Worker) complete(b int) error {
-	if w.idle {
-		if err := w.blank(w.tracker.plan[b]); err != nil {
+// backward computes the gradients of a micro-batch. Behind the last one's they leave.
+func (w *Worker) backward(program *nn.Program, mb microBatch, last bool) error {
+	if !last {
+		if err := program.Backward(nil); err != nil || mb.empty() {
 			return err
 		}
+		return w.grads.Accumulate()
 	}
-	if w.kept {
-		if err := w.accumulated.complete(b); err != nil {
-			return err
-		}
+	if mb.empty() {
+		w.grads.Blank()
 	}
-	return w.copies.start(b)
+	return program.Backward(w.ready)
 }
 
-// sendAll sends the buckets as they arrive, in their order.
-func (w *Worker) sendAll() {
-	for b := 0; b < len(w.tracker.plan) && w.late == nil; b++ {
-		w.note(w.send(b))
-	}
-}
-
-// send begins the way of a complete bucket to the other ranks.
-func (w *Worker) send(b int) error {
-	if err := w.copies.wait(b); err != nil {
-		return err
-	}
-	w.pending[b] = w.startSum(b)
-	return nil
-}
-
-// update waits for the sums bucket by bucket and applies each as it arrives, or all at the end where the norm of the
-// whole is needed first. It applies none where a rank's loss, or the norm, is not finite.
-func (w *Worker) update(ctx context.Context, at place, t *Timing, watch *stopwatch) error {
-	rank, micro, value, err := w.verdicts.wait(ctx)
-	w.lap(watch, &t.ExposedComm, timeline.Wait, -1)
-	if err != nil {
-		return err
-	}
-	w.recordComm(timeline.Verdict, -1, 0, w.verdicts.pending)
-	if rank >= 0 {
-		return w.lossError(ctx, at, rank, micro, value)
-	}
-	if err := w.turnFactors(ctx, t, watch); err != nil {
-		return err
-	}
-	if err := w.opt.begin(w.steps, w.schedule.rate(w.steps), 1); err != nil {
-		return err
-	}
-	for b := range w.tracker.plan {
-		err := w.pending[b].Wait(ctx)
-		w.lap(watch, &t.ExposedComm, timeline.Wait, b)
-		if err != nil {
-			return err
-		}
-		f := w.low.matrix(b, w.steps)
-		w.recordSum(b, f)
-		if f != nil {
-			f.finish()
-		}
-		if err = w.copies.back(b); err == nil {
-			if w.clip == nil {
-				err = w.apply(b)
-			} else {
-				err = w.clip.square(b)
-			}
-		}
-		w.lap(watch, &t.Optimizer, timeline.Optimizer, b)
-		if err != nil {
-			return err
-		}
-	}
-	if w.clip == nil {
-		w.lapUpdates(watch, t)
-		return w.gathered(ctx, t, watch)
-	}
-	squares, err := w.clip.sumOfSquares()
-	if err != nil {
-		return err
-	}
-	if w.normExchange != nil {
-		squares, err = w.normExchange.total(ctx, w.Rank, squares)
-		w.lap(watch, &t.ExposedComm, timeline.Wait, -1)
-		if err != nil {
-			return err
-		}
-	}
-	norm := math.Sqrt(squares)
-	if !finite(norm) {
-		w.lap(watch, &t.Optimizer, timeline.Optimizer, -1)
-		return w.normError(ctx, at, norm)
-	}
-	w.norms.add(norm)
-	if err := w.opt.begin(w.steps, w.schedule.rate(w.steps), w.clip.scale(norm)); err != nil {
-		return err
-	}
-	for b := range w.tracker.plan {
-		if err := w.apply(b); err != nil {
-			return err
-		}
-	}
-	w.lap(watch, &t.Optimizer, timeline.Optimizer, -1)
-	return w.gathered(ctx, t, watch)
+// abort drops the step under way: parameters, what the optimizer and the rank remember, and batch norm's running moments
+// are those of the step before.
+func (w *Worker) abort() error {
+	w.grads.Abort()
+	return w.moments.restore()
 }

@@ -181,7 +181,7 @@ func TestResidualsAreResumed(t *testing.T) {
 				if l2(r) == 0 {
 					t.Error("a rank has lost nothing, so this tests nothing")
 				}
-				addTo(total, r)
+				addInto(total, r)
 			}
 			got := make([][]float32, 2)
 			cfg.MaxSteps = last.steps + 1
@@ -191,7 +191,7 @@ func TestResidualsAreResumed(t *testing.T) {
 				ready := w.ready
 				w.ready = func(p int) { // before the first bucket starts
 					if got[rank] == nil {
-						got[rank] = slices.Clone(w.residual.Host)
+						got[rank] = residualOf(w)
 					}
 					ready(p)
 				}

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"ringloom/allreduce"
-	"ringloom/allreduce/codec"
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/shard"
 	"ringloom/timeline"
+	"ringloom/train/gradsync"
+	"ringloom/train/optim"
 )
 
 // Options is what one rank brings to a run besides the Config that all share. The Worker uses Device and Ring and
@@ -50,48 +51,24 @@ type Worker struct {
 	model    models.Spec
 	params   *nn.Params
 	programs map[programKey]*nn.Program
+	images   *images
 	sampler  *shard.Sampler
-	schedule schedule
-	steps    int  // done in all epochs
-	blind    bool // the device looks at no image
+	schedule optim.Schedule
+	steps    int // done in all epochs
 
-	acc        nn.Accelerator // the device, if it is one
-	ahead      bool           // the host queues the backward pass before it knows the loss
-	resampling nn.Resampling  // of images, which an accelerator takes as they are stored
-	cuts       [][]bucket     // the plans whose buckets start in the middle of the backward pass
-	copies     *copies
-	meter      *meter
-	zeros      []float32 // for buckets that are blank on an accelerator
+	ahead bool            // the host queues the backward pass before it knows the loss
+	plans []gradsync.Plan // whose buckets an accelerator's backward pass hands over in its middle
+	grads *gradsync.Sync
+	ready func(param int) // grads.Ready, bound once
 
-	opt          *optimizer
-	clip         *clipper      // nil without clipping
-	norms        norms         // of the epoch, where it clips
-	normExchange *normExchange // nil where each rank has the whole gradient
-	accumulated  *accumulator  // nil without accumulation
-	sync         *momentSync   // nil without synchronised batch norm
-	moments      runningMoments
-	verdicts     *verdicts
-
-	wire         codec.Format
-	wireFeedback bool      // what the wire format loses goes into residual
-	residual     nn.Buffer // what this rank has yet to add to the sums of gradients; empty where nothing is lost
-
-	low *powerSGD // nil without
-
-	tracker *bucketTracker
-	pending []*allreduce.Pending // sums, by bucket
-	gathers []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
-	ready   func(param int)      // startBuckets, bound once
-	kept    bool                 // micro-batches before the last are in accumulated
-	idle    bool                 // the last micro-batch has no sample of this rank
-	late    error                // the first of what cannot return one, such as ready
+	sync    *momentSync // nil without synchronised batch norm
+	moments *runningMoments
+	norms   norms // of the epoch, where it clips
+	clock   *clock
 
 	resume  *State   // what Resume was given
 	partial *Partial // what this rank has of the first epoch already, nil where it begins with it
 }
-
-// imageIgnorer is a Device that may not look at images, as package emulate's: then none is loaded.
-type imageIgnorer interface{ IgnoresImages() bool }
 
 // NewWorker builds the model at the shapes that the run needs.
 func NewWorker(o Options) (*Worker, error) {
@@ -110,106 +87,67 @@ func newWorker(o Options, model models.Spec) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.prepareStep(); err != nil {
+	if err := w.divide(w.gradients(w.Rank, w.WorldSize)); err != nil {
 		return nil, err
 	}
 	return w, w.compileAll()
 }
 
-// newPasses makes what forward and backward passes need, without what becomes of the gradients.
+// newPasses makes what forward and backward passes need, without what becomes of the gradients: divide adds that.
 func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	if err := o.ValidateSamples(o.Train.N); err != nil {
 		return nil, err
 	}
-	w := &Worker{Options: o, model: model, programs: map[programKey]*nn.Program{}}
-	if d, ok := o.Device.(imageIgnorer); ok {
-		w.blind = d.IgnoresImages()
-	}
-	if w.acc, _ = o.Device.(nn.Accelerator); w.acc != nil {
-		w.resampling.From = o.Train.Side
-		w.resampling.Bounds, w.resampling.Weights, w.resampling.Taps = data.ResizeTaps(o.Train.Side, model.InputSide)
+	w := &Worker{
+		Options: o, model: model, programs: map[programKey]*nn.Program{},
+		images: newImages(o.Device, o.Train.Side, model.InputSide),
 	}
 	if w.sampler, err = shard.New(w.shardConfig(o.WorldSize, o.Rank)); err != nil {
 		return nil, err
 	}
-	w.schedule = newSchedule(o.Config, o.WorldSize, w.sampler.Steps())
+	w.schedule = optim.NewSchedule(o.rates(o.WorldSize, w.sampler.Steps()))
 	if w.params, err = model.NewParams(o.Device); err != nil {
 		return nil, fmt.Errorf("building %s: %w", o.Model, err)
 	}
 	if err := o.ValidateModel(w.params.List); err != nil {
 		return nil, err
 	}
+	if w.moments, err = newRunningMoments(o.Device, w.params.StateValues); err != nil {
+		return nil, err
+	}
+	gradients := o.gradients(o.Rank, o.WorldSize)
+	w.clock = newClock(o.Device, !gradients.Travels())
+	if o.SyncBatchNorm && o.WorldSize > 1 {
+		w.sync = &momentSync{ring: o.Ring}
+	}
+	if w.images.accelerated {
+		w.ahead = w.sync == nil // where ranks meet in the middle of the passes, the host cannot be ahead
+		if gradients.Travels() {
+			w.plans = []gradsync.Plan{gradsync.NewPlan(gradients, w.params.List)}
+		}
+	}
 	return w, w.params.Init(o.Seed)
 }
 
-// divide divides the gradients into buckets. Where ranks meet in the middle of the passes, the host cannot be ahead of an
-// accelerator.
-func (w *Worker) divide(plan []bucket) {
-	w.tracker = newBucketTracker(plan, len(w.params.List))
-	w.pending = make([]*allreduce.Pending, len(plan))
-	if w.acc == nil {
-		return
+// divide makes what takes the gradients to the other ranks.
+func (w *Worker) divide(c gradsync.Config) (err error) {
+	w.grads, err = gradsync.New(c, gradsync.Parts{Device: w.Device, Ring: w.Ring, Params: w.params, Clock: w.clock})
+	if err != nil {
+		return err
 	}
-	w.ahead = w.sync == nil
-	w.meter = &meter{acc: w.acc, quiet: !w.travels()}
-	if w.travels() {
-		w.copies = newCopies(w.acc, w.params, plan)
+	w.ready = w.grads.Ready
+	if w.sync != nil {
+		w.sync.bucket = w.grads.FreeBucket()
 	}
-}
-
-// loadSide is the side of the images that the loader makes: an accelerator resizes them itself.
-func (w *Worker) loadSide(set *data.Dataset) int {
-	if w.acc != nil {
-		return set.Side
-	}
-	return w.model.InputSide
+	return nil
 }
 
 func (w *Worker) shardConfig(world, rank int) shard.Config {
 	return shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, WorldSize: world, Rank: rank, Seed: w.Seed, Shuffle: true}
 }
 
-// prepareStep makes what a step needs besides the programs.
-func (w *Worker) prepareStep() (err error) {
-	spans := w.spans(w.params.List)
-	plan := planBuckets(spans, w.BucketBytes)
-	w.gathers = make([]*allreduce.Pending, len(plan))
-	w.wire, w.wireFeedback = w.wireFormat(), w.feedsBack()
-	w.ready = w.startBuckets
-	w.verdicts = newVerdicts(w.Ring, w.WorldSize)
-	if w.SyncBatchNorm && w.WorldSize > 1 {
-		w.sync = &momentSync{ring: w.Ring, bucket: len(plan) + 1, recorder: w.Recorder}
-	}
-	w.cuts = [][]bucket{plan}
-	w.divide(plan)
-	owned := ownAll(plan)
-	if w.ShardOptimizer {
-		owned = ownShard(plan, func(length int) []allreduce.Range { return w.Ring.Shard(length, w.Rank) })
-		w.normExchange = newNormExchange(w.Ring, w.WorldSize, len(plan)+2)
-	}
-	if w.opt, err = newOptimizer(w.Config, w.Device, w.params, owned); err != nil {
-		return err
-	}
-	if w.clip, err = newClipper(w.ClipNorm, w.Device, w.params, owned); err != nil {
-		return err
-	}
-	if w.remembers() {
-		if w.residual, err = hostAlloc(w.Device, w.params.Len()); err != nil {
-			return fmt.Errorf("allocating the memory of error feedback: %w", err)
-		}
-	}
-	if w.low, err = newPowerSGD(w.Config, w.WorldSize, w.Device, w.params, w.residual, plan); err != nil {
-		return err
-	}
-	if w.Accumulate > 1 {
-		w.accumulated, err = newAccumulator(w.Device, w.params, plan)
-	}
-	return err
-}
-
-// values and grads are the host's memory of parameters and gradients, on an accelerator their mirrors.
+// values are the host's memory of the parameters, on an accelerator their mirror.
 func (w *Worker) values() []float32 { return w.params.Values.Host }
-func (w *Worker) grads() []float32  { return w.params.Grads.Host }
 
 // Params are the parameters that training updates in place. Run takes rank 0's from the host's memory, and they are there
 // too when it has returned and in OnEpoch and OnState.
@@ -220,6 +158,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
+	w.clock.recordTo(w.Recorder) // it may have been set since the last Run
+	if w.sync != nil {
+		w.sync.recorder = w.Recorder
+	}
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
@@ -232,34 +174,42 @@ func (w *Worker) Run(ctx context.Context) error {
 		if w.steps%w.sampler.Steps() != 0 { // MaxSteps ends the run in mid-epoch
 			partial = &Partial{*local, w.norms}
 		}
-		if err := w.shareMoments(ctx); err != nil {
+		if err := w.endEpoch(ctx, epoch, local, partial); err != nil {
 			return err
 		}
-		begin := time.Now()
-		if err := w.checkParameters(ctx); err != nil {
-			return err
-		}
-		w.recordSince(timeline.Check, begin)
-		begin = time.Now()
-		if err := w.evaluate(ctx, local); err != nil {
-			return err
-		}
-		w.recordSince(timeline.Eval, begin)
-		outcome, err := w.exchange(ctx, epoch, local)
-		if err != nil {
-			return err
-		}
-		if w.OnEpoch != nil {
-			if err := w.OnEpoch(outcome); err != nil {
-				return err
-			}
-		}
-		begin = time.Now()
-		if err := w.keepState(ctx, partial); err != nil {
-			return err
-		}
-		w.recordSince(timeline.Checkpoint, begin)
 	}
+	return nil
+}
+
+// endEpoch compares, evaluates, tells and keeps what an epoch, or the part of it that MaxSteps leaves, has brought.
+func (w *Worker) endEpoch(ctx context.Context, epoch int, local *RankEpoch, partial *Partial) error {
+	if err := w.shareMoments(ctx); err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := w.checkParameters(ctx); err != nil {
+		return err
+	}
+	w.clock.since(timeline.Check, begin)
+	begin = time.Now()
+	if err := w.evaluate(ctx, local); err != nil {
+		return err
+	}
+	w.clock.since(timeline.Eval, begin)
+	outcome, err := w.exchange(ctx, epoch, local)
+	if err != nil {
+		return err
+	}
+	if w.OnEpoch != nil {
+		if err := w.OnEpoch(outcome); err != nil {
+			return err
+		}
+	}
+	begin = time.Now()
+	if err := w.keepState(ctx, partial); err != nil {
+		return err
+	}
+	w.clock.since(timeline.Checkpoint, begin)
 	return nil
 }
 

@@ -85,6 +85,26 @@ type outcome struct {
 	residual  []float32
 }
 
+// residualOf is what a rank has yet to add to the sums.
+func residualOf(w *Worker) []float32 {
+	local, _ := w.grads.Local()
+	return slices.Concat(local.Residuals...)
+}
+
+func l2(v []float32) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum)
+}
+
+func addInto(dst, src []float32) {
+	for i, v := range src {
+		dst[i] += v
+	}
+}
+
 // trainRing trains world ranks over an in-memory ring. change may alter one rank's worker before it runs.
 func trainRing(t *testing.T, cfg Config, world int, change func(rank int, w *Worker)) ([]outcome, []error) {
 	t.Helper()
@@ -111,6 +131,18 @@ func hosts(int) nn.Device { return purego.New() }
 
 // trainFleet trains on given devices.
 func trainFleet(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, devices fleet, change func(rank int, w *Worker)) ([]outcome, []error) {
+	t.Helper()
+	return trainFleetAnd(t, ring, cfg, spec, devices, change, nil)
+}
+
+// trainFleetThen trains, and then does something more on every rank before it looks at what the ranks end with.
+func trainFleetThen(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, devices fleet, then func(w *Worker) error) ([]outcome, []error) {
+	t.Helper()
+	return trainFleetAnd(t, ring, cfg, spec, devices, nil, then)
+}
+
+func trainFleetAnd(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, devices fleet,
+	change func(rank int, w *Worker), then func(w *Worker) error) ([]outcome, []error) {
 	t.Helper()
 	world := ring.WorldSize
 	var groups []*allreduce.Group
@@ -141,16 +173,16 @@ func trainFleet(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spe
 			change(g.Rank(), w)
 		}
 		err = w.Run(t.Context())
-		o.residual = slices.Clone(w.residual.Host)
-		o.values, o.moments = slices.Clone(w.values()), slices.Clone(w.params.StateValues.Host)
-		for kind := range w.opt.state {
-			kept, err := w.opt.kept(kind)
-			if err != nil {
-				return err
-			}
-			o.optimizer = append(o.optimizer, kept...)
+		if err == nil && then != nil {
+			err = then(w)
 		}
-		return err
+		o.values, o.moments = slices.Clone(w.values()), slices.Clone(w.params.StateValues.Host)
+		local, localErr := w.grads.Local()
+		for _, kind := range local.Optimizer {
+			o.optimizer = append(o.optimizer, kind.Values...)
+		}
+		o.residual = slices.Concat(local.Residuals...)
+		return errors.Join(err, localErr)
 	})
 	return out, errs
 }
@@ -280,14 +312,13 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	for _, cfg := range []Config{plain, rich, shards, factors} {
 		w := loneWorker(t, cfg, nil)
 		batch := &data.Batch{Pixels: make([]byte, 16*data.Side*data.Side), Labels: make([]float32, 16), N: 16}
-		e := &RankEpoch{}
 		for i := range batch.Pixels { // of a matrix of zeros PowerSGD's factors would begin anew in each step
 			batch.Pixels[i] = byte(i * i % 251)
 		}
-		watch := startWatch()
+		w.clock.restart(&Timing{})
 		ctx := t.Context()
 		step := func() {
-			if _, err := w.trainOn(ctx, place{1, 0, 16}, batch, e, &watch); err != nil {
+			if _, err := w.step(ctx, place{1, 0, 16}, batch); err != nil {
 				t.Fatal(err)
 			}
 		}

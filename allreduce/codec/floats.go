@@ -3,41 +3,11 @@ package codec
 import (
 	"encoding/binary"
 	"math"
-	"unsafe"
+
+	"ringloom/internal/float32le"
 )
 
-// littleEndian says whether memory holds float32 as the wire does, so that copying is one memmove.
-var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
-
 var le = binary.LittleEndian
-
-// floatBytes views v as the bytes of its memory.
-func floatBytes(v []float32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
-}
-
-// putFloats sets dst to src in wire order.
-func putFloats(dst []byte, src []float32) {
-	if littleEndian {
-		copy(dst, floatBytes(src))
-		return
-	}
-	for i, v := range src {
-		le.PutUint32(dst[4*i:], math.Float32bits(v))
-	}
-}
-
-// getFloats sets dst to the values in src, in wire order.
-func getFloats(dst []float32, src []byte) []float32 {
-	if littleEndian {
-		copy(floatBytes(dst), src)
-		return dst
-	}
-	for i := range dst {
-		dst[i] = getFloat(src[4*i:])
-	}
-	return dst
-}
 
 func getFloat(b []byte) float32 { return math.Float32frombits(le.Uint32(b)) }
 
@@ -56,8 +26,8 @@ func addFloats(dst []float32, src []byte) {
 
 // accumulate adds src to dst.
 func accumulate(dst, src []float32) {
-	if littleEndian {
-		addFloats(dst, floatBytes(src))
+	if b, ok := float32le.View(src); ok {
+		addFloats(dst, b)
 		return
 	}
 	for i, v := range src {

@@ -3,6 +3,8 @@ package codec
 import (
 	"fmt"
 	"strings"
+
+	"ringloom/internal/float32le"
 )
 
 // Format is how float32 values travel.
@@ -87,7 +89,7 @@ func blocks(n int) int { return (n + blockLen - 1) / blockLen }
 func (f Format) Encode(dst []byte, src []float32) {
 	switch f {
 	case Float32:
-		putFloats(dst, src)
+		float32le.Put(dst, src)
 	case BF16:
 		encodeBF16(dst, src)
 	case FP16:
@@ -115,8 +117,8 @@ func (f Format) addTimes(dst []float32, src []byte, factor float32) {
 			addFloats(dst, src)
 			return
 		}
-		for i, v := range getFloats(make([]float32, len(dst)), src) {
-			dst[i] -= v
+		for i := range dst {
+			dst[i] -= getFloat(src[4*i:])
 		}
 	case BF16:
 		addBF16(dst, src, factor)
@@ -131,7 +133,7 @@ func (f Format) addTimes(dst []float32, src []byte, factor float32) {
 func (f Format) Copy(dst []float32, src []byte) {
 	switch f {
 	case Float32:
-		getFloats(dst, src)
+		float32le.Get(dst, src)
 	case BF16:
 		copyBF16(dst, src)
 	case FP16:

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"ringloom/internal/float32le"
 )
 
 // values draws n numbers whose magnitudes spread over many powers of two.
@@ -196,7 +198,7 @@ func FuzzIdempotence(f *testing.F) {
 	f.Add([]byte{255, 255, 255, 127, 1, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		v := make([]float32, len(raw)/4)
-		getFloats(v, raw)
+		float32le.Get(v, raw)
 		for _, format := range Formats() {
 			checkIdempotent(t, format, v)
 			compareWithPlainGo(t, format, v)

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	Op Op
 	// MinBytes to MaxBytes are the sizes, each Factor times the one before. Multiples of 4. A size is what one rank's
-	// buffer holds; of a gather, what all parts have together. A barrier has none.
+	// buffer holds; of AllGatherBytes, what all blocks have together. A barrier has none.
 	MinBytes, MaxBytes int64
 	// Factor is at least 2.
 	Factor int
@@ -37,11 +37,11 @@ func Default() Config {
 }
 
 const (
-	elementBytes   = 4
-	maxSweepBytes  = 4 << 30
-	maxFactor      = 1 << 20
-	maxIterations  = 1 << 20
-	maxGatherBytes = 64 << 20 // of one rank's part; allreduce refuses more
+	elementBytes  = 4
+	maxSweepBytes = 4 << 30
+	maxFactor     = 1 << 20
+	maxIterations = 1 << 20
+	maxBlockBytes = 64 << 20 // of one rank's block; allreduce refuses more
 )
 
 // Validate says what cannot be measured with so many ranks, in one line that names the flag, or nil.
@@ -50,7 +50,7 @@ func (c Config) Validate(ranks int) error {
 		return fmt.Errorf("--op %w", err)
 	}
 	least := int64(elementBytes)
-	if c.Op == Gather {
+	if c.Op == AllGatherBytes {
 		least *= int64(ranks)
 	}
 	switch {
@@ -62,9 +62,9 @@ func (c Config) Validate(ranks int) error {
 		return fmt.Errorf("--max-bytes %d: give a multiple of %d bytes, at most %d", c.MaxBytes, elementBytes, int64(maxSweepBytes))
 	case c.MaxBytes < c.MinBytes:
 		return fmt.Errorf("--max-bytes %d is below --min-bytes %d: give at least that", c.MaxBytes, c.MinBytes)
-	case c.Op == Gather && c.MaxBytes/int64(ranks) > maxGatherBytes:
-		return fmt.Errorf("--max-bytes %d: a rank's part of a gather has at most %d bytes; with %d ranks give at most %d",
-			c.MaxBytes, int64(maxGatherBytes), ranks, int64(maxGatherBytes)*int64(ranks))
+	case c.Op == AllGatherBytes && c.MaxBytes/int64(ranks) > maxBlockBytes:
+		return fmt.Errorf("--max-bytes %d: a rank's block has at most %d bytes; with %d ranks give at most %d",
+			c.MaxBytes, int64(maxBlockBytes), ranks, int64(maxBlockBytes)*int64(ranks))
 	case c.Factor < 2 || c.Factor > maxFactor:
 		return fmt.Errorf("--factor %d: give a whole number from 2 to %d", c.Factor, maxFactor)
 	case c.WarmUp < 1 || c.WarmUp > maxIterations:

@@ -27,13 +27,13 @@ func TestMistakesAreNamed(t *testing.T) {
 		says   string
 	}{
 		{func(c *Config) {}, 1, "at least 2"},
-		{func(c *Config) { c.Op = "scatter" }, 2, "--op \"scatter\": choose one of allreduce"},
+		{func(c *Config) { c.Op = "scatter" }, 2, "--op \"scatter\": choose one of all-reduce"},
 		{func(c *Config) { c.MinBytes = 6 }, 2, "--min-bytes 6"},
 		{func(c *Config) { c.MinBytes = 0 }, 2, "--min-bytes 0"},
-		{func(c *Config) { c.Op, c.MinBytes = Gather, 4 }, 2, "at least 8"},
+		{func(c *Config) { c.Op, c.MinBytes = AllGatherBytes, 4 }, 2, "at least 8"},
 		{func(c *Config) { c.MaxBytes = 4098 }, 2, "--max-bytes 4098"},
 		{func(c *Config) { c.MaxBytes = 512 }, 2, "--max-bytes 512 is below --min-bytes 1024"},
-		{func(c *Config) { c.Op = Gather }, 2, "at most 134217728"},
+		{func(c *Config) { c.Op = AllGatherBytes }, 2, "at most 134217728"},
 		{func(c *Config) { c.Factor = 1 }, 2, "--factor 1"},
 		{func(c *Config) { c.WarmUp = 0 }, 2, "--warmup 0"},
 		{func(c *Config) { c.Iterations = 0 }, 2, "--iters 0"},

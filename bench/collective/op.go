@@ -13,15 +13,21 @@ import (
 // Op is a collective.
 type Op string
 
+// The names of the collectives are those of nccl-tests' programs. Vectors are of float32.
 const (
-	AllReduce Op = "allreduce"
-	Broadcast Op = "broadcast" // from rank 0
-	Gather    Op = "gather"    // every rank gets all parts, as nccl-tests' all_gather
-	Barrier   Op = "barrier"
+	AllReduce      Op = "all-reduce"
+	ReduceScatter  Op = "reduce-scatter"
+	AllGather      Op = "all-gather"
+	AllGatherBytes Op = "all-gather-bytes" // of blocks whose lengths may differ
+	Broadcast      Op = "broadcast"        // from rank 0
+	Barrier        Op = "barrier"
 )
 
 // Ops are all of them.
-func Ops() []Op { return []Op{AllReduce, Broadcast, Gather, Barrier} }
+func Ops() []Op { return []Op{AllReduce, ReduceScatter, AllGather, AllGatherBytes, Broadcast, Barrier} }
+
+// Sums says whether elements of several ranks become one.
+func (o Op) Sums() bool { return o == AllReduce || o == ReduceScatter }
 
 // ParseOp finds the collective of that name.
 func ParseOp(name string) (Op, error) {
@@ -37,7 +43,7 @@ func ParseOp(name string) (Op, error) {
 
 // RedOp is how elements of several ranks become one; "none" where they do not.
 func (o Op) RedOp() string {
-	if o == AllReduce {
+	if o.Sums() {
 		return "sum"
 	}
 	return "none"
@@ -46,7 +52,7 @@ func (o Op) RedOp() string {
 // Type is that of the elements.
 func (o Op) Type() string {
 	switch o {
-	case Gather:
+	case AllGatherBytes:
 		return "byte"
 	case Barrier:
 		return "none"
@@ -54,13 +60,13 @@ func (o Op) Type() string {
 	return "float32"
 }
 
-// busFactor is bus bandwidth over algorithm bandwidth.
+// busFactor is bus bandwidth over algorithm bandwidth, as nccl-tests has it (doc/PERFORMANCE.md).
 func (o Op) busFactor(ranks int) float64 {
 	n := float64(ranks)
 	switch o {
 	case AllReduce:
 		return 2 * (n - 1) / n
-	case Gather:
+	case ReduceScatter, AllGather, AllGatherBytes:
 		return (n - 1) / n
 	}
 	return 1
@@ -71,12 +77,16 @@ type Ring interface {
 	Rank() int
 	WorldSize() int
 	AllReduce(ctx context.Context, buf []float32) error
+	ReduceScatter(ctx context.Context, buf []float32) error
+	AllGather(ctx context.Context, buf []float32) error
+	// Shard is what a rank owns of a vector after ReduceScatter and before AllGather.
+	Shard(length, rank int) []allreduce.Range
 	Broadcast(ctx context.Context, buf []float32, root int) error
 	Barrier(ctx context.Context) error
 	AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error)
 }
 
-// Wired is a group whose AllReduce sends numbers in a format.
+// Wired is a group whose sums travel in a format.
 type Wired struct {
 	*allreduce.Group
 	Format codec.Format
@@ -85,4 +95,9 @@ type Wired struct {
 // AllReduce sums buf over all ranks, in place.
 func (w Wired) AllReduce(ctx context.Context, buf []float32) error {
 	return w.StartAllReduce(buf, allreduce.Sum{Format: w.Format}).Wait(ctx)
+}
+
+// ReduceScatter sums buf over all ranks and leaves each rank its shard.
+func (w Wired) ReduceScatter(ctx context.Context, buf []float32) error {
+	return w.StartReduceScatter(buf, allreduce.Sum{Format: w.Format}).Wait(ctx)
 }

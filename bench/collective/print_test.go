@@ -32,7 +32,7 @@ func show(t *testing.T, p Printer) {
 func TestTextLooksLikeNCCLTests(t *testing.T) {
 	var out strings.Builder
 	show(t, NewText(&out))
-	const want = `# ringloom v1: allreduce, 2 ranks on this machine
+	const want = `# ringloom v1: all-reduce, 2 ranks on this machine
 # Some CPU
 # transport nats (TCP), wire float32, chunk 262144 bytes, window 4194304 bytes, 2 rings
 # 20 iterations after 5 for warm-up, at most 5s a size; time is the median of the slowest rank's, min the least

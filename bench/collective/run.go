@@ -37,8 +37,8 @@ type bench struct {
 	limit         int // of values
 	repeats       int // in place, until the buffer must be filled anew
 	input, result []float32
-	part          []byte   // of a gather
-	parts         [][]byte // its result
+	block         []byte   // of AllGatherBytes
+	blocks        [][]byte // its result
 }
 
 func newBench(ring Ring, c Config) *bench {
@@ -46,12 +46,13 @@ func newBench(ring Ring, c Config) *bench {
 	sizes := c.sizes()
 	largest := sizes[len(sizes)-1]
 	switch c.Op {
-	case AllReduce, Broadcast:
+	case Barrier:
+	case AllGatherBytes:
+		b.block = make([]byte, largest/int64(ring.WorldSize()))
+		fillBytes(b.block, ring.Rank())
+	default:
 		b.input, b.result = make([]float32, largest/elementBytes), make([]float32, largest/elementBytes)
 		fill(b.input, ring.Rank(), b.limit)
-	case Gather:
-		b.part = make([]byte, largest/int64(ring.WorldSize()))
-		fillBytes(b.part, ring.Rank())
 	}
 	return b
 }
@@ -62,15 +63,15 @@ func (b *bench) size(ctx context.Context, bytes int64) (row Row, err error) {
 	case Barrier:
 		row.OutOfPlace, err = b.measure(ctx, 0, form{run: func() error { return b.ring.Barrier(ctx) }})
 		return row, err
-	case Gather:
-		part := b.part[:bytes/int64(b.ring.WorldSize())]
-		row.Bytes = int64(len(part) * b.ring.WorldSize())
+	case AllGatherBytes:
+		block := b.block[:bytes/int64(b.ring.WorldSize())]
+		row.Bytes = int64(len(block) * b.ring.WorldSize())
 		row.Count = row.Bytes
 		row.OutOfPlace, err = b.measure(ctx, row.Bytes, form{
-			run: func() (err error) { b.parts, err = b.ring.AllGatherBytes(ctx, part); return err },
+			run: func() (err error) { b.blocks, err = b.ring.AllGatherBytes(ctx, block); return err },
 			wrong: func() (wrong int64) {
-				for r, p := range b.parts {
-					wrong += wrongBytes(p, r, len(part))
+				for r, got := range b.blocks {
+					wrong += wrongBytes(got, r, len(block))
 				}
 				return wrong
 			},
@@ -99,20 +100,40 @@ func (b *bench) size(ctx context.Context, bytes int64) (row Row, err error) {
 }
 
 func (b *bench) collective(ctx context.Context, buf []float32) error {
-	if b.Op == Broadcast {
+	switch b.Op {
+	case ReduceScatter:
+		return b.ring.ReduceScatter(ctx, buf)
+	case AllGather:
+		return b.ring.AllGather(ctx, buf)
+	case Broadcast:
 		return b.ring.Broadcast(ctx, buf, 0)
 	}
 	return b.ring.AllReduce(ctx, buf)
 }
 
-func (b *bench) wrong(result []float32) int64 {
-	if b.Op == Broadcast {
-		return wrongCopies(result, 0, b.limit)
+// wrong counts this rank's elements that are not what the collective must have made of all ranks' inputs.
+func (b *bench) wrong(result []float32) (wrong int64) {
+	size, tolerance := b.ring.WorldSize(), b.Numbers.tolerance(b.Op, b.ring.WorldSize())
+	switch b.Op {
+	case ReduceScatter:
+		for _, s := range b.ring.Shard(len(result), b.ring.Rank()) {
+			wrong += wrongSums(result[s.From:s.To], s.From, size, b.limit, tolerance)
+		}
+		return wrong
+	case AllGather:
+		for rank := range size {
+			for _, s := range b.ring.Shard(len(result), rank) {
+				wrong += wrongCopies(result[s.From:s.To], s.From, rank, b.limit)
+			}
+		}
+		return wrong
+	case Broadcast:
+		return wrongCopies(result, 0, 0, b.limit)
 	}
-	return wrongSums(result, b.ring.WorldSize(), b.limit, b.Numbers.tolerance(b.ring.WorldSize()))
+	return wrongSums(result, 0, size, b.limit, tolerance)
 }
 
-// form is one way to run a collective over and over.
+// form is how a collective is run over and over: out of place or in place.
 type form struct {
 	run     func() error
 	refill  func() // brings the input back where run consumes it; nil where it keeps it

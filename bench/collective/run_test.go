@@ -63,7 +63,7 @@ func TestEveryCollectiveIsMeasuredAndRight(t *testing.T) {
 				}
 			}
 			last := rows[0][want-1]
-			both := op == AllReduce || op == Broadcast
+			both := op != AllGatherBytes && op != Barrier
 			if last.OutOfPlace == nil || (last.InPlace != nil) != both {
 				t.Errorf("%s: forms %v, %v", op, last.OutOfPlace, last.InPlace)
 			}
@@ -71,15 +71,22 @@ func TestEveryCollectiveIsMeasuredAndRight(t *testing.T) {
 			if o.Iterations != 3 || !(o.MinSeconds > 0 && o.Seconds >= o.MinSeconds) {
 				t.Errorf("%s: %+v", op, o)
 			}
-			alg := float64(64<<10) / o.Seconds
-			if bus := alg * 2 * float64(ranks-1) / float64(ranks); op == AllReduce && (o.AlgBytes != alg || math.Abs(o.BusBytes/bus-1) > 1e-12) {
-				t.Errorf("bandwidths of %+v with %d ranks", o, ranks)
+			if op == Barrier {
+				continue
+			}
+			alg, n := float64(last.Bytes)/o.Seconds, float64(ranks)
+			bus := alg * map[Op]float64{
+				AllReduce: 2 * (n - 1) / n, ReduceScatter: (n - 1) / n, AllGather: (n - 1) / n, AllGatherBytes: (n - 1) / n, Broadcast: 1,
+			}[op]
+			if last.Bytes > 64<<10 || last.Bytes < 64<<10-4 || o.AlgBytes != alg || math.Abs(o.BusBytes/bus-1) > 1e-12 {
+				t.Errorf("%s of %d: bandwidths of %+v", op, ranks, o)
 			}
 		}
 	}
 }
 
-// liar adds one to the first element of what it reduces, after the ring.
+// liar adds one to an element of every result, after the ring: to the first of its own shard after a reduce-scatter, else to the
+// first of all.
 type liar struct{ Ring }
 
 func (l liar) AllReduce(ctx context.Context, buf []float32) error {
@@ -88,19 +95,60 @@ func (l liar) AllReduce(ctx context.Context, buf []float32) error {
 	return err
 }
 
+func (l liar) ReduceScatter(ctx context.Context, buf []float32) error {
+	err := l.Ring.ReduceScatter(ctx, buf)
+	buf[l.Shard(len(buf), l.Rank())[0].From]++
+	return err
+}
+
+func (l liar) AllGather(ctx context.Context, buf []float32) error {
+	err := l.Ring.AllGather(ctx, buf)
+	buf[0]++
+	return err
+}
+
+func (l liar) Broadcast(ctx context.Context, buf []float32, root int) error {
+	err := l.Ring.Broadcast(ctx, buf, root)
+	buf[0]++
+	return err
+}
+
 func TestAWrongValueOnOneRankIsCountedOnAll(t *testing.T) {
-	_, sums, errs := runAll(t, quick(AllReduce), 3, func(r Ring) Ring {
-		if r.Rank() == 2 {
-			return liar{r}
+	for _, op := range []Op{AllReduce, ReduceScatter, AllGather, Broadcast} {
+		_, sums, errs := runAll(t, quick(op), 3, func(r Ring) Ring {
+			if r.Rank() == 2 {
+				return liar{r}
+			}
+			return r
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
 		}
-		return r
-	})
+		for rank, s := range sums {
+			if s.WrongValues != 6 { // three sizes, out of place and in place
+				t.Errorf("%s: rank %d counts %d wrong values, want 6", op, rank, s.WrongValues)
+			}
+		}
+	}
+}
+
+// idle does nothing where others gather: what it had before must not be taken for what it should have got.
+type idle struct{ Ring }
+
+func (idle) AllGather(context.Context, []float32) error { return nil }
+
+func TestAnAllGatherThatDoesNothingIsWrong(t *testing.T) {
+	c := quick(AllGather)
+	c.MinBytes = c.MaxBytes
+	rows, _, errs := runAll(t, c, 3, func(r Ring) Ring { return idle{r} })
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	for rank, s := range sums {
-		if s.WrongValues != 6 { // three sizes, out of place and in place
-			t.Errorf("rank %d counts %d wrong values, want 6", rank, s.WrongValues)
+	// On each of the ranks two thirds of the elements are other ranks', few of which are equal by chance.
+	others := int64(2 * 64 << 10 / elementBytes)
+	for _, timing := range []*Timing{rows[0][0].OutOfPlace, rows[0][0].InPlace} {
+		if timing.WrongValues > others || timing.WrongValues < others*9/10 {
+			t.Errorf("%d values are wrong, want nearly %d", timing.WrongValues, others)
 		}
 	}
 }
@@ -108,11 +156,13 @@ func TestAWrongValueOnOneRankIsCountedOnAll(t *testing.T) {
 func TestEveryFormatIsRight(t *testing.T) {
 	for _, format := range codec.Formats() {
 		for _, ranks := range []int{2, 5} {
-			c := quick(AllReduce)
-			c.Numbers = NumbersOf(format)
-			_, sums, errs := runAll(t, c, ranks, func(r Ring) Ring { return Wired{r.(*allreduce.Group), format} })
-			if err := errors.Join(errs...); err != nil || sums[0].WrongValues != 0 {
-				t.Errorf("%v, %d ranks: %d wrong values, %v", format, ranks, sums[0].WrongValues, err)
+			for _, op := range []Op{AllReduce, ReduceScatter} {
+				c := quick(op)
+				c.Numbers = NumbersOf(format)
+				_, sums, errs := runAll(t, c, ranks, func(r Ring) Ring { return Wired{r.(*allreduce.Group), format} })
+				if err := errors.Join(errs...); err != nil || sums[0].WrongValues != 0 {
+					t.Errorf("%s, %v, %d ranks: %d wrong values, %v", op, format, ranks, sums[0].WrongValues, err)
+				}
 			}
 		}
 	}
@@ -121,15 +171,16 @@ func TestEveryFormatIsRight(t *testing.T) {
 // What a format loses shows where it is not allowed for, so the check does look at the last bits.
 func TestAFormatThatLosesTooMuchIsWrong(t *testing.T) {
 	for _, format := range []codec.Format{codec.BF16, codec.FP16, codec.Int8} {
-		c := quick(AllReduce)
-		_, sums, errs := runAll(t, c, 3, func(r Ring) Ring { return Wired{r.(*allreduce.Group), format} })
-		if err := errors.Join(errs...); err != nil || sums[0].WrongValues == 0 {
-			t.Errorf("%v checked as float32: %d wrong values, %v", format, sums[0].WrongValues, err)
+		for _, op := range []Op{AllReduce, ReduceScatter} {
+			_, sums, errs := runAll(t, quick(op), 5, func(r Ring) Ring { return Wired{r.(*allreduce.Group), format} })
+			if err := errors.Join(errs...); err != nil || sums[0].WrongValues == 0 {
+				t.Errorf("%s, %v checked as float32: %d wrong values, %v", op, format, sums[0].WrongValues, err)
+			}
 		}
 	}
 }
 
-// forgetful leaves the first part of a gather as another size.
+// forgetful leaves the first block as another size.
 type forgetful struct{ Ring }
 
 func (f forgetful) AllGatherBytes(ctx context.Context, block []byte) ([][]byte, error) {
@@ -140,9 +191,9 @@ func (f forgetful) AllGatherBytes(ctx context.Context, block []byte) ([][]byte, 
 	return blocks, err
 }
 
-func TestAMissingByteOfAGatherIsCounted(t *testing.T) {
-	c := quick(Gather)
-	c.MinBytes, c.MaxBytes = 60, 60 // parts of 20 bytes
+func TestAMissingByteOfABlockIsCounted(t *testing.T) {
+	c := quick(AllGatherBytes)
+	c.MinBytes, c.MaxBytes = 60, 60 // blocks of 20 bytes
 	_, sums, errs := runAll(t, c, 3, func(r Ring) Ring { return forgetful{r} })
 	if err := errors.Join(errs...); err != nil || sums[0].WrongValues != 3 {
 		t.Errorf("%d wrong values, %v", sums[0].WrongValues, err)

@@ -59,19 +59,24 @@ func fill(dst []float32, rank, limit int) {
 	}
 }
 
-// tolerance is how far a sum over all ranks may be off: 0 but for formats that lose something. A sum is encoded once it has
-// 1, 2, ... ranks' values in it, the whole at last.
-func (n Numbers) tolerance(ranks int) float32 {
+// tolerance is how far a sum over all ranks may be off: 0 but for formats that lose something. A sum is encoded when it has
+// the values of 1, 2, ... ranks in it; in an all-reduce also when it has all of them.
+func (n Numbers) tolerance(op Op, ranks int) float32 {
 	const rounding = 1.001 // of the scales themselves
-	return float32(rounding * n.Loss * float64(n.limit(ranks)) * float64(ranks*(ranks+1)/2))
+	encoded := ranks - 1
+	if op == AllReduce {
+		encoded = ranks
+	}
+	return float32(rounding * n.Loss * float64(n.limit(ranks)) * float64(encoded*(encoded+1)/2))
 }
 
-// wrongSums counts the elements that are not the sum over all ranks, to within the tolerance.
-func wrongSums(got []float32, ranks, limit int, tolerance float32) (wrong int64) {
+// wrongSums counts the elements, the first of which has index first, that are not the sum over all ranks, to within the
+// tolerance.
+func wrongSums(got []float32, first, ranks, limit int, tolerance float32) (wrong int64) {
 	for i, v := range got {
 		sum := 0
 		for r := range ranks {
-			sum += value(r, i, limit)
+			sum += value(r, first+i, limit)
 		}
 		if d := v - float32(sum); !(d >= -tolerance && d <= tolerance) {
 			wrong++
@@ -80,24 +85,24 @@ func wrongSums(got []float32, ranks, limit int, tolerance float32) (wrong int64)
 	return wrong
 }
 
-// wrongCopies counts the elements that are not those of a rank's input.
-func wrongCopies(got []float32, rank, limit int) (wrong int64) {
+// wrongCopies counts the elements, the first of which has index first, that are not those of a rank's input.
+func wrongCopies(got []float32, first, rank, limit int) (wrong int64) {
 	for i, v := range got {
-		if v != float32(value(rank, i, limit)) {
+		if v != float32(value(rank, first+i, limit)) {
 			wrong++
 		}
 	}
 	return wrong
 }
 
-// fillBytes makes a rank's part of a gather.
+// fillBytes makes a rank's block.
 func fillBytes(dst []byte, rank int) {
 	for i := range dst {
 		dst[i] = byte(value(rank, i, math.MaxInt8))
 	}
 }
 
-// wrongBytes counts the bytes that are not those of a rank's part; what is missing or too much is wrong too.
+// wrongBytes counts the bytes that are not those of a rank's block; what is missing or too much is wrong too.
 func wrongBytes(got []byte, rank, size int) (wrong int64) {
 	for i, b := range got[:min(len(got), size)] {
 		if b != byte(value(rank, i, math.MaxInt8)) {

@@ -44,15 +44,18 @@ func TestSumsAreExactInEveryOrder(t *testing.T) {
 func TestValuesTellRanksAndElementsApart(t *testing.T) {
 	buf := make([]float32, 1<<16)
 	fill(buf, 1, maxLimit)
-	if wrong := wrongCopies(buf, 1, maxLimit); wrong != 0 {
+	if wrong := wrongCopies(buf, 0, 1, maxLimit); wrong != 0 {
 		t.Fatalf("%d wrong", wrong)
 	}
-	if wrong := wrongCopies(buf, 2, maxLimit); wrong < 1<<16*9/10 {
+	if wrong := wrongCopies(buf, 0, 2, maxLimit); wrong < 1<<16*9/10 {
 		t.Errorf("only %d of 65536 elements tell rank 1 from rank 2", wrong)
 	}
 	for _, shift := range []int{1, 64, 1 << 12, 1 << 14} {
-		if wrong := wrongCopies(buf[shift:], 1, maxLimit); wrong < int64(len(buf)-shift)*9/10 {
+		if wrong := wrongCopies(buf[shift:], 0, 1, maxLimit); wrong < int64(len(buf)-shift)*9/10 {
 			t.Errorf("a shift by %d shows in %d of %d elements", shift, wrong, len(buf)-shift)
+		}
+		if wrong := wrongCopies(buf[shift:], shift, 1, maxLimit); wrong != 0 {
+			t.Errorf("%d elements from %d on are taken for wrong", wrong, shift)
 		}
 	}
 }

@@ -117,7 +117,7 @@ func TestStudyRoundTrip(t *testing.T) {
 
 // TestEveryFieldIsDocumented looks each field's name up in docs/scaling.md.
 func TestEveryFieldIsDocumented(t *testing.T) {
-	docs, err := os.ReadFile(filepath.Join("..", "docs", "scaling.md"))
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "scaling.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,9 +29,8 @@ func (c Config) sourceSide() int {
 
 // resampling is how an accelerator makes the model's images of them.
 func (c Config) resampling() *nn.Resampling {
-	r := &nn.Resampling{From: c.sourceSide()}
-	r.Bounds, r.Weights, r.Taps = data.ResizeTaps(r.From, c.Model.InputSide)
-	return r
+	r := nn.Resampling(data.NewResampling(c.sourceSide(), c.Model.InputSide))
+	return &r
 }
 
 // maxBatches are prepared and used in turn. Different ones, so that the loss stays one of training and not of

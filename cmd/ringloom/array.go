@@ -1,15 +1,14 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"ringloom/internal/float32le"
 	"ringloom/report"
 )
 
@@ -63,15 +62,5 @@ func (a array) writeNPY(w io.Writer) error {
 	if _, err := w.Write(append(begin, header...)); err != nil {
 		return err
 	}
-	var block []byte
-	for part := range slices.Chunk(a.data, 1<<14) {
-		block = block[:0]
-		for _, v := range part {
-			block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
-		}
-		if _, err := w.Write(block); err != nil {
-			return err
-		}
-	}
-	return nil
+	return float32le.Write(w, a.data)
 }

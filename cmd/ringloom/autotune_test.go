@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringloom/run"
 )
 
 func TestAutotuneTakesTheSameChoiceOnAllRanks(t *testing.T) {
@@ -48,9 +50,9 @@ func TestAutotuneTakesTheSameChoiceOnAllRanks(t *testing.T) {
 }
 
 func TestSpinIsADurationOrAuto(t *testing.T) {
-	for text, want := range map[string]spinFlag{"auto": {auto: true}, "0": {}, "20us": {duration: 20 * time.Microsecond}, "1ms": {duration: time.Millisecond}} {
+	for text, want := range map[string]time.Duration{"auto": run.AutoSpin, "0": 0, "20us": 20 * time.Microsecond, "1ms": time.Millisecond} {
 		var s spinFlag
-		if err := s.Set(text); err != nil || s != want {
+		if err := s.Set(text); err != nil || time.Duration(s) != want {
 			t.Errorf("%s: %+v, %v", text, s, err)
 		}
 	}

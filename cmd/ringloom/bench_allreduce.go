@@ -13,6 +13,8 @@ import (
 	"ringloom/allreduce"
 	"ringloom/bench/collective"
 	"ringloom/cluster"
+	"ringloom/internal/sysinfo"
+	"ringloom/run"
 )
 
 // benchAllReduceFlags is the command line of `ringloom bench allreduce`.
@@ -47,7 +49,7 @@ which shows what the ring costs without NATS and sockets.
 The time of an iteration is that of the slowest rank; the table has the median and the minimum. Out of place, the
 input is kept and its copy into the result is part of the time. Algorithm bandwidth (algbw) is the size over the
 median, bus bandwidth (busbw) what each link carries of it: algbw*2(n-1)/n for an all-reduce, algbw*(n-1)/n for a
-gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that are not exactly what they must be
+reduce-scatter and an all-gather, algbw for a broadcast. #wrong counts the elements, over all ranks, that are not exactly what they must be
 (with --wire int8: that are off by more than its roundings can add up to); if there is one, the exit code is 1.
 
 Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, GB (of 1000).
@@ -55,7 +57,7 @@ Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, 
 With --json, one object a line for each size; with --csv the same as a header line and a line for each size:
   op, ranks, hosts, transport, path (how frames travel from rank 0), wire, chunk_bytes, window_bytes, rings,
   machine (processor of rank 0), version
-  bytes, count              size and number of elements; of a gather, of all parts together
+  bytes, count              size and number of elements: of a rank's buffer; with all-gather-bytes of all blocks together
   type, redop               of the elements, and how they are combined
   out_of_place_iterations   that were timed; out_of_place_seconds the median of the slowest rank's times,
                             out_of_place_min_seconds their minimum
@@ -88,11 +90,14 @@ and with --json a last object with the first line's fields and
 			case f.transport == transportMemory:
 				return f.inMemory(cmd.Context(), cmd.OutOrStdout())
 			case launch:
-				l := &launcher{
-					n: f.nproc, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true,
-					args: append(rankArguments(f.nproc, "bench", "allreduce"), given(cmd.Flags(), "nproc")...),
+				c, err := launchConfig(f.nproc, cmd.OutOrStdout(), cmd.ErrOrStderr(),
+					append(rankArguments(f.nproc, "bench", "allreduce"), given(cmd.Flags(), "nproc")...))
+				if err != nil {
+					return err
 				}
-				return l.run(cmd.Context())
+				c.Quiet = true
+				_, err = startRanks(cmd.Context(), c)
+				return err
 			}
 			return f.rank(cmd.Context(), cmd.OutOrStdout())
 		},
@@ -100,7 +105,7 @@ and with --json a last object with the first line's fields and
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.IntVarP(&f.nproc, "nproc", "n", 2, "number of ranks on this machine")
-	fl.StringVar(&f.op, "op", string(f.Op), "collective: allreduce, broadcast, gather or barrier")
+	fl.StringVar(&f.op, "op", string(f.Op), "collective: all-reduce, reduce-scatter, all-gather, all-gather-bytes, broadcast or barrier")
 	fl.StringVar(&f.transport, "transport", transportNATS, "nats, or memory: all ranks in this process")
 	f.minBytes, f.maxBytes = byteSize(f.MinBytes), byteSize(f.MaxBytes)
 	fl.Var(&f.minBytes, "min-bytes", "first size")
@@ -144,7 +149,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	if launch {
 		here = ranks
 	}
-	if need, there := 2*f.MaxBytes*int64(here), availableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
+	if need, there := 2*f.MaxBytes*int64(here), sysinfo.AvailableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
 		return fmt.Errorf("--max-bytes %d: two buffers for each of the %d ranks here are %d bytes, and %d are free: give less", f.MaxBytes, here, need, there)
 	}
 	if f.transport == transportMemory {
@@ -154,10 +159,10 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 			}
 		}
 	}
-	if err := f.ringFlags.check(); err != nil {
+	if err := f.ringFlags.check(f.ringDeadline); err != nil {
 		return err
 	}
-	if f.Op != collective.AllReduce && f.format.Lossy() {
+	if !f.Op.Sums() && f.format.Lossy() {
 		return fmt.Errorf("--wire %s has no effect with --op %s, which moves values as they are: leave it out", f.wire, f.op)
 	}
 	f.Numbers = collective.NumbersOf(f.format)
@@ -178,7 +183,7 @@ func (f *benchAllReduceFlags) printer(out io.Writer) collective.Printer {
 func (f *benchAllReduceFlags) setting(group *allreduce.Group, hosts int) collective.Setting {
 	return collective.Setting{
 		Op: f.Op, Ranks: group.WorldSize(), Hosts: hosts, Transport: f.transport, Path: group.Describe(), Wire: f.wire,
-		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: machineModel(), Version: version,
+		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, Machine: sysinfo.Processor(), Version: version,
 	}
 }
 
@@ -209,8 +214,8 @@ func verdict(op collective.Op, s collective.Summary) error {
 
 // inMemory has all ranks in this process.
 func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error {
-	cfg := f.ringFlags.config()
-	cfg.Job, cfg.View, cfg.WorldSize, cfg.Deadline = "bench", 1, f.nproc, f.ringDeadline
+	cfg := f.ringFlags.config(f.ringDeadline).Group()
+	cfg.Job, cfg.View, cfg.WorldSize = "bench", 1, f.nproc
 	var sum collective.Summary
 	err := inMemory(ctx, cfg, func(ctx context.Context, ring *allreduce.Group) error {
 		s, err := f.sweep(ctx, ring, ring.Rank() == 0, 1, out)
@@ -227,21 +232,28 @@ func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error
 
 // rank is one process of a cluster.
 func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
-	m := newMember(&f.clusterFlags, "the benchmark")
-	if err := m.probe(f.ringFlags.config()); err != nil {
+	log := f.newEventLog()
+	member, err := f.member(log.Logger)
+	if err != nil {
+		return err
+	}
+	ringConfig := f.ringFlags.config(f.ringDeadline)
+	m := run.NewMember(member, log.take)
+	if err := m.Probe(ringConfig); err != nil {
 		return err
 	}
 	var sum collective.Summary
-	err := m.take(ctx, joining{device: "none", digest: f.digest()}, func(ctx context.Context) (err error) {
-		ring, err := m.openRing(ctx, f.ringFlags, 0)
+	i := run.Introduction{Purpose: "the benchmark", Device: "none", Digest: f.digest(member, ringConfig)}
+	err = m.Do(ctx, i, func(ctx context.Context, s *run.Session) (err error) {
+		ring, err := s.OpenRing(ctx, ringConfig, 0)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, ring.Close()) }()
-		if sum, err = f.sweep(ctx, ring, m.view.Leads(), hosts(m.view), out); err != nil {
+		if sum, err = f.sweep(ctx, ring, s.View.Leads(), hosts(s.View), out); err != nil {
 			return err
 		}
-		return m.members.Finish(ctx)
+		return s.Finish(ctx)
 	})
 	if err != nil {
 		return err
@@ -263,11 +275,11 @@ func hosts(v cluster.View) int {
 }
 
 // digest is what all ranks must agree on.
-func (f *benchAllReduceFlags) digest() cluster.Digest {
+func (f *benchAllReduceFlags) digest(member run.MemberConfig, ring run.RingConfig) cluster.Digest {
 	d := cluster.Digest{
-		field("version", version), field("command", "bench allreduce"), field("NATS", natsKind(f.natsURL)),
+		field("version", version), field("command", "bench allreduce"), field("NATS", member.NATSKind()),
 		field("op", f.op), field("wire", f.wire), field("min bytes", f.minBytes.String()), field("max bytes", f.maxBytes.String()), field("factor", fmt.Sprint(f.Factor)),
 		field("warm-up", fmt.Sprint(f.WarmUp)), field("iterations", fmt.Sprint(f.Iterations)), field("duration", f.Duration.String()),
 	}
-	return append(d, f.ringFlags.digest()...)
+	return append(d, ring.Digest()...)
 }

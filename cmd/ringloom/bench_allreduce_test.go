@@ -54,7 +54,7 @@ func decodeSweep(t *testing.T, output string) (rows []collective.Record, end col
 func TestBenchAllReduceOfProcessesAndInMemory(t *testing.T) {
 	for _, transport := range []string{"nats", "memory"} {
 		args := append([]string{"bench", "allreduce", "-n", "3", "--transport", transport, "--chunk-bytes", "4KiB", "--window-bytes", "16KiB", "--rings", "2"}, smallSweep...)
-		code, output, _ := run(t, append(args, "--json")...)
+		code, output, _ := ringloom(t, append(args, "--json")...)
 		if code != 0 {
 			t.Fatalf("%s: exit code %d:\n%s", transport, code, output)
 		}
@@ -75,7 +75,7 @@ func TestBenchAllReduceOfProcessesAndInMemory(t *testing.T) {
 func TestBenchAllReduceInEveryFormat(t *testing.T) {
 	for _, format := range codec.Formats() {
 		args := append([]string{"bench", "allreduce", "-n", "4", "--transport", "memory", "--json", "--wire", format.String()}, smallSweep...)
-		code, output, _ := run(t, args...)
+		code, output, _ := ringloom(t, args...)
 		if rows, end := decodeSweep(t, output); code != 0 || end.Wrong != 0 || rows[0].Wire != format.String() {
 			t.Errorf("%v: exit code %d:\n%s", format, code, output)
 		}
@@ -84,13 +84,13 @@ func TestBenchAllReduceInEveryFormat(t *testing.T) {
 
 func TestBenchAllReducePrintsTables(t *testing.T) {
 	args := append([]string{"bench", "allreduce", "--transport", "memory"}, smallSweep...)
-	code, output, _ := run(t, args...)
+	code, output, _ := ringloom(t, args...)
 	if code != 0 || !strings.Contains(output, "busbw") || !strings.Contains(output, "# wrong values: 0") {
 		t.Errorf("exit code %d:\n%s", code, output)
 	}
-	code, output, _ = run(t, append(args, "--csv", "--op", "gather")...)
+	code, output, _ = ringloom(t, append(args, "--csv", "--op", "reduce-scatter")...)
 	table, err := csv.NewReader(strings.NewReader(output)).ReadAll()
-	if code != 0 || err != nil || len(table) != 4 || table[0][0] != "op" || table[3][0] != "gather" {
+	if code != 0 || err != nil || len(table) != 4 || table[0][0] != "op" || table[3][0] != "reduce-scatter" {
 		t.Errorf("exit code %d, %v:\n%s", code, err, output)
 	}
 }
@@ -171,7 +171,7 @@ func TestMistakesInBenchAllReduce(t *testing.T) {
 		{[]string{"--factor", "1"}, "--factor 1"},
 		{[]string{"--iters", "0"}, "--iters 0"},
 		{[]string{"--wire", "float64"}, "--wire \"float64\": choose one of float32, bf16"},
-		{[]string{"--wire", "bf16", "--op", "gather"}, "--wire bf16 has no effect with --op gather"},
+		{[]string{"--wire", "bf16", "--op", "all-gather"}, "--wire bf16 has no effect with --op all-gather"},
 		{[]string{"--op", "scatter"}, `--op "scatter"`},
 		{[]string{"--transport", "pigeon"}, `--transport "pigeon"`},
 		{[]string{"--transport", "memory", "--expect", "2"}, "-n instead"},
@@ -179,7 +179,7 @@ func TestMistakesInBenchAllReduce(t *testing.T) {
 		{[]string{"--json", "--csv"}, "exclude each other"},
 		{[]string{"--log", "xml", "--expect", "2"}, "--log"},
 	} {
-		code, output, last := run(t, append([]string{"bench", "allreduce"}, c.args...)...)
+		code, output, last := ringloom(t, append([]string{"bench", "allreduce"}, c.args...)...)
 		if code != exitUsage || !strings.Contains(last, c.says) || strings.Count(output, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %q; want %d, one line, and %q", c.args, code, output, exitUsage, c.says)
 		}

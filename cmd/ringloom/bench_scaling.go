@@ -14,6 +14,7 @@ import (
 
 	"ringloom/bench/emulate"
 	"ringloom/bench/scaling/measure"
+	"ringloom/launch"
 	"ringloom/models"
 	"ringloom/report"
 )
@@ -29,13 +30,12 @@ type benchScalingFlags struct {
 	model, mode        string
 	batch, globalBatch int
 	emulate            string
-	device, bindTo     string
-	gpuFlags
-	threads          int
-	kernels, dataDir string
-	sizes            []string
-	json             bool
-	html             string
+	bindTo             string
+	deviceFlags
+	dataDir string
+	sizes   []string
+	json    bool
+	html    string
 
 	batches   measure.Batches // after check
 	emulation emulate.Setting // after check; its Step is 0 where nothing is emulated
@@ -109,12 +109,9 @@ has their fields), and at last one for each point of each round:
 	fl.IntVar(&f.Steps, "steps", f.Steps, "steps to measure (0: as many as --duration allows, at least 3)")
 	fl.DurationVar(&f.Duration, "duration", f.Duration, "time to measure each point for, unless --steps is given")
 	fl.IntVar(&f.rounds, "rounds", 3, "times that everything is measured; the best counts")
-	fl.IntVar(&f.threads, "threads", 1, "compute threads of each rank (0: the machine's cores)")
-	fl.StringVar(&f.bindTo, "bind-to", bindToAuto, "with ranks on this machine: "+bindToHelp)
-	fl.StringVar(&f.device, "device", "auto", deviceHelp)
-	f.gpuFlags.register(fl)
-	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	bucketFlag(fl, &f.BucketBytes)
+	fl.StringVar(&f.bindTo, "bind-to", launch.BindAuto, "with ranks on this machine: "+bindToHelp)
+	f.deviceFlags.register(fl, 1, "compute threads of each rank (0: the machine's cores)")
+	settingFlag(fl, setting("BucketBytes"), &f.BucketBytes)
 	fl.Uint64Var(&f.Seed, "seed", f.Seed, "seed of the initial parameters, the order of the samples and dropout")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package)")
 	for _, bytes := range f.Collectives {
@@ -171,14 +168,8 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 		}
 		f.Collectives = append(f.Collectives, int64(bytes))
 	}
-	switch {
-	case f.rounds < 1 || f.rounds > 1000:
+	if f.rounds < 1 || f.rounds > 1000 {
 		return fmt.Errorf("--rounds %d: give a number from 1 to 1000", f.rounds)
-	case f.threads < 0:
-		return fmt.Errorf("--threads %d: give a positive number, or 0 for all cores", f.threads)
-	}
-	if f.threads == 0 {
-		f.threads = runtime.NumCPU()
 	}
 	if f.html != "" {
 		if dir := filepath.Dir(f.html); !isDir(dir) {
@@ -188,7 +179,7 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 			return fmt.Errorf("--html %s: %w", f.html, err)
 		}
 	}
-	if err := f.ringFlags.check(); err != nil {
+	if err := f.ringFlags.check(f.ringDeadline); err != nil {
 		return err
 	}
 	f.Wire = f.wire
@@ -228,10 +219,7 @@ func (f *benchScalingFlags) checkModel(fl *pflag.FlagSet) (err error) {
 	if f.Model, err = models.Lookup(f.model); err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}
-	if err := f.gpuFlags.check(f.device); err != nil {
-		return err
-	}
-	return checkKernels(f.kernels)
+	return f.deviceFlags.check()
 }
 
 // checkBatches settles the batches of the modes.

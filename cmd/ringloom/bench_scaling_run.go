@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,8 +18,11 @@ import (
 	"ringloom/bench/scaling/measure"
 	"ringloom/cluster"
 	"ringloom/data"
+	"ringloom/internal/sysinfo"
+	"ringloom/launch"
 	"ringloom/nn"
 	"ringloom/report"
+	"ringloom/run"
 )
 
 // launch measures every number of ranks in processes of its own, round by round.
@@ -54,19 +56,21 @@ func progressLines(out io.Writer) func(format string, args ...any) {
 
 // launchRanks starts n ranks on this machine; rank 0 hands over what they have measured.
 func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scaling.Study, err error) {
-	cores, err := binding(f.bindTo, n, f.computing())
+	cores, err := launch.Cores(f.bindTo, n, f.computing())
 	if err != nil {
-		return study, usageError{err}
+		return study, usageError{fmt.Errorf("--bind-to %w", err)}
 	}
-	var result bytes.Buffer
-	l := &launcher{
-		n: n, cores: cores, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), quiet: true, result: &result, exact: f.emulation.Step > 0,
-		args: append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html", "bind-to")...),
-	}
-	if err := l.run(cmd.Context()); err != nil {
+	c, err := launchConfig(n, cmd.OutOrStdout(), cmd.ErrOrStderr(),
+		append(rankArguments(n, "bench", "scaling", "--rounds", "1"), given(cmd.Flags(), "ranks", "rounds", "json", "html", "bind-to")...))
+	if err != nil {
 		return study, err
 	}
-	if err := json.Unmarshal(result.Bytes(), &study); err != nil {
+	c.Cores, c.Quiet, c.Result, c.ExactTimers = cores, true, true, f.emulation.Step > 0
+	outcome, err := startRanks(cmd.Context(), c)
+	if err != nil {
+		return study, err
+	}
+	if err := json.Unmarshal(outcome.Result, &study); err != nil {
 		return study, fmt.Errorf("what the %d ranks have measured cannot be read: %w", n, err)
 	}
 	study.Cores = runtime.NumCPU() // a bound rank sees its own alone
@@ -93,14 +97,21 @@ func (f *benchScalingFlags) show(out io.Writer, all *measure.Collection) error {
 // scalingRank is one rank of a measurement.
 type scalingRank struct {
 	*benchScalingFlags
-	*member
+	*run.Session
+	log    *eventLog
+	ring   run.RingConfig
 	images *data.Dataset
 }
 
 // rank is one process: of a cluster, or of launchRanks. It opens what can fail by itself before it joins.
 func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
-	r := &scalingRank{benchScalingFlags: f, member: newMember(&f.clusterFlags, "the benchmark")}
-	if err := r.probe(f.ringFlags.config()); err != nil {
+	r := &scalingRank{benchScalingFlags: f, log: f.newEventLog(), ring: f.ringFlags.config(f.ringDeadline)}
+	member, err := f.member(r.log.Logger)
+	if err != nil {
+		return err
+	}
+	m := run.NewMember(member, r.log.take)
+	if err := m.Probe(r.ring); err != nil {
 		return err
 	}
 	runtime.LockOSThread()
@@ -110,10 +121,10 @@ func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f.threads = computeThreads(device, f.threads)
+	f.threads = run.BusyThreads(device, f.deviceFlags.config().ComputeThreads())
 	device.Close()
 	if note != "" {
-		r.logger.Warn(note)
+		r.log.Warn(note)
 	}
 	kind := "random pixels"
 	if f.emulation.Step > 0 {
@@ -124,18 +135,22 @@ func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 		kind = "Fashion-MNIST"
 	}
 	var all measure.Collection
-	err = r.take(ctx, joining{
-		device: device.Name(), hardware: hardware(device), digest: f.digest(kind), about: []zap.Field{zap.String("device", device.Description()), zap.String("data", kind)},
-	}, func(ctx context.Context) error { return r.work(ctx, &all) })
-	if err != nil || !r.view.Leads() {
+	err = m.Do(ctx, run.Introduction{
+		Purpose: "the benchmark", Device: device.Name(), Hardware: run.Hardware(device), Digest: f.digest(kind, member, r.ring),
+		AboutDevice: device.Description(), AboutData: kind,
+	}, func(ctx context.Context, s *run.Session) error {
+		r.Session = s
+		return r.work(ctx, &all)
+	})
+	if err != nil || !r.View.Leads() {
 		return err
 	}
 	study, err := json.Marshal(all.Study(f.batches))
 	if err != nil {
 		return err
 	}
-	if there, err := writePipe(envResultFD, study); there || err != nil {
-		return err
+	if launched.WantsResult() {
+		return launched.HandOver(study)
 	}
 	return f.show(out, &all)
 }
@@ -147,11 +162,12 @@ func (r *scalingRank) open(ctx context.Context) (device nn.Device, note string, 
 		device, err = emulate.New(emulate.Config{Step: f.emulation.Step, Model: f.Model, Batch: f.batch})
 		return device, "", err
 	}
-	if device, note, err = openDevice(f.device, f.threads, f.kernels, f.gpuFlags); err != nil {
+	on := f.deviceFlags.config()
+	if device, note, err = run.OpenDevice(on); err != nil {
 		return nil, "", err
 	}
 	for _, batch := range f.GlobalBatches {
-		if _, err := tuneKernels(ctx, device, f.kernels, f.Model, (batch+f.expect-1)/f.expect, true); err != nil {
+		if _, err := on.Kernels.Tune(ctx, device, f.Model, (batch+f.expect-1)/f.expect, true); err != nil {
 			device.Close()
 			return nil, "", err
 		}
@@ -164,44 +180,44 @@ func (f *benchScalingFlags) computing() int {
 	if f.emulation.Step > 0 {
 		return 0
 	}
-	return f.threads
+	return f.deviceFlags.config().ComputeThreads()
 }
 
 // work measures in all rounds.
 func (r *scalingRank) work(ctx context.Context, all *measure.Collection) (err error) {
-	ring, err := r.openRing(ctx, r.ringFlags, r.computing())
+	ring, err := r.OpenRing(ctx, r.ring, r.computing())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ring.Close()) }()
 	for round := 1; round <= r.rounds; round++ {
 		study, err := measure.Measure(ctx, r.Config, measure.Rank{
-			Ring: ring, Threads: r.threads, OnStep: r.processors.step, Node: r.view.Members[r.view.Rank].Name, Images: r.images,
+			Ring: ring, Threads: r.threads, OnStep: r.Stepped, Node: r.View.Members[r.View.Rank].Name, Images: r.images,
 			Open: func() (nn.Device, error) {
 				device, _, err := r.open(ctx)
 				return device, err
 			},
-			Progress: func(what string) { r.logger.Info("measuring", zap.Int("round", round), zap.String("what", what)) },
+			Progress: func(what string) { r.log.Info("measuring", zap.Int("round", round), zap.String("what", what)) },
 		})
 		if err != nil {
-			return agreed(err, r.view.Rank)
+			return run.Agreed(err, r.View.Rank)
 		}
-		study.Machine, study.Version, study.Cores, study.Hosts = machineModel(), version, runtime.NumCPU(), hosts(r.view)
+		study.Machine, study.Version, study.Cores, study.Hosts = sysinfo.Processor(), version, runtime.NumCPU(), hosts(r.View)
 		study.Transport, study.Wire = ring.Describe(), r.wire
 		study.Emulated, study.EmulatedStepSeconds = r.emulation.Step > 0, r.emulation.Step.Seconds()
 		all.Add(round, study)
 	}
-	return r.members.Finish(ctx)
+	return r.Finish(ctx)
 }
 
 // digest is what all ranks must agree on.
-func (f *benchScalingFlags) digest(images string) cluster.Digest {
+func (f *benchScalingFlags) digest(images string, member run.MemberConfig, ring run.RingConfig) cluster.Digest {
 	d := cluster.Digest{
-		field("version", version), field("command", "bench scaling"), field("NATS", natsKind(f.natsURL)),
+		field("version", version), field("command", "bench scaling"), field("NATS", member.NATSKind()),
 		field("model", f.model), field("mode", f.mode), field("batch", fmt.Sprint(f.batch)), field("global batch", fmt.Sprint(f.globalBatch)),
 		field("emulated step", f.emulation.Step.String()), field("data", images), field("warm-up", fmt.Sprint(f.WarmUp)),
 		field("steps", fmt.Sprint(f.Steps)), field("duration", f.Duration.String()), field("rounds", fmt.Sprint(f.rounds)),
 		field("sizes", fmt.Sprint(f.Collectives)), field("bucket bytes", fmt.Sprint(f.BucketBytes)), field("seed", fmt.Sprint(f.Seed)), field("wire", f.wire),
 	}
-	return append(d, f.ringFlags.digest()...)
+	return append(d, ring.Digest()...)
 }

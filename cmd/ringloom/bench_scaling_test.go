@@ -50,7 +50,7 @@ func TestBenchScalingMeasuresRoundsOfProcesses(t *testing.T) {
 	needData(t)
 	needSpeed(t)
 	page := filepath.Join(t.TempDir(), "page.html")
-	code, output, _ := run(t, "bench", "scaling", "--ranks", "1,2", "--device", "purego", "--batch", "4", "--steps", "3", "--warmup", "2",
+	code, output, _ := ringloom(t, "bench", "scaling", "--ranks", "1,2", "--device", "purego", "--batch", "4", "--steps", "3", "--warmup", "2",
 		"--rounds", "2", "--sizes", "4KiB,64KiB", "--json", "--html", page)
 	if code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, output)
@@ -95,7 +95,7 @@ func TestBenchScalingMeasuresRoundsOfProcesses(t *testing.T) {
 
 // With a wait in place of compute no data set is needed, and a step is no shorter than the wait.
 func TestBenchScalingEmulates(t *testing.T) {
-	code, output, _ := run(t, "bench", "scaling", "--ranks", "3", "--mode", "weak", "--emulate-step", "20ms:lenet", "--batch", "8",
+	code, output, _ := ringloom(t, "bench", "scaling", "--ranks", "3", "--mode", "weak", "--emulate-step", "20ms:lenet", "--batch", "8",
 		"--steps", "3", "--warmup", "2", "--rounds", "1", "--sizes", "1KiB", "--json")
 	if code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, output)
@@ -155,7 +155,7 @@ func TestMistakesInBenchScaling(t *testing.T) {
 		{[]string{"--sizes", "lots"}, `--sizes: "lots" is no size`},
 		{[]string{"--html", "/no/such/folder/page.html"}, "there is no folder /no/such/folder"},
 	} {
-		code, output, last := run(t, append([]string{"bench", "scaling"}, c.args...)...)
+		code, output, last := ringloom(t, append([]string{"bench", "scaling"}, c.args...)...)
 		if code != exitUsage || !strings.Contains(last, c.says) || strings.Count(output, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %q; want %d, one line, and %q", c.args, code, output, exitUsage, c.says)
 		}

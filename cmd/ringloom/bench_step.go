@@ -18,18 +18,17 @@ import (
 	"ringloom/models"
 	"ringloom/nn"
 	"ringloom/nn/onednn"
+	"ringloom/run"
 )
 
 // benchStepFlags is the command line of `ringloom bench step`.
 type benchStepFlags struct {
-	model, device, dataDir string
-	kernels                string
-	gpuFlags
-	batch, threads int
-	steps          int
-	duration       time.Duration
-	seed           uint64
-	ops, json      bool
+	model, dataDir string
+	deviceFlags
+	batch, steps int
+	duration     time.Duration
+	seed         uint64
+	ops, json    bool
 }
 
 func benchStepCommand() *cobra.Command {
@@ -80,10 +79,7 @@ With --json, one object a line:
 	fl.SortFlags = false
 	fl.StringVar(&f.model, "model", "lenet", "network to measure (see 'ringloom models'), or all")
 	fl.IntVar(&f.batch, "batch", 0, "images of a step (0: the model's usual number)")
-	fl.StringVar(&f.device, "device", "auto", deviceHelp)
-	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
-	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	f.gpuFlags.register(fl)
+	f.deviceFlags.register(fl, 0, "compute threads (0: all cores)")
 	fl.IntVar(&f.steps, "steps", 0, "steps to measure (0: as many as --duration allows, at least 3)")
 	fl.DurationVar(&f.duration, "duration", 5*time.Second, "time to measure for, unless --steps is given")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the initial parameters and of dropout")
@@ -106,24 +102,16 @@ func (f *benchStepFlags) check() error {
 			return fmt.Errorf("--model: %w", err)
 		}
 	}
-	if err := checkKernels(f.kernels); err != nil {
-		return err
-	}
-	if err := f.gpuFlags.check(f.device); err != nil {
+	if err := f.deviceFlags.check(); err != nil {
 		return err
 	}
 	switch {
 	case f.batch < 0:
 		return fmt.Errorf("--batch %d: give a positive number, or 0 for the model's usual one", f.batch)
-	case f.threads < 0:
-		return fmt.Errorf("--threads %d: give a positive number, or 0 for all cores", f.threads)
 	case f.steps < 0:
 		return fmt.Errorf("--steps %d: give a positive number, or 0 for as many as --duration allows", f.steps)
 	case f.duration < 0:
 		return fmt.Errorf("--duration %v: give a positive time", f.duration)
-	}
-	if f.threads == 0 {
-		f.threads = runtime.NumCPU()
 	}
 	return nil
 }
@@ -156,11 +144,10 @@ func (f *benchStepFlags) all(cmd *cobra.Command) error {
 
 // arguments are the flags but for --model.
 func (f *benchStepFlags) arguments() []string {
-	return append(f.gpuFlags.arguments(),
-		fmt.Sprint("--batch=", f.batch), fmt.Sprint("--device=", f.device), fmt.Sprint("--threads=", f.threads),
+	return append(f.deviceFlags.arguments(),
+		fmt.Sprint("--batch=", f.batch), fmt.Sprint("--threads=", f.threads),
 		fmt.Sprint("--steps=", f.steps), fmt.Sprint("--duration=", f.duration), fmt.Sprint("--seed=", f.seed),
 		fmt.Sprint("--data=", f.dataDir), fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
-		fmt.Sprint("--deterministic-kernels=", f.kernels),
 	)
 }
 
@@ -175,7 +162,8 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	device, note, err := openDevice(f.device, f.threads, f.kernels, f.gpuFlags)
+	on := f.deviceFlags.config()
+	device, note, err := run.OpenDevice(on)
 	if err != nil {
 		return err
 	}
@@ -184,8 +172,8 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(os.Stderr, "ringloom:", note)
 	}
 	c := step.Config{
-		Model: model, Device: device, Threads: computeThreads(device, f.threads), Batch: f.batch, Images: images, Seed: f.seed,
-		MinSteps: f.steps, WarmUp: benchWarmUp, Peak: devicePeak(device, f.threads),
+		Model: model, Device: device, Threads: run.BusyThreads(device, on.ComputeThreads()), Batch: f.batch, Images: images, Seed: f.seed,
+		MinSteps: f.steps, WarmUp: benchWarmUp, Peak: devicePeak(device, on.ComputeThreads()),
 	}
 	if c.Batch == 0 {
 		c.Batch = step.DefaultBatch(model.Name)
@@ -196,14 +184,14 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return usageError{err}
 	}
-	if _, err := tuneKernels(ctx, device, f.kernels, model, c.Batch, true); err != nil {
+	if _, err := on.Kernels.Tune(ctx, device, model, c.Batch, true); err != nil {
 		return err
 	}
 	r, err := step.Run(ctx, c)
 	if err != nil {
 		return err
 	}
-	if err := rememberKernels(ctx, device, f.kernels); err != nil {
+	if err := on.Kernels.Remember(ctx, device); err != nil {
 		return err
 	}
 	if !f.ops {
@@ -220,7 +208,7 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 func benchImages(ctx context.Context, dir string) (*data.Dataset, error) {
 	sets, err := loadData(ctx, dir, true)
 	if err == nil {
-		return sets.train, nil
+		return sets.Train, nil
 	}
 	if errors.As(err, new(*data.NotFoundError)) && dir == "" && os.Getenv("RINGLOOM_DATA") == "" {
 		return nil, nil

@@ -25,7 +25,7 @@ func TestBenchStepDocumentsItsFields(t *testing.T) {
 func TestBenchStep(t *testing.T) {
 	needData(t)
 	args := []string{"bench", "step", "--device", "purego", "--threads", "1", "--batch", "4", "--steps", "2"}
-	code, output, _ := run(t, append(args, "--json")...)
+	code, output, _ := ringloom(t, append(args, "--json")...)
 	var r step.Result
 	if err := json.Unmarshal([]byte(output), &r); code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v:\n%s", code, err, output)
@@ -36,7 +36,7 @@ func TestBenchStep(t *testing.T) {
 	if r.PeakFLOPsPerSecond != nil {
 		t.Errorf("purego has a peak of %v", *r.PeakFLOPsPerSecond)
 	}
-	code, output, _ = run(t, append(args, "--ops")...)
+	code, output, _ = ringloom(t, append(args, "--ops")...)
 	for _, says := range []string{"lenet, batch 4 of Fashion-MNIST", "images/s", "peak unknown", "conv 4x28x28x1 -> 4x28x28x6"} {
 		if code != 0 || !strings.Contains(output, says) {
 			t.Errorf("exit code %d, does not say %q:\n%s", code, says, output)

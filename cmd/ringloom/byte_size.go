@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"ringloom/report"
 )
 
 // byteSize is a flag's number of bytes, as 4096, 256KiB, 1.5MB or, as nccl-tests writes it, 64M.
@@ -40,17 +42,7 @@ func (b *byteSize) Set(s string) error {
 }
 
 // String is the shortest form that Set reads back.
-func (b byteSize) String() string {
-	for _, u := range []struct {
-		suffix string
-		bytes  byteSize
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if b != 0 && b%u.bytes == 0 {
-			return fmt.Sprintf("%d%s", b/u.bytes, u.suffix)
-		}
-	}
-	return strconv.FormatInt(int64(b), 10)
-}
+func (b byteSize) String() string { return report.Bytes(int64(b)) }
 
 // Type is shown in the help.
 func (b *byteSize) Type() string { return "size" }

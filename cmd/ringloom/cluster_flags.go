@@ -1,18 +1,20 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
+	"go.uber.org/zap"
 
 	"ringloom/cluster"
+	"ringloom/run"
 )
 
 // Settings that are secret come from the environment or from files, never from the command line, which other users
@@ -65,17 +67,6 @@ func (f *clusterFlags) register(fl *pflag.FlagSet) {
 
 // check refuses what can be refused before anything is opened, and fills in what --bind leaves open.
 func (f *clusterFlags) check() error {
-	if f.expect < 1 {
-		return fmt.Errorf("--expect %d: say how many nodes the cluster has, at least 1", f.expect)
-	}
-	for flag, d := range map[string]time.Duration{"--join-timeout": f.joinTimeout, "--ring-deadline": f.ringDeadline} {
-		if d <= 0 {
-			return fmt.Errorf("%s %v: give a positive time, such as 1m", flag, d)
-		}
-	}
-	if f.natsURL != "" && f.natsBind != "" {
-		return errors.New("--nats and --nats-bind exclude each other: an external server is already bound")
-	}
 	if f.log != "auto" && f.log != "human" && f.log != "json" {
 		return fmt.Errorf("--log %q: choose one of auto, human, json", f.log)
 	}
@@ -85,37 +76,39 @@ func (f *clusterFlags) check() error {
 			f.bind = "127.0.0.1:0"
 		}
 	}
-	if _, _, err := hostPort("--bind", f.bind); err != nil {
-		return err
-	}
-	if host, _, err := net.SplitHostPort(f.advertise); err == nil {
-		return fmt.Errorf("--advertise %q: give the address alone, such as %s: the port is that of --bind", f.advertise, host)
-	}
-	if f.natsBind != "" {
-		if _, _, err := hostPort("--nats-bind", f.natsBind); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.config().Validate()
 }
 
-// natsKind tells an external server from embedded ones without showing its address, which may hold a password.
-func natsKind(url string) string {
-	if url == "" {
-		return "embedded"
-	}
-	return "external"
+// config is what the flags say.
+func (f *clusterFlags) config() run.MemberConfig {
+	c := run.DefaultMemberConfig()
+	c.WorldSize, c.Bind, c.Advertise, c.Join, c.JoinTimeout = f.expect, f.bind, f.advertise, f.join, f.joinTimeout
+	c.Job, c.Name, c.NATSURL, c.NATSBind = f.job, f.name, f.natsURL, f.natsBind
+	return c
 }
 
-func hostPort(flag, address string) (host string, port int, err error) {
-	host, p, err := net.SplitHostPort(address)
-	if err == nil {
-		port, err = strconv.Atoi(p)
+// member is what the flags, the launcher and the environment say, the secrets among it. log gets the cluster's log.
+func (f *clusterFlags) member(log *zap.Logger) (run.MemberConfig, error) {
+	c := f.config()
+	token, err := f.natsToken()
+	if err != nil {
+		return c, usageError{err}
 	}
-	if err != nil || port < 0 || port > 65535 || net.ParseIP(host) == nil {
-		return "", 0, fmt.Errorf("%s %q: give an IP address and a port, such as 0.0.0.0:7946 or [::]:7946", flag, address)
+	key, err := secret("--key-file", f.keyFile, envKey)
+	if err != nil {
+		return c, usageError{err}
 	}
-	return host, port, nil
+	c.NATSToken, c.Key = token, []byte(key)
+	c.Birth, c.OwnCores, c.Announce = launched.Birth, launched.Bound, launched.Announce
+	c.SetProcessors, c.ClusterLog = setProcessors, log.Named("cluster")
+	return c, nil
+}
+
+// setProcessors sets how many threads run Go code at the same time, unless the user has.
+func setProcessors(n int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(n)
+	}
 }
 
 // natsToken is what the NATS servers demand. NATS carries it as text.
@@ -142,3 +135,5 @@ func secret(flag, file, env string) (string, error) {
 	}
 	return s, nil
 }
+
+func field(name, value string) cluster.Field { return cluster.Field{Name: name, Value: value} }

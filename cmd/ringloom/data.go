@@ -15,35 +15,13 @@ import (
 
 	"ringloom/data"
 	"ringloom/report"
+	"ringloom/run"
 	"ringloom/train"
 )
 
-// datasets is Fashion-MNIST, decoded and verified.
-type datasets struct {
-	train, test *data.Dataset
-	dir         string
-	hash        string // of both, for the digest
-}
-
 // loadData finds the data set, downloading it if it must, and loads it.
-func loadData(ctx context.Context, dir string, offline bool) (datasets, error) {
-	source, err := findData(ctx, dir, offline)
-	if err != nil {
-		return datasets{}, err
-	}
-	train, test, err := source.Load()
-	if err != nil {
-		return datasets{}, dataError{err}
-	}
-	return datasets{train, test, source.Dir, train.Hash()[:16] + test.Hash()[:16]}, nil
-}
-
-func findData(ctx context.Context, dir string, offline bool) (*data.Source, error) {
-	source, err := data.Find(ctx, data.Options{Dir: dir, Offline: offline, Progress: downloadProgress()})
-	if err != nil {
-		return nil, dataError{err}
-	}
-	return source, nil
+func loadData(ctx context.Context, dir string, offline bool) (run.Datasets, error) {
+	return run.LoadData(ctx, data.Options{Dir: dir, Offline: offline, Progress: downloadProgress()})
 }
 
 // downloadProgress draws a bar a file on a terminal, and prints a line a file elsewhere.
@@ -85,9 +63,9 @@ of each class as it is stored, and then as the epochs of 'ringloom train --augme
 			if err := s.check(cmd.Flags()); err != nil {
 				return usageError{err}
 			}
-			source, err := findData(cmd.Context(), dir, offline)
+			source, err := data.Find(cmd.Context(), data.Options{Dir: dir, Offline: offline, Progress: downloadProgress()})
 			if err != nil {
-				return err
+				return run.DataError{Err: err}
 			}
 			return showData(cmd.OutOrStdout(), source, s)
 		},
@@ -97,7 +75,8 @@ of each class as it is stored, and then as the epochs of 'ringloom train --augme
 	cmd.Flags().StringVar(&s.path, "sheet", "", "write a contact sheet of the training set to this PNG file")
 	cmd.Flags().IntVar(&s.perClass, "per-class", 20, "samples of each class on the contact sheet; with --augment: epochs")
 	cmd.Flags().BoolVar(&s.augment, "augment", false, "show on the sheet what augmentation makes of a sample")
-	augmentFlags(cmd.Flags(), &s.CropPadding, &s.Flip)
+	settingFlag(cmd.Flags(), setting("CropPadding"), &s.CropPadding)
+	settingFlag(cmd.Flags(), setting("Flip"), &s.Flip)
 	cmd.Flags().Uint64Var(&s.Seed, "seed", train.DefaultConfig().Seed, "with --augment: the seed of the training run")
 	return cmd
 }
@@ -146,11 +125,11 @@ func showData(out io.Writer, source *data.Source, sheet sheetFlags) error {
 		fmt.Fprintf(out, "  %-24s sha256 %s  %s\n", s.File.Name, s.File.SHA256[:16], verdict)
 	}
 	if damaged != nil {
-		return dataError{damaged}
+		return run.DataError{Err: damaged}
 	}
 	trainSet, testSet, err := source.Load()
 	if err != nil {
-		return dataError{err}
+		return run.DataError{Err: err}
 	}
 	fmt.Fprintf(out, "%d training and %d test images of %dx%d pixels, %d classes\n",
 		trainSet.N, testSet.N, trainSet.Side, trainSet.Side, data.Classes)

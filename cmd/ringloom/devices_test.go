@@ -11,7 +11,7 @@ import (
 
 // TestDevices holds for every build and machine: a line for each device, and for what cannot be used the reason.
 func TestDevices(t *testing.T) {
-	code, output, _ := run(t, "devices", "--json")
+	code, output, _ := ringloom(t, "devices", "--json")
 	if code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, output)
 	}
@@ -42,7 +42,7 @@ func TestDevices(t *testing.T) {
 		}
 	}
 
-	code, table, _ := run(t, "devices")
+	code, table, _ := ringloom(t, "devices")
 	for _, r := range rows {
 		if code != 0 || !strings.Contains(table, r.Device) || r.Problem != "" && !strings.Contains(table, r.Problem) {
 			t.Errorf("exit code %d, the table lacks %+v:\n%s", code, r, table)

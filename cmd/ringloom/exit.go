@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"ringloom/cluster"
+	"ringloom/run"
+	"ringloom/train"
 )
 
 // The exit codes, documented in `ringloom --help` and the README.
@@ -43,14 +45,6 @@ func exitCodeHelp() string {
 type (
 	// usageError is a mistake in the command line.
 	usageError struct{ error }
-	// dataError is a data set, or a checkpoint, that cannot be used.
-	dataError struct{ error }
-	// clusterError is a cluster that did not form.
-	clusterError struct{ error }
-	// peerError is a run that another rank ended.
-	peerError struct{ error }
-	// agreedError is one that every rank finds by itself from what all were told, so that none is the cause of another's.
-	agreedError struct{ error }
 	// alreadyShown carries the exit code of an error that the user has read already.
 	alreadyShown struct{ code int }
 	// interrupted is the cause of a context that a signal cancelled.
@@ -58,10 +52,6 @@ type (
 )
 
 func (e usageError) Unwrap() error    { return e.error }
-func (e dataError) Unwrap() error     { return e.error }
-func (e clusterError) Unwrap() error  { return e.error }
-func (e peerError) Unwrap() error     { return e.error }
-func (e agreedError) Unwrap() error   { return e.error }
 func (e *alreadyShown) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 func (e *interrupted) Error() string  { return fmt.Sprintf("interrupted by signal %q", e.signal) }
 
@@ -78,16 +68,30 @@ func exitCode(err error) int {
 		return shown.code
 	case errors.As(err, &stop):
 		return exitInterrupted
-	case errors.As(err, new(usageError)):
+	case errors.As(err, new(usageError)), errors.As(err, new(run.UsageError)):
 		return exitUsage
-	case errors.As(err, new(dataError)):
+	case errors.As(err, new(run.DataError)):
 		return exitData
-	case errors.As(err, new(clusterError)):
+	case errors.As(err, new(run.ClusterError)):
 		return exitCluster
-	case errors.As(err, new(peerError)):
+	case errors.As(err, new(run.PeerError)):
 		return exitPeer
 	case strings.HasPrefix(err.Error(), "unknown command"): // cobra has no type for it
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// explain is an error in one line, whatever a library put into it. A setting is called by its flag.
+func explain(err error) string {
+	text := err.Error()
+	var named *run.SettingError
+	if errors.As(err, &named) {
+		text = strings.Replace(text, named.Error(), "--"+named.Error(), 1)
+	}
+	var wrong *train.SettingError
+	if errors.As(err, &wrong) {
+		text = strings.Replace(text, wrong.Error(), wrong.Named("--"+setting(wrong.Field).Flag), 1)
+	}
+	return strings.Join(strings.Fields(text), " ")
 }

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ringloom/nn"
 	"ringloom/nn/purego"
 	"ringloom/onnx"
 	"ringloom/report"
+	"ringloom/run"
 )
 
 // dynamicBatch is the value of --batch that leaves the number of images open.
@@ -51,34 +51,34 @@ func export(out io.Writer, model, init, output, batch string) error {
 			return usageError{fmt.Errorf("--batch %q: give a positive number or %s", batch, dynamicBatch)}
 		}
 	}
-	checkpoint, err := readInitial(init)
+	checkpoint, err := run.ReadInitial(init)
 	if err != nil {
 		return err
 	}
-	spec, err := checkpoint.model(model)
+	spec, err := checkpoint.Model(model)
 	if err != nil {
 		return err
 	}
 	memory := purego.New()
 	defer memory.Close()
-	params, err := checkpoint.params(spec, memory)
+	params, err := checkpoint.Params(spec, memory)
 	if err != nil {
 		return err
 	}
-	info, err := nn.Inspect(spec.InputSide, spec.Build)
+	info, err := spec.Inspect()
 	if err != nil {
 		return err
 	}
 	values := map[string][]float32{}
-	for _, t := range tensorsOf(params, 0) {
+	for _, t := range run.StateDict(params, 0) {
 		values[t.Name] = t.Data
 	}
 	c := onnx.Config{
 		Name: spec.Name, Version: version, Info: info, Side: spec.InputSide, Batch: images,
 		Value: func(name string) []float32 { return values[name] },
 		Metadata: map[string]string{
-			"model": spec.Name, "about": spec.About, "epoch": strconv.Itoa(checkpoint.meta.Epoch),
-			"step": strconv.Itoa(checkpoint.meta.Step), "test_accuracy": fmt.Sprint(checkpoint.meta.TestAccuracy),
+			"model": spec.Name, "about": spec.About, "epoch": strconv.Itoa(checkpoint.Meta().Epoch),
+			"step": strconv.Itoa(checkpoint.Meta().Step), "test_accuracy": fmt.Sprint(checkpoint.Meta().TestAccuracy),
 		},
 	}
 	if err := report.WriteFileAtomic(output, func(w io.Writer) error { return onnx.Write(w, c) }); err != nil {

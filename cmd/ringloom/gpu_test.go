@@ -116,7 +116,7 @@ func TestAMissingDriverIsNamed(t *testing.T) {
 	t.Setenv("RINGLOOM_LIBCUDA", "/nowhere/libcuda.so.1")
 	p := start(t, t.TempDir(), "bench", "step", "--model", "lenet", "--device", "cuda")
 	p.wantExit(2, "--device cuda", "/nowhere/libcuda.so.1", "RINGLOOM_LIBCUDA")
-	if _, output, _ := run(t, "devices"); !strings.Contains(output, "purego  yes") || !strings.Contains(output, "/nowhere/libcuda.so.1") {
+	if _, output, _ := ringloom(t, "devices"); !strings.Contains(output, "purego  yes") || !strings.Contains(output, "/nowhere/libcuda.so.1") {
 		t.Errorf("devices says\n%s", output)
 	}
 	needData(t)

@@ -17,6 +17,7 @@ import (
 	"ringloom/models"
 	"ringloom/nn/purego"
 	"ringloom/report"
+	"ringloom/run"
 )
 
 // writeModel writes a checkpoint of a model that was never trained, with running moments that matter.
@@ -43,7 +44,7 @@ func writeModel(t *testing.T, model string) (path string) {
 	}
 	path = filepath.Join(t.TempDir(), model+".safetensors")
 	err = report.WriteFileAtomic(path, func(w io.Writer) error {
-		return checkpoint.Write(w, checkpoint.Meta{Model: model}, tensorsOf(params, 7))
+		return checkpoint.Write(w, checkpoint.Meta{Model: model}, run.StateDict(params, 7))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func TestEvaluateFindsWhatTrainingFound(t *testing.T) {
 	needData(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	start(t, t.TempDir(), append([]string{"train", "--expect", "1", "--bind", "127.0.0.1:0", "--offline", "--run-dir", dir}, quick...)...).wantExit(0)
-	code, output, last := run(t, "evaluate", "--init", filepath.Join(dir, "final.safetensors"), "--offline")
+	code, output, last := ringloom(t, "evaluate", "--init", filepath.Join(dir, "final.safetensors"), "--offline")
 	right := int(readMetrics(t, dir)[0].TestAccuracy*10000 + 0.5)
 	if code != 0 || !strings.HasPrefix(last, "lenet: 10000 test images, loss ") || !strings.HasSuffix(last, fmt.Sprintf("(%d right)", right)) {
 		t.Errorf("exit code %d, %q; training had %d right", code, output, right)
@@ -70,7 +71,7 @@ func TestEvaluateWritesArrays(t *testing.T) {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	var accuracies [2]string
 	for i, flags := range [][]string{{"--batch", "7", "--logits", path("a.csv"), "--pixels", path("p.npy")}, {"--batch", "20", "--logits", path("b.csv")}} {
-		code, output, last := run(t, append([]string{"evaluate", "--init", model, "--images", "20", "--offline"}, flags...)...)
+		code, output, last := ringloom(t, append([]string{"evaluate", "--init", model, "--images", "20", "--offline"}, flags...)...)
 		if code != 0 {
 			t.Fatalf("evaluation %d: %s", i, output)
 		}
@@ -145,7 +146,7 @@ func TestMistakesInInterchange(t *testing.T) {
 		{exitUsage, []string{"export", "--init", model, "--output", onnx, "--batch", "some"}, `--batch "some"`},
 		{exitData, []string{"export", "--init", pickle, "--output", onnx}, "torch.save"},
 	} {
-		code, output, last := run(t, c.args...)
+		code, output, last := ringloom(t, c.args...)
 		if code != c.code || !strings.Contains(last, c.says) || strings.Contains(output, "goroutine ") {
 			t.Errorf("%v: exit code %d, %q; want %d and %q", c.args, code, last, c.code, c.says)
 		}
@@ -179,7 +180,7 @@ func TestOnnxRuntimeAgrees(t *testing.T) {
 				{"evaluate", "--init", init, "--images", "9", "--batch", "9", "--logits", logits, "--pixels", pixels, "--device", "purego", "--offline"},
 				{"export", "--init", init, "--output", file},
 			} {
-				if code, output, _ := run(t, args...); code != 0 {
+				if code, output, _ := ringloom(t, args...); code != 0 {
 					t.Fatalf("%v: exit code %d: %s", args, code, output)
 				}
 			}

@@ -13,7 +13,9 @@ import (
 	"testing"
 
 	"ringloom/checkpoint"
+	"ringloom/cluster"
 	"ringloom/report"
+	"ringloom/train"
 )
 
 // quick are the flags of a short real job.
@@ -35,6 +37,13 @@ func readMetrics(t *testing.T, dir string) []report.Metrics {
 		all = append(all, m)
 	}
 	return all
+}
+
+// runConfig is what config.json says that tests look at.
+type runConfig struct {
+	Train train.Config
+	World int
+	Ranks []cluster.Member
 }
 
 // readConfig is what a run has written of how it was started.

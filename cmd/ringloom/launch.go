@@ -6,7 +6,11 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"ringloom/launch"
 )
+
+const bindToHelp = "core (each process stays on cores of its own), none, or auto: core where the machine has them"
 
 func launchCommand() *cobra.Command {
 	var n int
@@ -40,20 +44,23 @@ Each launch makes its own gossip key and NATS token, so that two launches on a m
 			if threads == 0 {
 				threads = max(1, runtime.NumCPU()/n)
 			}
-			cores, err := binding(bindTo, n, threads)
+			cores, err := launch.Cores(bindTo, n, threads)
 			if err != nil {
-				return usageError{err}
+				return usageError{fmt.Errorf("--bind-to %w", err)}
 			}
-			l := &launcher{
-				n: n, cores: cores, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(),
-				args: append(rankArguments(n, "train", "--device", device, "--threads", strconv.Itoa(threads)), args...),
+			c, err := launchConfig(n, cmd.OutOrStdout(), cmd.ErrOrStderr(),
+				append(rankArguments(n, "train", "--device", device, "--threads", strconv.Itoa(threads)), args...))
+			if err != nil {
+				return err
 			}
-			return l.run(cmd.Context())
+			c.Cores = cores
+			_, err = startRanks(cmd.Context(), c)
+			return err
 		},
 	}
 	cmd.Flags().IntVarP(&n, "nproc", "n", 2, "number of processes")
 	cmd.Flags().StringVar(&device, "device", "auto", deviceHelp)
 	cmd.Flags().IntVar(&threads, "threads", 0, "compute threads of each process (0: the machine's cores shared out)")
-	cmd.Flags().StringVar(&bindTo, "bind-to", bindToAuto, bindToHelp)
+	cmd.Flags().StringVar(&bindTo, "bind-to", launch.BindAuto, bindToHelp)
 	return cmd
 }

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"ringloom/launch"
 )
 
 func main() {
@@ -25,14 +26,18 @@ func main() {
 		os.Exit(exitInterrupted)
 	}()
 
-	err := rootCommand().ExecuteContext(ctx)
+	var err error
+	if launched, err = launch.FromEnv(os.Getenv); err != nil {
+		err = usageError{err}
+	} else {
+		err = rootCommand().ExecuteContext(ctx)
+	}
 	if err == nil {
 		return
 	}
 	var shown *alreadyShown
 	if !errors.As(err, &shown) {
-		// One line, whatever a library put into its error.
-		fmt.Fprintf(os.Stderr, "ringloom: %s\n", strings.Join(strings.Fields(err.Error()), " "))
+		fmt.Fprintf(os.Stderr, "ringloom: %s\n", explain(err))
 	}
 	os.Exit(exitCode(err))
 }

@@ -92,7 +92,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		if slices.Contains(c.args, "--key-file") || slices.Contains(c.args, "60001") {
 			needData(t)
 		}
-		code, output, last := run(t, c.args...)
+		code, output, last := ringloom(t, c.args...)
 		if code != exitUsage || !strings.Contains(last, c.says) {
 			t.Errorf("%v: exit code %d, %q; want %d and %q", c.args, code, last, exitUsage, c.says)
 		}
@@ -104,7 +104,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 
 func TestUnusableDataHasItsOwnExitCode(t *testing.T) {
 	dir := t.TempDir()
-	code, _, last := run(t, "data", "--data", dir)
+	code, _, last := ringloom(t, "data", "--data", dir)
 	if code != exitData || !strings.Contains(last, "--data "+dir+" has none of its files") {
 		t.Errorf("empty folder: exit code %d, %q", code, last)
 	}
@@ -114,7 +114,7 @@ func TestUnusableDataHasItsOwnExitCode(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"data", "--data", dir}, {"train", "--expect", "1", "--data", dir, "--device", "purego"}} {
-		code, output, last := run(t, args...)
+		code, output, last := ringloom(t, args...)
 		if code != exitData || !strings.Contains(last, "idx") || strings.Contains(output, "goroutine ") {
 			t.Errorf("%v: exit code %d, %q", args, code, last)
 		}
@@ -141,7 +141,7 @@ func TestCommandsThatTeach(t *testing.T) {
 		{[]string{"models"}, []string{"lenet", "61706"}},
 		{[]string{"version"}, []string{"ringloom", "purego"}},
 	} {
-		code, output, _ := run(t, c.args...)
+		code, output, _ := ringloom(t, c.args...)
 		for _, s := range c.says {
 			if code != 0 || !strings.Contains(output, s) {
 				t.Errorf("%v: exit code %d, does not say %q:\n%s", c.args, code, s, output)

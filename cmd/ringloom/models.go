@@ -101,9 +101,9 @@ func listModels(out io.Writer, batch int, asJSON bool) error {
 
 // inspectModel also returns the bytes that the activations of a training step take.
 func inspectModel(model models.Spec, batch int) (nn.Info, int64, error) {
-	info, err := nn.Inspect(model.InputSide, model.Build)
+	info, err := model.Inspect()
 	if err != nil {
-		return nn.Info{}, 0, fmt.Errorf("model %s: %w", model.Name, err)
+		return nn.Info{}, 0, err
 	}
 	bytes, err := nn.PlanActivations(model.Build, model.InputSide, batch, true)
 	if err != nil {

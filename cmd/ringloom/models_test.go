@@ -10,7 +10,7 @@ import (
 )
 
 func TestModelsList(t *testing.T) {
-	code, output, _ := run(t, "models", "--batch", "8", "--json")
+	code, output, _ := ringloom(t, "models", "--batch", "8", "--json")
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	if code != 0 || len(lines) != len(models.Names()) {
 		t.Fatalf("exit code %d, %d lines for %d models:\n%s", code, len(lines), len(models.Names()), output)
@@ -32,7 +32,7 @@ func TestModelsList(t *testing.T) {
 
 // The figures of AlexNet are those that the course works out for one channel and 224 pixels.
 func TestModelsDescribe(t *testing.T) {
-	code, output, _ := run(t, "models", "--describe", "alexnet")
+	code, output, _ := ringloom(t, "models", "--describe", "alexnet")
 	for _, says := range []string{
 		"11712           67.74       0  Conv2d output shape: 1 x 96 x 54 x 54\n",
 		"  2  MaxPool2d output shape: 1 x 96 x 26 x 26\n",
@@ -46,7 +46,7 @@ func TestModelsDescribe(t *testing.T) {
 		}
 	}
 	// A block has the sums of its layers and the shape of the last.
-	_, output, _ = run(t, "models", "--describe", "vgg11")
+	_, output, _ = ringloom(t, "models", "--describe", "vgg11")
 	for _, says := range []string{" 0.2  MaxPool2d output shape: 1 x 64 x 112 x 112\n         640           57.80       0  Sequential output shape: 1 x 64 x 112 x 112\n", "4  Sequential output shape: 1 x 512 x 7 x 7\n"} {
 		if !strings.Contains(output, says) {
 			t.Errorf("does not say %q:\n%s", says, output)

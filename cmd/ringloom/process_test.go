@@ -181,8 +181,8 @@ func (p *process) exit() (code int, last string) {
 	return p.cmd.ProcessState.ExitCode(), lines[len(lines)-1]
 }
 
-// run runs ringloom to its end.
-func run(t *testing.T, args ...string) (code int, output, last string) {
+// ringloom runs the command to its end.
+func ringloom(t *testing.T, args ...string) (code int, output, last string) {
 	t.Helper()
 	p := start(t, t.TempDir(), args...)
 	code, last = p.exit()

@@ -13,34 +13,36 @@ import (
 	"testing"
 
 	"ringloom/checkpoint"
-	"ringloom/models"
-	"ringloom/nn/purego"
 	"ringloom/report"
-	"ringloom/train"
+	"ringloom/run"
 )
 
 // stateFlags are those of a run whose every step depends on the steps before.
 var stateFlags = []string{"--offline", "--epochs", "2", "--global-batch", "64", "--optimizer", "adamw", "--schedule", "cosine",
 	"--warmup-epochs", "0.01", "--augment", "--clip-norm", "1", "--checkpoint-every", "3"}
 
-func mustOpen(t *testing.T, path string) *resumption {
+// readState reads the state that a run directory holds.
+func readState(t *testing.T, dir string) (checkpoint.Meta, []checkpoint.Tensor) {
 	t.Helper()
-	r, err := openResumption(path)
+	f, err := os.Open(filepath.Join(dir, run.StateFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.here() {
-		t.Fatalf("%s is not there", r.path)
+	defer f.Close()
+	meta, tensors, err := checkpoint.Read(f)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return r
+	return meta, tensors
 }
 
 // wantSame compares all that two runs keep, and the losses of their last epochs.
 func wantSame(t *testing.T, a, b string) {
 	t.Helper()
-	x, y := mustOpen(t, a), mustOpen(t, b)
-	if x.run.Steps != y.run.Steps || !reflect.DeepEqual(x.model, y.model) || !reflect.DeepEqual(x.optimizer, y.optimizer) {
-		t.Errorf("the states of steps %d and %d differ", x.run.Steps, y.run.Steps)
+	x, xs := readState(t, a)
+	y, ys := readState(t, b)
+	if x.Step != y.Step || !reflect.DeepEqual(xs, ys) {
+		t.Errorf("the states of steps %d and %d differ", x.Step, y.Step)
 	}
 	m, n := readMetrics(t, a), readMetrics(t, b)
 	if len(m) != len(n) {
@@ -74,12 +76,13 @@ func TestKilledRunGoesOnToTheBit(t *testing.T) {
 		t.Fatal("the run has ended an epoch already")
 	}
 	// What a process that dies while it writes leaves behind.
-	torn := filepath.Join(killed, "."+stateFile+".123")
+	torn := filepath.Join(killed, "."+run.StateFile+".123")
 	if err := os.WriteFile(torn, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
-	end := strconv.Itoa(mustOpen(t, killed).run.Steps + 4)
+	meta, _ := readState(t, killed)
+	end := strconv.Itoa(meta.Step + 4)
 	p = launch("--resume", killed, "--max-steps", end, "--offline")
 	p.wantExit(0)
 	p.waitFor(`"resuming"`)
@@ -128,7 +131,7 @@ func TestStoppedRunGoesOn(t *testing.T) {
 	}
 	alone(append(stateFlags, "--run-dir", straight, "--max-steps", "8")...).wantExit(0)
 	alone(append(stateFlags, "--run-dir", stopped, "--max-steps", "5")...).wantExit(0)
-	state := filepath.Join(stopped, stateFile)
+	state := filepath.Join(stopped, run.StateFile)
 
 	t.Run("refused", func(t *testing.T) {
 		content, err := os.ReadFile(state)
@@ -164,23 +167,23 @@ func TestStoppedRunGoesOn(t *testing.T) {
 			named(tensors, "model.0.bias").Data[2] = float32(math.NaN())
 		})
 		infinite := changed("infinite", func(_ *checkpoint.Meta, tensors []checkpoint.Tensor) {
-			named(tensors, "optimizer.mean.0.bias").Data[1] = float32(math.Inf(1))
+			named(tensors, "optimizer.exp_avg.0.bias").Data[1] = float32(math.Inf(1))
 		})
 		renamed := changed("renamed", func(_ *checkpoint.Meta, tensors []checkpoint.Tensor) {
-			named(tensors, "optimizer.mean.0.bias").Name = "optimizer.velocity.0.bias"
+			named(tensors, "optimizer.exp_avg.0.bias").Name = "optimizer.momentum_buffer.0.bias"
 		})
-		garbled := changed("garbled", func(meta *checkpoint.Meta, _ []checkpoint.Tensor) { meta.Extra[stateKey] = "{" })
+		garbled := changed("garbled", func(meta *checkpoint.Meta, _ []checkpoint.Tensor) { meta.Extra["run"] = "{" })
 		for _, c := range []struct {
 			code int
 			says string
 			args []string
 		}{
 			{exitData, "no such file", []string{"--resume", filepath.Join(dir, "absent")}},
-			{exitData, stateFile + ": no such file", []string{"--resume", dir}},
+			{exitData, run.StateFile + ": no such file", []string{"--resume", dir}},
 			{exitData, "not a valid checkpoint: tensor", []string{"--resume", cut}},
 			{exitData, `element 2 of tensor "0.bias" is NaN`, []string{"--resume", nan}},
-			{exitData, `element 1 of tensor "mean.0.bias" is +Inf`, []string{"--resume", infinite}},
-			{exitData, `tensor "mean.0.bias" [6] is missing`, []string{"--resume", renamed}},
+			{exitData, `element 1 of tensor "exp_avg.0.bias" is +Inf`, []string{"--resume", infinite}},
+			{exitData, `tensor "exp_avg.0.bias" [6] is missing`, []string{"--resume", renamed}},
 			{exitData, "not a valid checkpoint: its entry", []string{"--resume", garbled}},
 			{exitData, "start from them with --init", []string{"--resume", filepath.Join(stopped, "final.safetensors")}},
 			{exitData, "seed 1 (here 2), optimizer adamw (here adam)", []string{"--resume", state, "--seed", "2", "--optimizer", "adam"}},
@@ -190,7 +193,7 @@ func TestStoppedRunGoesOn(t *testing.T) {
 			{exitUsage, "--sync-bn has no effect: lenet has no batch norm", []string{"--sync-bn"}},
 			{exitUsage, "--checkpoint-every -1", []string{"--checkpoint-every", "-1"}},
 			{exitUsage, "--powersgd 2: googlenet has no fully connected weights of at least", []string{"--powersgd", "2", "--model", "googlenet"}},
-			{exitUsage, "--powersgd with --shard-optimizer makes no sense", []string{"--powersgd", "2", "--shard-optimizer"}},
+			{exitUsage, "--powersgd 2 makes no sense with a sharded optimizer", []string{"--powersgd", "2", "--shard-optimizer"}},
 			{exitUsage, "--powersgd-start has no effect without --powersgd", []string{"--powersgd-start", "2"}},
 			{exitUsage, "--error-feedback has no effect without another --wire than float32", []string{"--error-feedback", "on"}},
 			{exitUsage, `--wire "float16": choose one of float32, bf16, fp16, int8`, []string{"--wire", "float16"}},
@@ -205,7 +208,7 @@ func TestStoppedRunGoesOn(t *testing.T) {
 	p := alone("--resume", state, "--run-dir", elsewhere, "--max-steps", "8")
 	p.wantExit(0)
 	wantSame(t, straight, elsewhere)
-	if _, err := os.Stat(filepath.Join(elsewhere, bestFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(elsewhere, run.BestFile)); err != nil {
 		t.Error(err)
 	}
 	two := []string{"train", "--expect", "2", "--bind", "127.0.0.1:0", "--threads", "1", "--log", "json", "--max-steps", "8", "--lr", "0.001"}
@@ -231,57 +234,5 @@ func TestStoppedRunGoesOn(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(stopped, "config-until-step-5.json")); err != nil {
 		t.Error(err)
-	}
-}
-
-// writeState makes the run directory of a LeNet that has taken one step.
-func writeState(t *testing.T, dir string, best float64) {
-	t.Helper()
-	sets, err := loadData(t.Context(), "", true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	device := purego.New()
-	defer device.Close()
-	spec, err := models.Lookup("lenet")
-	if err != nil {
-		t.Fatal(err)
-	}
-	params, err := spec.NewParams(device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := record{path: dir, best: best, params: params, n: &node{
-		trainFlags: &trainFlags{Config: train.DefaultConfig()}, sets: sets,
-		member: &member{logger: report.NewLogger(io.Discard, false, false, nil)},
-	}}
-	if r.dir, err = report.CreateRunDir(dir, runConfig{}); err != nil {
-		t.Fatal(err)
-	}
-	defer r.dir.Close()
-	memory := train.NewMemory(r.n.Config, 1, params)
-	if err := r.state(train.State{Config: r.n.Config, WorldSize: 1, Steps: 1, Epoch: 1, Ranks: make([]train.Partial, 1), Memory: memory}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestRanksMustResumeTheSameFile(t *testing.T) {
-	needData(t)
-	one, two := t.TempDir(), t.TempDir()
-	writeState(t, filepath.Join(one, "run"), 0.5)
-	writeState(t, filepath.Join(two, "run"), 0.6)
-	args := []string{"train", "--expect", "2", "--bind", "127.0.0.1:0", "--threads", "1", "--offline", "--log", "json", "--resume", "run"}
-	for _, c := range []struct{ leader, says string }{
-		{one, "rank 1 has another file"},
-		{t.TempDir(), "rank 0 leads and has no such file"},
-	} {
-		leader := start(t, c.leader, args...)
-		address := leader.waitFor(`"looking for the other nodes","address":"([^"]+)"`)[1]
-		other := start(t, two, append(args[:len(args):len(args)], "--join", address)...)
-		leader.wantExit(exitData, c.says)
-		other.wantExit(exitData, c.says)
-		if _, err := os.Stat(filepath.Join(c.leader, "runs")); !os.IsNotExist(err) {
-			t.Errorf("a run directory is left: %v", err)
-		}
 	}
 }

@@ -1,21 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/pflag"
 
-	"ringloom/allreduce"
 	"ringloom/allreduce/codec"
-	"ringloom/allreduce/natsring"
-	"ringloom/cluster"
+	"ringloom/run"
 )
 
-// maxRings are more than help anywhere; allreduce has the same limit.
-const maxRings = 64
-
-// ringFlags say how frames travel round the ring. What is added here reaches every command that measures it: register,
-// check, config and digest stand together.
+// ringFlags say how frames travel round the ring. What is added here reaches every command that measures it.
 type ringFlags struct {
 	chunkBytes, windowBytes byteSize
 	rings                   int
@@ -28,13 +24,12 @@ type ringFlags struct {
 
 func (f *ringFlags) register(fl *pflag.FlagSet) {
 	f.wire = codec.Float32.String()
-	d := allreduce.DefaultConfig()
-	f.chunkBytes, f.windowBytes = byteSize(d.ChunkBytes), byteSize(d.WindowBytes)
+	d := run.DefaultRingConfig()
+	f.chunkBytes, f.windowBytes, f.spin = byteSize(d.ChunkBytes), byteSize(d.WindowBytes), spinFlag(d.Spin)
 	fl.Var(&f.chunkBytes, "chunk-bytes", "payload of one frame")
 	fl.Var(&f.windowBytes, "window-bytes", "bytes under way to the next rank, at least two chunks")
 	fl.IntVar(&f.rings, "rings", d.Rings, "rings, each with connections of its own, that large vectors are divided among")
-	fl.BoolVar(&f.sharedMemory, "shared-memory", natsring.DefaultConfig(d).SharedMemory, "let data between ranks of one machine lie in shared memory")
-	f.spin.auto = true
+	fl.BoolVar(&f.sharedMemory, "shared-memory", d.SharedMemory, "let data between ranks of one machine lie in shared memory")
 	fl.Var(&f.spin, "spin", "how long to look for frames in shared memory before sleeping, at most 1ms; auto: 50us where every rank of the machine has a core of its own, else 0")
 }
 
@@ -43,41 +38,46 @@ func (f *ringFlags) registerWire(fl *pflag.FlagSet) {
 	fl.StringVar(&f.wire, "wire", f.wire, "format of the numbers on their way: float32, bf16, fp16 or int8")
 }
 
-func (f *ringFlags) check() (err error) {
+// check refuses what no ring can do.
+func (f *ringFlags) check(deadline time.Duration) (err error) {
 	if f.format, err = codec.Parse(f.wire); err != nil {
 		return fmt.Errorf("--wire %w", err)
 	}
-	most := natsring.DefaultServerConfig().MaxPayloadBytes - allreduce.HeaderBytes
-	switch {
-	case f.chunkBytes < 4 || f.chunkBytes%4 != 0:
-		return fmt.Errorf("--chunk-bytes %d: give a multiple of 4 bytes", f.chunkBytes)
-	case int(f.chunkBytes) > most:
-		return fmt.Errorf("--chunk-bytes %d: a frame is larger than NATS takes (max_payload): give at most %d", f.chunkBytes, most)
-	case f.windowBytes < 2*f.chunkBytes:
-		return fmt.Errorf("--window-bytes %d: give at least two chunks (%d)", f.windowBytes, 2*f.chunkBytes)
-	case f.windowBytes > allreduce.MaxWindowBytes || f.windowBytes/f.chunkBytes > allreduce.MaxWindowFrames:
-		return fmt.Errorf("--window-bytes %d: give at most %d, and at most %d chunks of --chunk-bytes %d",
-			f.windowBytes, allreduce.MaxWindowBytes, allreduce.MaxWindowFrames, f.chunkBytes)
-	case f.rings < 1 || f.rings > maxRings:
-		return fmt.Errorf("--rings %d: give a number from 1 to %d", f.rings, maxRings)
+	return f.config(deadline).Validate()
+}
+
+// config is the ring's configuration, whose collectives may make no progress for so long.
+func (f *ringFlags) config(deadline time.Duration) run.RingConfig {
+	return run.RingConfig{
+		ChunkBytes: int(f.chunkBytes), WindowBytes: int(f.windowBytes), Rings: f.rings, SharedMemory: f.sharedMemory,
+		Spin: time.Duration(f.spin), Deadline: deadline,
 	}
+}
+
+// spinFlag is a duration, or auto.
+type spinFlag time.Duration
+
+// Set parses.
+func (s *spinFlag) Set(text string) error {
+	if text == "auto" {
+		*s = spinFlag(run.AutoSpin)
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > run.MaxSpin {
+		return errors.New("give auto, or a duration from 0 to 1ms")
+	}
+	*s = spinFlag(d)
 	return nil
 }
 
-// config is the ring's configuration but for the rank's place in it.
-func (f *ringFlags) config() allreduce.Config {
-	c := allreduce.DefaultConfig()
-	c.ChunkBytes, c.WindowBytes, c.Rings, c.Spin = int(f.chunkBytes), int(f.windowBytes), f.rings, f.spin.duration
-	return c
+// String is what Set takes.
+func (s *spinFlag) String() string {
+	if time.Duration(*s) == run.AutoSpin {
+		return "auto"
+	}
+	return time.Duration(*s).String()
 }
 
-// digest is what all ranks must have alike.
-func (f *ringFlags) digest() cluster.Digest {
-	return cluster.Digest{
-		field("wire version", fmt.Sprint(allreduce.WireVersion)),
-		field("chunk bytes", f.chunkBytes.String()),
-		field("window bytes", f.windowBytes.String()),
-		field("rings", fmt.Sprint(f.rings)),
-		field("shared memory", fmt.Sprint(f.sharedMemory)),
-	}
-}
+// Type is shown in the help.
+func (s *spinFlag) Type() string { return "duration" }

@@ -1,17 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"runtime"
+	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ringloom/cluster"
-	"ringloom/models"
-	"ringloom/nn"
-	"ringloom/report"
+	"ringloom/data"
+	"ringloom/run"
 	"ringloom/train"
 )
 
@@ -20,20 +18,17 @@ type trainFlags struct {
 	train.Config
 	clusterFlags
 	ringFlags
+	deviceFlags
 	autotune bool
 
-	device  string
-	threads int
-	kernels string
-	gpuFlags
 	dataDir string
 	offline bool
 	init    string
 	resume  string
 	runDir  string
-	trace   traceRequest
+	trace   run.TraceConfig
 
-	resumed *resumption // nil without --resume
+	resumed *run.Resumption // nil without --resume
 }
 
 func trainCommand() *cobra.Command {
@@ -63,13 +58,10 @@ standard output of the leader (rank 0, the oldest node), logs to standard error.
 			if err := checkDependent(cmd.Flags(), f.Config); err != nil {
 				return usageError{err}
 			}
-			if err := f.check(); err != nil {
-				return usageError{err}
+			if f.trace.File == "" && cmd.Flags().Changed("trace-steps") {
+				return usageError{errors.New("--trace-steps has no effect without --trace: give that as well, or leave it out")}
 			}
-			if err := f.trace.check(cmd.Flags(), f.Config); err != nil {
-				return usageError{err}
-			}
-			return runNode(cmd.Context(), &f, cmd.OutOrStdout())
+			return f.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
 	fl := cmd.Flags()
@@ -78,15 +70,13 @@ standard output of the leader (rank 0, the oldest node), logs to standard error.
 	fl.StringVar(&f.init, "init", "", "start from the parameters of this checkpoint (.safetensors)")
 	fl.StringVar(&f.resume, "resume", "", "go on with the run of this run directory or state (*.training.safetensors); other flags that are not given are the run's")
 
-	fl.StringVar(&f.device, "device", "auto", deviceHelp)
-	fl.IntVar(&f.threads, "threads", 0, "compute threads (0: all cores)")
-	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	f.gpuFlags.register(fl)
+	f.deviceFlags.register(fl, 0, "compute threads (0: all cores)")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package, else download)")
 	fl.BoolVar(&f.offline, "offline", false, "never download the data set")
 	fl.StringVar(&f.runDir, "run-dir", "", "folder for the run's record (default: runs/<time>-<model>-n<N>)")
 
-	traceFlags(fl, &f.trace)
+	fl.StringVar(&f.trace.File, "trace", "", "write a timeline of all ranks to this file, for ui.perfetto.dev or chrome://tracing; on one node or on all")
+	fl.IntVar(&f.trace.Steps, "trace-steps", run.DefaultTraceConfig().Steps, "with --trace: keep the last so many steps")
 
 	fl.BoolVar(&f.autotune, "autotune", false, "before the first step, try which chunks, window, rings and buckets are fastest here, and take them on all ranks")
 	f.ringFlags.register(fl)
@@ -102,82 +92,48 @@ func (f *trainFlags) resumeConfig(given *pflag.FlagSet) (err error) {
 	case f.init != "":
 		return usageError{errors.New("--init and --resume exclude each other: a run goes on with its own parameters")}
 	}
-	if f.resumed, err = openResumption(f.resume); err != nil {
+	if f.resumed, err = run.OpenResumption(f.resume); err != nil || !f.resumed.Here() {
 		return err
 	}
-	if !f.resumed.here() {
-		if f.expect == 1 {
-			return dataError{fmt.Errorf("--resume %s: no such file: give a run directory that holds %s, or such a file", f.resumed.path, stateFile)}
-		}
-		return nil
-	}
-	if err := f.resumed.settle(&f.Config, given); err != nil {
+	if f.Config, err = settle(f.resumed.Config(), given); err != nil {
 		return usageError{err}
 	}
 	return nil
 }
 
-// check refuses what can be refused before anything is opened.
-func (f *trainFlags) check() error {
-	if err := f.clusterFlags.check(); err != nil {
-		return err
-	}
-	if err := f.ringFlags.check(); err != nil {
-		return err
-	}
-	if f.runDir != "" && f.resume == "" {
-		if err := report.CheckRunDir(f.runDir); err != nil {
-			return err
+// settle takes every setting from the run that the command line does not give. --max-steps ends a command, not the run,
+// and is not taken.
+func settle(was train.Config, given *pflag.FlagSet) (train.Config, error) {
+	merged := was
+	merged.MaxSteps = 0
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	configFlags(flags, &merged)
+	var err error
+	given.Visit(func(f *pflag.Flag) {
+		if flags.Lookup(f.Name) != nil {
+			err = errors.Join(err, flags.Set(f.Name, f.Value.String()))
 		}
-	}
-	switch {
-	case f.autotune && f.expect == 1:
-		return errors.New("--autotune has no effect with --expect 1: nothing travels; leave it out")
-	case f.autotune && f.PowerSGD > 0:
-		return errors.New("--autotune and --powersgd exclude each other: it would try whole gradients where factors travel; tune without, and give the flags that it names")
-	}
-	spec, err := models.Lookup(f.Model)
-	if err != nil {
-		return fmt.Errorf("--model: %w", err)
-	}
-	info, err := nn.Inspect(spec.InputSide, spec.Build)
-	if err != nil {
-		return err
-	}
-	if f.SyncBatchNorm && len(info.State) == 0 {
-		return fmt.Errorf("--sync-bn has no effect: %s has no batch norm; leave it out", f.Model)
-	}
-	if err := f.Config.Validate(f.expect); err != nil {
-		return err
-	}
-	if err := f.Config.ValidateModel(info.Params); err != nil {
-		return err
-	}
-	if err := checkKernels(f.kernels); err != nil {
-		return err
-	}
-	if err := f.gpuFlags.check(f.device); err != nil {
-		return err
-	}
-	if f.threads < 0 {
-		return fmt.Errorf("--threads %d: give a positive number, or 0 for all cores", f.threads)
-	}
-	if f.threads == 0 {
-		f.threads = runtime.NumCPU()
-	}
-	return nil
+	})
+	return merged, err
 }
 
-// digest is what all nodes must agree on; the cluster shows the difference to a node that does not.
-func (f *trainFlags) digest(dataHash, initHash string) cluster.Digest {
-	d := cluster.Digest{
-		{Name: "version", Value: version},
-		{Name: "model", Value: f.Model},
-		{Name: "initial parameters", Value: initHash},
-		{Name: "data", Value: dataHash},
-		{Name: "autotune", Value: fmt.Sprint(f.autotune)},
-		{Name: "NATS", Value: natsKind(f.natsURL)},
+// run trains, and shows what the run says.
+func (f *trainFlags) run(ctx context.Context, out io.Writer) error {
+	if err := f.clusterFlags.check(); err != nil {
+		return usageError{err}
 	}
-	d = append(d, f.ringFlags.digest()...)
-	return append(d, configDigest(f.Config)...)
+	log := f.newEventLog()
+	member, err := f.member(log.Logger)
+	if err != nil {
+		return err
+	}
+	terminal := &eventTerminal{out: out, draw: log.human}
+	_, err = run.Node(ctx, run.Config{
+		Train: f.Config, Member: member, Ring: f.ringFlags.config(f.ringDeadline), Autotune: f.autotune, Device: f.deviceFlags.config(),
+		Data: data.Options{Dir: f.dataDir, Offline: f.offline}, Init: f.init, Resume: f.resumed, RunDir: f.runDir, Trace: f.trace, Version: version,
+	}, func(e run.Event) {
+		terminal.take(e)
+		log.take(e)
+	})
+	return err
 }

@@ -1,45 +1,21 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"ringloom/cluster"
 	"ringloom/train"
 )
 
-// A setting that the digest forgot would let ranks train differently.
-func TestDigestCoversEverySetting(t *testing.T) {
-	whole := func(c train.Config) any { return (&trainFlags{Config: c}).digest("data", "start") }
-	fields := reflect.TypeFor[train.Config]()
-	for i := range fields.NumField() {
-		c := train.DefaultConfig()
-		switch v := reflect.ValueOf(&c).Elem().Field(i); v.Kind() {
-		case reflect.String:
-			v.SetString("another")
-		case reflect.Int:
-			v.SetInt(v.Int() + 1)
-		case reflect.Uint64:
-			v.SetUint(v.Uint() + 1)
-		case reflect.Float64:
-			v.SetFloat(v.Float() + 0.25)
-		case reflect.Bool:
-			v.SetBool(!v.Bool())
-		default:
-			t.Fatalf("%s has kind %v", fields.Field(i).Name, v.Kind())
-		}
-		if reflect.DeepEqual(whole(c), whole(train.DefaultConfig())) {
-			t.Errorf("the digest does not hold %s", fields.Field(i).Name)
-		}
-	}
-	digest := (&trainFlags{Config: train.DefaultConfig()}).digest("data", "start")
-	for i, f := range digest {
-		if slices.ContainsFunc(digest[:i], func(g cluster.Field) bool { return g.Name == f.Name }) {
-			t.Errorf("the digest holds %s twice", f.Name)
-		}
+// A library's error about a setting names the flag, wherever it stands.
+func TestErrorsNameTheFlag(t *testing.T) {
+	cfg := train.DefaultConfig()
+	cfg.LearningRate = -1
+	err := fmt.Errorf("rank 1: %w", cfg.Validate(2))
+	if got, want := explain(err), "rank 1: --lr -1: give a positive, finite learning rate that float32 has"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -49,7 +25,7 @@ func TestNonFiniteLossEndsAllRanksWithTheSameLine(t *testing.T) {
 	needData(t)
 	var lines []string
 	for i, p := range trainRanks(t, 2, "--global-batch", "32", "--lr", "1e38") {
-		p.wantExit([]int{exitFailed, exitPeer}[i], "the loss of rank 0 is NaN at epoch 1, step 2, in a batch of 16 (samples ", "lower --lr (now 1e+38)")
+		p.wantExit([]int{exitFailed, exitPeer}[i], "the loss of rank 0 is NaN at epoch 1, step 2, in a batch of 16 (samples ", "lower the learning rate (now 1e+38)")
 		_, last := p.exit()
 		lines = append(lines, last)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ringloom/nn/onednn"
+	"ringloom/run"
 )
 
 // version is set by the Makefile from git.
@@ -23,7 +24,7 @@ func versionCommand() *cobra.Command {
 			if err := onednn.Available(); err != nil {
 				devices = "purego (" + err.Error() + ")"
 			}
-			if builtWithCUDA {
+			if run.BuiltWithCUDA {
 				devices = "cuda, " + devices
 			}
 			out := cmd.OutOrStdout()

@@ -1,4 +1,3 @@
-// Package sysinfo reads single fields of Linux's /proc.
 package sysinfo
 
 import (

@@ -132,8 +132,7 @@ func TestImagesAreResampledAsTheLoaderDoes(t *testing.T) {
 		images[i] = byte(i * i % 251)
 	}
 	for _, to := range []int{28, 96, 224, 13} {
-		r := nn.Resampling{From: from}
-		r.Bounds, r.Weights, r.Taps = data.ResizeTaps(from, to)
+		r := nn.Resampling(data.NewResampling(from, to))
 		b, err := d.Alloc(n * to * to)
 		must(t, b, err)
 		if err := d.PutImages(b, images, n, to, &r); err != nil {

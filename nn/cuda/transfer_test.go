@@ -100,13 +100,12 @@ func TestImages(t *testing.T) {
 			images[i] = byte(i * i * 7)
 		}
 		for _, to := range []int{28, 96, 224, 13} {
-			r := &nn.Resampling{From: from}
-			r.Bounds, r.Weights, r.Taps = data.ResizeTaps(from, to)
+			r := nn.Resampling(data.NewResampling(from, to))
 			b, err := d.AllocLocal(n*to*to, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := d.PutImages(b, images, n, to, r); err != nil {
+			if err := d.PutImages(b, images, n, to, &r); err != nil {
 				t.Fatal(err)
 			}
 			got, want := make([]float32, n*to*to), make([]float32, n*to*to)

@@ -42,12 +42,6 @@ func readMessage(in *bufio.Reader) (message, error) {
 // published says whether m is a message that a subscriber gets.
 func (m message) published() bool { return m.payload != nil }
 
-// subject is where a published message goes.
-func (m message) subject() string {
-	word, _, _ := bytes.Cut(m.line[len("PUB "):], []byte(" "))
-	return string(word)
-}
-
 // resized is m with its payload cut to size bytes.
 func (m message) resized(size int) message {
 	head := m.line[:bytes.LastIndexByte(m.line, ' ')+1]

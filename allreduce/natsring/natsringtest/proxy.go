@@ -21,7 +21,6 @@ type Proxy struct {
 	running  sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
-	watch func(subject string, payload []byte)
 	conns []net.Conn
 }
 
@@ -44,13 +43,6 @@ func (p *Proxy) Arm() { p.armed.Store(true) }
 
 // Struck is how many faults have happened, delays among them.
 func (p *Proxy) Struck() int { return int(p.struck.Load()) }
-
-// Watch has f called with every message before it passes, from any goroutine. The payload is not f's to keep.
-func (p *Proxy) Watch(f func(subject string, payload []byte)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.watch = f
-}
 
 // Close ends all connections and returns when the proxy's goroutines have ended.
 func (p *Proxy) Close() {
@@ -115,14 +107,6 @@ func (l *tunnel) forth() {
 		m, err := readMessage(in)
 		if err != nil {
 			return
-		}
-		if m.published() {
-			l.proxy.mu.Lock()
-			watch := l.proxy.watch
-			l.proxy.mu.Unlock()
-			if watch != nil {
-				watch(m.subject(), m.payload)
-			}
 		}
 		var f fate
 		if m.published() && l.proxy.armed.Load() {

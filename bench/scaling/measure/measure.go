@@ -2,7 +2,6 @@ package measure
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -106,9 +105,10 @@ func (r Rank) train(ctx context.Context, c Config, batch int, study *scaling.Stu
 	if err != nil {
 		return err
 	}
-	processes, err := r.processes(ctx, process{Threads: r.Threads, CPUSeconds: cpu.Seconds() / float64(steps+1)})
+	own := process{Threads: r.Threads, CPUSeconds: cpu.Seconds() / float64(steps+1)}
+	processes, err := allreduce.AllGatherJSON(ctx, r.Ring, own)
 	if err != nil {
-		return err
+		return fmt.Errorf("gathering the processor times: %w", err)
 	}
 	point, err := newPoint(ranks, processes, batch, steps)
 	if err != nil {
@@ -130,23 +130,11 @@ func (r Rank) agreeOnSteps(ctx context.Context, c Config, marks []time.Time) (in
 	for i := 1; i < len(marks); i++ {
 		took = append(took, marks[i].Sub(marks[i-1]).Seconds())
 	}
-	block, err := json.Marshal(median(took))
-	if err != nil {
-		return 0, err
-	}
-	blocks, err := r.Ring.AllGatherBytes(ctx, block)
+	medians, err := allreduce.AllGatherJSON(ctx, r.Ring, median(took))
 	if err != nil {
 		return 0, fmt.Errorf("agreeing on the number of steps: %w", err)
 	}
-	slowest := 0.0
-	for rank, b := range blocks {
-		var seconds float64
-		if err := json.Unmarshal(b, &seconds); err != nil {
-			return 0, fmt.Errorf("the step time of rank %d cannot be read: %w", rank, err)
-		}
-		slowest = max(slowest, seconds)
-	}
-	return c.steps(slowest), nil
+	return c.steps(slices.Max(medians)), nil
 }
 
 // record trains so many steps more, and one in which the loader starts, and says what this rank did and what processor time
@@ -181,24 +169,6 @@ func (r Rank) record(ctx context.Context, c Config, worker *train.Worker, steps 
 type process struct {
 	Threads    int     `json:"threads"`
 	CPUSeconds float64 `json:"cpu_seconds"` // a step; 0 where the system does not tell
-}
-
-func (r Rank) processes(ctx context.Context, own process) ([]process, error) {
-	block, err := json.Marshal(own)
-	if err != nil {
-		return nil, err
-	}
-	blocks, err := r.Ring.AllGatherBytes(ctx, block)
-	if err != nil {
-		return nil, fmt.Errorf("gathering the processor times: %w", err)
-	}
-	all := make([]process, len(blocks))
-	for rank, b := range blocks {
-		if err := json.Unmarshal(b, &all[rank]); err != nil {
-			return nil, fmt.Errorf("the processor time of rank %d cannot be read: %w", rank, err)
-		}
-	}
-	return all, nil
 }
 
 // allReduce times one size.

@@ -105,13 +105,13 @@ func TestLoadPixelsIsPILsToTheBit(t *testing.T) {
 	const n = 3
 	for _, sizes := range [][2]int{{28, 96}, {28, 224}, {28, 28}, {28, 33}, {30, 7}, {5, 1}, {1, 6}} {
 		from, to := sizes[0], sizes[1]
-		bounds, coeffs, taps := data.ResizeTaps(from, to)
+		resampling := data.NewResampling(from, to)
 		src := make([]byte, n*from*from)
 		for i := range src {
 			src[i] = byte(i * i * 37 >> 3)
 		}
 		var in bytes.Buffer
-		for _, part := range []any{[]int32{n, int32(from), int32(to), int32(taps)}, bounds, coeffs, src} {
+		for _, part := range []any{[]int32{n, int32(from), int32(to), int32(resampling.Taps)}, resampling.Bounds, resampling.Weights, src} {
 			if err := binary.Write(&in, binary.LittleEndian, part); err != nil {
 				t.Fatal(err)
 			}

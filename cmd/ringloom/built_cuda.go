@@ -1,5 +1,0 @@
-//go:build gpu
-
-package main
-
-const builtWithCUDA = true

@@ -1,6 +1,0 @@
-//go:build !gpu
-
-package main
-
-// builtWithCUDA says that a GPU can be used where there is one: why it is not is then worth a line.
-const builtWithCUDA = false

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"ringloom/nn/cuda"
+	"ringloom/run"
+)
+
+const (
+	deviceHelp  = "auto, cpu (oneDNN), cuda (an NVIDIA GPU; cuda:N, cuda:GPU-... or cuda:MIG-... for that number or UUID) or purego (slow reference); auto takes the fastest that this binary and machine have"
+	kernelsHelp = `pin how convolutions are computed, and with it the last bits of results: direct (oneDNN's direct algorithm) or rule (by shape alone); without it the fastest is found by trying, once a machine and shape, and remembered`
+)
+
+// envEager is the variable that, set to 1, has a GPU do without CUDA graphs (cuda.Options.Eager).
+const envEager = "RINGLOOM_CUDA_EAGER"
+
+// deviceFlags say on what a command computes, and how.
+type deviceFlags struct {
+	device    string
+	threads   int
+	kernels   string
+	precision string   // empty: the device's usual one
+	memory    byteSize // 0: all
+}
+
+// register has so many threads as the default, 0 for all cores, with its own help.
+func (f *deviceFlags) register(fl *pflag.FlagSet, threads int, threadsHelp string) {
+	fl.StringVar(&f.device, "device", "auto", deviceHelp)
+	fl.IntVar(&f.threads, "threads", threads, threadsHelp)
+	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
+	fl.StringVar(&f.precision, "precision", "", "arithmetic: with cuda "+strings.Join(cuda.Precisions(), ", ")+" (default tf32), else float32")
+	fl.Var(&f.memory, "device-memory", "with cuda: most bytes of the GPU's memory to take, "+byteSizeHelp+" (0: all that is free)")
+}
+
+// config is what the flags, the launcher and the environment say.
+func (f *deviceFlags) config() run.DeviceConfig {
+	return run.DeviceConfig{
+		Name: f.device, Threads: f.threads, Precision: f.precision, MemoryBytes: int64(f.memory), LocalRank: launched.LocalRank,
+		Eager: os.Getenv(envEager) == "1", Kernels: run.Kernels{Pin: f.kernels, Dir: cacheDir(), Version: version},
+	}
+}
+
+// check refuses what the device can never have, before anything is opened.
+func (f *deviceFlags) check() error { return f.config().Validate() }
+
+// cacheDir is the user's cache of this program, which need not be there; empty where there is no home.
+func cacheDir() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "ringloom")
+}
+
+// arguments are the flags as a child process takes them.
+func (f *deviceFlags) arguments() []string {
+	return []string{
+		"--device=" + f.device, "--deterministic-kernels=" + f.kernels, "--precision=" + f.precision, "--device-memory=" + f.memory.String(),
+	}
+}

@@ -1,0 +1,83 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Config says what to start.
+type Config struct {
+	// Ranks is the number of processes. Required.
+	Ranks int
+	// Command is the program of every rank, as exec.Command finds it, and its arguments. Required.
+	Command []string
+	// Join gives the arguments that make a rank join the one at an address: all but rank 0 get them behind Command's. Default: none.
+	Join func(address string) []string
+	// Env is the environment of every rank, in the form of os.Environ; the variables of the protocol are added to it. Default: empty.
+	Env []string
+
+	// Stdout gets the ranks' standard output, line by line.
+	Stdout io.Writer
+	// Stderr gets their standard error, line by line behind "rank N | ". Lines of several ranks never mix. Both are required.
+	Stderr io.Writer
+	// Terminal tells the ranks that Stderr is a terminal.
+	Terminal bool
+	// Quiet makes the ranks log warnings only.
+	Quiet bool
+
+	// Cores are those that each rank keeps to, as function Cores shares them out. Default: any.
+	Cores [][]int
+	// ExactTimers leaves the ranks' timers exact, for ranks that measure waits. Default: they may fire timerSlack late, which is faster.
+	ExactTimers bool
+	// Result makes Run take a result from rank 0. Default: nobody waits for one.
+	Result bool
+
+	// Consequence reports whether an exit code says that a rank ended because of another one, which then is the root cause. Default:
+	// no code does.
+	Consequence func(code int) bool
+	// EndByThemselves is how long the other ranks have to end after a failure; longer than a cluster needs to agree on its cause.
+	// Default 15 s.
+	EndByThemselves time.Duration
+	// EndAfterTerm is how long ranks have to end after SIGTERM, before SIGKILL. Default 5 s.
+	EndAfterTerm time.Duration
+	// OnOverdue is called when the other ranks did not end by themselves, before they are ended. It may write to Stderr, into which
+	// nobody else writes meanwhile. Default: none.
+	OnOverdue func(Overdue)
+}
+
+// Overdue is that so many ranks did not end within After of the failure of rank Failed.
+type Overdue struct {
+	Ranks, Failed int
+	After         time.Duration
+}
+
+// Default is a Config with all defaults; Ranks, Command, Stdout and Stderr are still to be set.
+func Default() Config {
+	return Config{
+		Join:            func(string) []string { return nil },
+		Consequence:     func(int) bool { return false },
+		EndByThemselves: 15 * time.Second, EndAfterTerm: 5 * time.Second,
+		OnOverdue: func(Overdue) {},
+	}
+}
+
+// Validate says what cannot be started, or nil.
+func (c Config) Validate() error {
+	switch {
+	case c.Ranks < 1:
+		return fmt.Errorf("launch: %d ranks: at least one is needed", c.Ranks)
+	case len(c.Command) == 0:
+		return errors.New("launch: no command to start")
+	case c.Stdout == nil || c.Stderr == nil:
+		return errors.New("launch: nowhere to write what the ranks write")
+	case c.Cores != nil && len(c.Cores) != c.Ranks:
+		return fmt.Errorf("launch: cores for %d ranks, where there are %d", len(c.Cores), c.Ranks)
+	case c.EndByThemselves <= 0 || c.EndAfterTerm <= 0:
+		return fmt.Errorf("launch: %v to end by themselves and %v after SIGTERM: give positive times", c.EndByThemselves, c.EndAfterTerm)
+	case c.Join == nil || c.Consequence == nil || c.OnOverdue == nil:
+		return errors.New("launch: a function is nil: start from Default")
+	}
+	return nil
+}

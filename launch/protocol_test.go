@@ -1,0 +1,32 @@
+package launch
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func environment(of map[string]string) func(string) string {
+	return func(name string) string { return of[name] }
+}
+
+func TestARankReadsWhatItIsTold(t *testing.T) {
+	r, err := FromEnv(environment(map[string]string{EnvBirth: "1700000000000000001", EnvLocalRank: "1", EnvQuiet: "1", EnvBound: "1"}))
+	if want := (Rank{Birth: time.Unix(1700000000, 1), LocalRank: 1, Quiet: true, Bound: true}); err != nil || r != want {
+		t.Errorf("%+v, %v", r, err)
+	}
+	r, err = FromEnv(environment(nil))
+	if want := (Rank{LocalRank: -1}); err != nil || r != want {
+		t.Errorf("without a launcher: %+v, %v", r, err)
+	}
+	if err := r.Announce("nobody listens"); err != nil || r.WantsResult() {
+		t.Errorf("without a launcher: %v, a result is wanted: %v", err, r.WantsResult())
+	}
+	for _, name := range []string{EnvBirth, EnvLocalRank, EnvAnnounceFD, EnvResultFD} {
+		for _, value := range []string{"one", "-1"} {
+			if _, err := FromEnv(environment(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), "$"+name) {
+				t.Errorf("%s=%s: %v", name, value, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package run
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"ringloom/cluster"
+	"ringloom/train"
+)
+
+// Event is something that a run says: one of the structs below. The package comment says who emits what, and where.
+type Event interface{ event() }
+
+// Sink takes the events of one node, one at a time and in their order. It must not block: a step waits for it. It must not keep
+// what an event points to, but for a View, after it has returned. nil drops everything.
+type Sink func(Event)
+
+// serialize makes a sink that goroutines may share.
+func serialize(s Sink) Sink {
+	if s == nil {
+		return func(Event) {}
+	}
+	var mu sync.Mutex
+	return func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		s(e)
+	}
+}
+
+type (
+	// Warning is what the user should know of a choice that was made for him, in one line.
+	Warning struct{ Text string }
+
+	// Downloading is the progress of a file of the data set, in bytes; Total is -1 where the server does not tell.
+	Downloading struct {
+		File        string
+		Done, Total int64
+	}
+
+	// StateAbsent says that this node does not have the file to resume from; the leader's is taken.
+	StateAbsent struct{ File string }
+
+	// SettingsChanged says that a resumed run goes on with other settings than it had: "learning rate 0.002 (here 0.001)".
+	SettingsChanged struct{ Had []string }
+
+	// KernelsTried says that the device has tried how to compute fastest.
+	KernelsTried struct{ KernelTrial }
+
+	// Looking says that this node gossips and looks for the others.
+	Looking struct {
+		Address  string // of its gossip
+		Expected int    // nodes, this one included
+		// Device and Data are what it brings, for people; either may be empty.
+		Device, Data string
+	}
+
+	// Waiting says who has joined and who is missing: when one has come or gone, and every 5 s without news.
+	Waiting struct{ cluster.WaitStatus }
+
+	// Joined says that all nodes are there, and which rank this one is.
+	Joined struct{ View cluster.View }
+
+	// Tuned says which ring and which buckets Config.Autotune has found to be fastest. All ranks have the same.
+	Tuned struct {
+		ChunkBytes, WindowBytes, Rings, BucketBytes int
+		Before, After                               float64 // seconds of a step's sums
+		RingsTried                                  int
+		BucketTrials                                []train.BucketTrial
+	}
+
+	// Recording says that the run directory is there. Log is this rank's file in it, rank-N.log, for what is logged until RecordClosed.
+	Recording struct {
+		Dir string
+		Log io.Writer
+	}
+
+	// RecordClosed says that Recording.Log is about to be closed: nobody may write to it any more.
+	RecordClosed struct{}
+
+	// Resuming says from where the leader goes on with a run.
+	Resuming struct {
+		File        string
+		Step, Epoch int // steps that are done; the epoch of the next one, from 1
+		WorldSize   int // of the run until then
+	}
+
+	// Training says that the first step is next.
+	Training struct {
+		View   cluster.View
+		Config train.Config // as it is trained with: BucketBytes is what was tuned
+		RunDir string
+	}
+
+	// Step is this rank's progress, after every step.
+	Step struct{ train.Step }
+
+	// Epoch is the outcome of an epoch over all ranks.
+	Epoch struct{ train.Epoch }
+
+	// Checkpoint says that the run's state is kept.
+	Checkpoint struct {
+		File string
+		Step int // steps that are done
+		Took time.Duration
+	}
+
+	// ClockMeasured is how far this rank's clock is behind that of rank 0, where a timeline is recorded.
+	ClockMeasured struct{ Behind, Uncertainty time.Duration }
+
+	// TimelineWritten says that a timeline of so many ranks is in a file.
+	TimelineWritten struct {
+		File  string
+		Ranks int
+	}
+
+	// Finished says that the last epoch is done and its parameters are kept.
+	Finished struct{ Result }
+
+	// Diagnostic is what a part of the run says that matters only to who looks for a fault. Text or Err may be empty.
+	Diagnostic struct {
+		Source string // "nats server", "leaving the cluster"
+		Text   string
+		Err    error
+	}
+
+	// Stopped is the error that ended this rank's own work; it may follow from another rank's.
+	Stopped struct{ Err error }
+
+	// Failure is the error that the run ends with: the root cause, as all ranks have found it together. It is the last event.
+	Failure struct{ Err error }
+)
+
+func (Warning) event()         {}
+func (Downloading) event()     {}
+func (StateAbsent) event()     {}
+func (SettingsChanged) event() {}
+func (KernelsTried) event()    {}
+func (Looking) event()         {}
+func (Waiting) event()         {}
+func (Joined) event()          {}
+func (Tuned) event()           {}
+func (Recording) event()       {}
+func (RecordClosed) event()    {}
+func (Resuming) event()        {}
+func (Training) event()        {}
+func (Step) event()            {}
+func (Epoch) event()           {}
+func (Checkpoint) event()      {}
+func (ClockMeasured) event()   {}
+func (TimelineWritten) event() {}
+func (Finished) event()        {}
+func (Diagnostic) event()      {}
+func (Stopped) event()         {}
+func (Failure) event()         {}

@@ -1,0 +1,208 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"ringloom/allreduce"
+	"ringloom/cluster"
+	"ringloom/models"
+	"ringloom/nn"
+	"ringloom/train"
+)
+
+// Result is what a run has come to, on one of its ranks.
+type Result struct {
+	Rank, WorldSize int
+	Steps           int // done in all epochs
+	RunDir          string
+	TestAccuracy    float64 // of the last epoch
+	// BestAccuracy is the best of all epochs. The leader alone has it; elsewhere it is -1.
+	BestAccuracy     float64
+	ParametersSHA256 string // the first 8 bytes of the hash in hex, the same on all ranks
+}
+
+// node is one process's part in a training run.
+type node struct {
+	Config // its own: tuning changes Ring and Train.BucketBytes
+	*Session
+	emit Sink
+
+	sets    Datasets
+	dev     nn.Device
+	initial *Initial
+	tuned   *Tuned // what Autotune found, nil without
+}
+
+// Node trains as one node of a cluster, from the device's opening to the good-bye. It opens everything that can fail by itself first,
+// so that a mistake on one node ends that node before the others wait for it. It blocks until the run is over, its context has ended or
+// another rank has failed, and then has left nothing running. Its errors are of the kinds in this package, or this node's own.
+func Node(ctx context.Context, c Config, sink Sink) (result Result, err error) {
+	n := &node{Config: c, emit: serialize(sink)}
+	defer func() {
+		if err != nil {
+			n.emit(Failure{err})
+		}
+	}()
+	if err := c.Validate(); err != nil {
+		return result, UsageError{err}
+	}
+	if c.Resume != nil && !c.Resume.Here() && c.Member.WorldSize == 1 {
+		return result, c.Resume.missing()
+	}
+	runtime.LockOSThread() // the device binds state to the thread
+	defer runtime.UnlockOSThread()
+	var note string
+	if n.dev, note, err = OpenDevice(c.Device); err != nil {
+		return result, err
+	}
+	defer n.dev.Close()
+	if note != "" {
+		n.emit(Warning{note})
+	}
+	if err := n.prepare(ctx); err != nil {
+		return result, err
+	}
+	err = NewMember(c.Member, n.emit).Do(ctx, Introduction{
+		Purpose: "training", Device: n.dev.Name(), Hardware: Hardware(n.dev), Digest: c.digest(n.sets.Hash, n.initial.hash),
+		AboutDevice: n.dev.Description(), AboutData: n.sets.Dir,
+	}, func(ctx context.Context, s *Session) (err error) {
+		n.Session = s
+		result, err = n.work(ctx)
+		return err
+	})
+	if err != nil {
+		return result, err
+	}
+	return result, c.Device.Kernels.Remember(ctx, n.dev)
+}
+
+// prepare reads what the run starts with, and chooses the kernels, before anybody waits for this node.
+func (n *node) prepare(ctx context.Context) (err error) {
+	if n.initial, err = loadInitial(n.Init, n.Train.Model); err != nil {
+		return err
+	}
+	if n.Resume != nil {
+		n.initial.hash = "those of a run that goes on"
+	}
+	if err := n.loadData(ctx); err != nil {
+		return err
+	}
+	if err := n.checkResumption(); err != nil {
+		return err
+	}
+	model, err := models.Lookup(n.Train.Model)
+	if err != nil {
+		return err
+	}
+	t, err := n.Device.Kernels.Tune(ctx, n.dev, model, n.microBatch(), true)
+	if err == nil && t.Operations > 0 {
+		n.emit(KernelsTried{t})
+	}
+	return err
+}
+
+// loadData takes the sets that are loaded already, or finds them.
+func (n *node) loadData(ctx context.Context) (err error) {
+	if n.Datasets != nil {
+		n.sets = *n.Datasets
+	} else {
+		from := n.Data
+		if from.Progress == nil {
+			from.Progress = func(file string, done, total int64) { n.emit(Downloading{file, done, total}) }
+		}
+		if n.sets, err = LoadData(ctx, from); err != nil {
+			return err
+		}
+	}
+	if err := n.Train.ValidateSamples(n.sets.Train.N); err != nil {
+		return UsageError{err}
+	}
+	return nil
+}
+
+// openTrainingRing connects this rank to its neighbours, in the way that is configured or that turns out to be fast.
+func (n *node) openTrainingRing(ctx context.Context) (*allreduce.Group, error) {
+	if n.Autotune && n.Member.WorldSize > 1 {
+		return n.openTunedRing(ctx)
+	}
+	return n.OpenRing(ctx, n.Ring, n.busyThreads())
+}
+
+// busyThreads is how many threads of this rank keep a core busy.
+func (n *node) busyThreads() int { return BusyThreads(n.dev, n.Device.ComputeThreads()) }
+
+// work is the run from the first view to the last epoch.
+func (n *node) work(ctx context.Context) (result Result, err error) {
+	ring, err := n.openTrainingRing(ctx)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, ring.Close()) }()
+	if err := checkKinds(n.View.Members, n.Train.ShardOptimizer); err != nil {
+		_ = ring.Barrier(ctx) // the slowest must have its ring before the first of all ends the view
+		return result, AgreedError{UsageError{err}}
+	}
+	if err := n.agreeOnResumption(ctx, ring); err != nil {
+		return result, err
+	}
+	record, err := n.openRecord(ctx, ring)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, record.close()) }()
+	if n.tuned != nil { // said once the run has a log file: who goes on with the run to the bit needs the flags
+		n.emit(*n.tuned)
+	}
+	trace, err := n.openTrace(ctx, ring)
+	if err != nil {
+		return result, err
+	}
+	worker, err := train.NewWorker(train.Options{
+		Config: n.Train, Device: n.dev, Ring: ring, Rank: n.View.Rank, WorldSize: n.View.WorldSize(),
+		Train: n.sets.Train, Test: n.sets.Test, OnStep: n.stepped, OnEpoch: record.epoch, OnState: record.state, Recorder: trace.record(),
+	})
+	if err != nil {
+		return result, err
+	}
+	if err := n.initial.apply(n.Train.Model, worker.Params()); err != nil {
+		return result, err
+	}
+	if err := n.resume(worker); err != nil {
+		return result, err
+	}
+	record.params = worker.Params()
+	n.emit(Training{View: n.View, Config: n.Train, RunDir: record.path})
+	if err := worker.Run(ctx); err != nil {
+		return result, Agreed(err, n.View.Rank)
+	}
+	if result, err = record.finish(); err != nil {
+		return result, err
+	}
+	if err := trace.finish(ctx, ring); err != nil {
+		return result, err
+	}
+	return result, n.Finish(ctx)
+}
+
+// stepped is called by the worker after every step.
+func (n *node) stepped(s train.Step) {
+	n.Stepped()
+	n.emit(Step{s})
+}
+
+// checkKinds refuses ranks on several kinds of device (GPU, cpu, purego), unless each parameter is updated by one of them alone:
+// the last bits of an update differ between kinds of device, and the ranks' parameters must not.
+func checkKinds(members []cluster.Member, sharded bool) error {
+	for _, m := range members {
+		first := members[0]
+		same := m.Device == first.Device || IsGPU(m.Device) && IsGPU(first.Device)
+		if !sharded && !same {
+			return fmt.Errorf("%s computes on %s and %s on %s, whose updates differ in the last bits: give all ranks --shard-optimizer, with which one rank alone updates each parameter",
+				first.Name, first.Device, m.Name, m.Device)
+		}
+	}
+	return nil
+}

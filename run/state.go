@@ -1,0 +1,69 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"ringloom/checkpoint"
+	"ringloom/nn"
+	"ringloom/report"
+	"ringloom/train"
+)
+
+// StateFile is where a run directory keeps what the run needs to go on: a training state of package checkpoint, whose optimizer part
+// also has what else the ranks remember, and whose metadata has the rest.
+const StateFile = "latest.training.safetensors"
+
+// stateKey is the entry of the file's metadata that holds a runState, momentsName the tensor of every rank's own running
+// moments, residualName that of a rank's residuals, and factorsName that of PowerSGD's factors.
+const (
+	stateKey     = "run"
+	momentsName  = "moments_by_rank"
+	residualName = "residual_of_rank_%d"
+	factorsName  = "powersgd_factors"
+)
+
+// runState is what a training state's file says besides its tensors.
+type runState struct {
+	train.State
+	Data string  `json:"data"` // hash of the data set
+	Best float64 `json:"best"` // test accuracy so far, -1 before the first evaluation
+}
+
+// writeState keeps a state. The previous file stays until the new one is whole.
+func writeState(path string, meta checkpoint.Meta, params *nn.Params, s runState) error {
+	block, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	meta.Extra = map[string]string{stateKey: string(block)}
+	err = report.WriteFileAtomic(path, func(w io.Writer) error {
+		return checkpoint.WriteTraining(w, meta, StateDict(params, s.Steps), stateTensors(params, &s.State))
+	})
+	if err != nil {
+		return fmt.Errorf("writing the run's state %s: %w", path, err)
+	}
+	return nil
+}
+
+// stateTensors are where a state's tensors besides the model's come from or go to: what the optimizer keeps by kind, in the
+// parameters' order, all ranks' running moments and residuals, and PowerSGD's factors.
+func stateTensors(params *nn.Params, s *train.State) []checkpoint.Tensor {
+	var all []checkpoint.Tensor
+	for _, m := range s.Optimizer {
+		for _, p := range params.List {
+			all = append(all, checkpoint.Tensor{Name: m.Kind + "." + p.Name, Shape: p.Shape, Data: m.Values[p.Offset : p.Offset+p.Len]})
+		}
+	}
+	if len(s.Moments) > 0 {
+		all = append(all, checkpoint.Tensor{Name: momentsName, Shape: []int{s.WorldSize, len(s.Moments) / s.WorldSize}, Data: s.Moments})
+	}
+	for rank, v := range s.Residuals {
+		all = append(all, checkpoint.Tensor{Name: fmt.Sprintf(residualName, rank), Shape: []int{len(v)}, Data: v})
+	}
+	if len(s.Factors) > 0 {
+		all = append(all, checkpoint.Tensor{Name: factorsName, Shape: []int{len(s.Factors)}, Data: s.Factors})
+	}
+	return all
+}

@@ -1,0 +1,73 @@
+package gradsync
+
+import (
+	"ringloom/nn"
+	"ringloom/train/optim"
+)
+
+// accumulator adds up the gradients of a step's micro-batches. The last one's are added bucket by bucket as they become
+// final, so that the ring starts as early as without accumulation. nil is for steps of one micro-batch.
+type accumulator struct {
+	sum   nn.Buffer    // of the micro-batches before the last
+	first optim.Call   // sum = gradients
+	all   optim.Call   // sum += gradients
+	last  []optim.Call // by bucket: gradients += sum
+	kept  int          // micro-batches in sum
+}
+
+func newAccumulator(device nn.Device, params *nn.Params, plan Plan) (*accumulator, error) {
+	a := &accumulator{}
+	var err error
+	if a.sum, err = device.Alloc(params.Len()); err != nil {
+		return nil, preparing("gradient accumulation", err)
+	}
+	add := func(dst, src nn.Buffer, n int) (optim.Call, error) {
+		kernel, err := device.Compile(nn.Add{Len: n})
+		return optim.Call{Kernel: kernel, Dst: []nn.Buffer{dst}, Src: []nn.Buffer{dst, src}}, err
+	}
+	if a.first, err = copyCall(device, a.sum, params.Grads, params.Len()); err != nil {
+		return nil, preparing("gradient accumulation", err)
+	}
+	if a.all, err = add(a.sum, params.Grads, params.Len()); err != nil {
+		return nil, preparing("gradient accumulation", err)
+	}
+	for _, b := range plan {
+		c, err := add(b.of(params.Grads), b.of(a.sum), b.Len())
+		if err != nil {
+			return nil, preparing("gradient accumulation", err)
+		}
+		a.last = append(a.last, c)
+	}
+	return a, nil
+}
+
+// copyCall copies n elements on the device.
+func copyCall(device nn.Device, dst, src nn.Buffer, n int) (optim.Call, error) {
+	whole := nn.Image{N: 1, H: 1, W: 1, C: n}
+	kernel, err := device.Compile(nn.ChannelCopy{Src: whole, Dst: whole})
+	return optim.Call{Kernel: kernel, Dst: []nn.Buffer{dst}, Src: []nn.Buffer{src}}, err
+}
+
+// begin forgets the step before.
+func (a *accumulator) begin() {
+	if a != nil {
+		a.kept = 0
+	}
+}
+
+// keep takes the gradients of a micro-batch that is not the last.
+func (a *accumulator) keep() error {
+	a.kept++
+	if a.kept == 1 {
+		return a.first.Run()
+	}
+	return a.all.Run()
+}
+
+// complete adds what was kept to a bucket of the last micro-batch's gradients.
+func (a *accumulator) complete(bucket int) error {
+	if a == nil || a.kept == 0 {
+		return nil
+	}
+	return a.last[bucket].Run()
+}

@@ -1,0 +1,355 @@
+package gradsync
+
+import (
+	"context"
+	"math"
+
+	"ringloom/allreduce"
+	"ringloom/nn"
+	"ringloom/timeline"
+	"ringloom/train/optim"
+)
+
+// Sync takes the gradients of one rank's steps to the other ranks and applies the sums. Create one with New.
+type Sync struct {
+	cfg    Config
+	device nn.Device
+	ring   *allreduce.Group
+	params *nn.Params
+	clock  Clock
+	plan   Plan
+	opt    *optim.Optimizer // nil where nothing is ever committed
+
+	phase phase
+	step  int // of the run
+	flow  *flow
+	blank bool  // the last micro-batch has no sample of this rank
+	err   error // the first of Ready's
+
+	check       *check
+	accumulated *accumulator
+	copies      *copies
+	blanker     blanker
+	residuals   *residuals
+	factors     *powerSGD
+	norm        *squaredNorm
+	exchange    *normExchange
+
+	sums    []*allreduce.Pending // by bucket
+	gathers []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
+}
+
+// Parts is what a Sync works with, and closes none of. Gradients are final in Params.Grads of Device when Ready is called.
+type Parts struct {
+	Device nn.Device
+	Ring   *allreduce.Group
+	Params *nn.Params
+	Clock  Clock
+}
+
+// New allocates and compiles what the steps need.
+func New(c Config, p Parts) (_ *Sync, err error) {
+	plan := NewPlan(c, p.Params.List)
+	s := &Sync{
+		cfg: c, device: p.Device, ring: p.Ring, params: p.Params, clock: p.Clock, plan: plan,
+		flow:  newFlow(plan, len(p.Params.List)),
+		check: newCheck(p.Ring, c.WorldSize),
+		sums:  make([]*allreduce.Pending, len(plan)), gathers: make([]*allreduce.Pending, len(plan)),
+	}
+	if acc, ok := p.Device.(nn.Accelerator); ok {
+		s.blanker.acc = acc
+		if c.Travels() {
+			s.copies = newCopies(acc, p.Params, plan)
+		}
+	}
+	owned := plan.owned(c, p.Ring)
+	if c.Optimizer.Method != "" {
+		if s.opt, err = optim.New(c.Optimizer, p.Device, p.Params, owned); err != nil {
+			return nil, err
+		}
+	}
+	if c.Norm {
+		if s.norm, err = newSquaredNorm(p.Device, p.Params, owned); err != nil {
+			return nil, err
+		}
+		if c.Shard {
+			s.exchange = newNormExchange(p.Ring, c, len(plan)+1)
+		}
+	}
+	if c.remembers() {
+		if s.residuals, err = newResiduals(p.Device, p.Params.Len(), plan); err != nil {
+			return nil, err
+		}
+	}
+	if s.factors, err = newPowerSGD(c, p.Device, p.Params, s.residuals, plan); err != nil {
+		return nil, err
+	}
+	if c.MicroBatches > 1 {
+		s.accumulated, err = newAccumulator(p.Device, p.Params, plan)
+	}
+	return s, err
+}
+
+// Plan is how the gradients are divided.
+func (s *Sync) Plan() Plan { return s.plan }
+
+// Owned is what this rank updates.
+func (s *Sync) Owned() optim.Ownership { return s.opt.Owned() }
+
+// FreeBucket is a number that no collective of a Sync has, for those of its caller in the middle of a step.
+func (s *Sync) FreeBucket() int { return len(s.plan) + 2 }
+
+// Begin starts a step, counted from 0 over the whole run.
+func (s *Sync) Begin(step int) {
+	s.enter(begin)
+	s.step, s.blank, s.err = step, false, nil
+	s.flow.reset()
+	s.accumulated.begin()
+}
+
+// Accumulate takes the gradients of a micro-batch that is not the last. Config.MicroBatches must be above 1.
+func (s *Sync) Accumulate() error {
+	s.enter(accumulate)
+	return s.accumulated.keep()
+}
+
+// Blank says that this rank has no sample in the last micro-batch: what Ready finds counts as zeros. It may be called
+// between Begin and the first Ready.
+func (s *Sync) Blank() { s.blank = true }
+
+// Announce tells the other ranks whether this rank's losses are finite. Buckets leave from now on.
+func (s *Sync) Announce(l Losses) {
+	s.enter(announce)
+	s.check.start(l, s.cfg.Rank, len(s.plan))
+	s.flow.open = true
+	s.send()
+}
+
+// Ready is called when a parameter's gradient of the last micro-batch is final: buckets that are complete by it are on
+// their way, as soon as the losses are announced.
+func (s *Sync) Ready(param int) {
+	s.enter(ready)
+	from, to := s.flow.ready(param)
+	for b := from; b < to; b++ {
+		s.note(s.complete(b))
+	}
+	s.send()
+}
+
+// Skip takes the place of a last micro-batch where this rank has no sample in the whole step.
+func (s *Sync) Skip() {
+	s.Announce(Losses{})
+	s.Blank()
+	for p := range s.params.List {
+		s.Ready(p)
+	}
+}
+
+// Flush returns the first error of Announce or Ready. Every gradient has been made ready by now.
+func (s *Sync) Flush() error {
+	s.enter(flush)
+	if s.err == nil && !s.flow.done() {
+		panic("gradsync: Flush before the last Ready")
+	}
+	return s.err
+}
+
+// complete leaves a bucket's sum over this rank's micro-batches in the gradient memory, and lets it follow to the host.
+func (s *Sync) complete(b int) error {
+	if s.blank {
+		if err := s.blanker.blank(s.plan[b].of(s.params.Grads), s.plan[b].Len()); err != nil {
+			return err
+		}
+	}
+	if err := s.accumulated.complete(b); err != nil {
+		return err
+	}
+	return s.copies.start(b)
+}
+
+// send sends the buckets that may leave to the other ranks.
+func (s *Sync) send() {
+	from, to := s.flow.leaving()
+	for b := from; b < to && s.err == nil; b++ {
+		if err := s.copies.wait(b); err != nil {
+			s.note(err)
+			return
+		}
+		s.sums[b] = s.startSum(b)
+	}
+}
+
+// startSum starts a bucket's collective: a sum for all ranks, or for the owner of each part.
+func (s *Sync) startSum(b int) *allreduce.Pending {
+	if f := s.factors.matrix(b, s.step); f != nil {
+		s.note(s.factors.project(f, s.step, s.residuals))
+		return s.ring.StartAllReduce(f.p, allreduce.Sum{Bucket: b})
+	}
+	grads, sum := s.plan[b].slice(s.params.Grads.Host), allreduce.Sum{Bucket: b, Format: s.cfg.Format}
+	if s.cfg.ErrorFeedback {
+		sum.Residual = s.residuals.fork(b)
+	}
+	if s.cfg.Shard {
+		return s.ring.StartReduceScatter(grads, sum)
+	}
+	return s.ring.StartAllReduce(grads, sum)
+}
+
+// Wait returns when all sums stand in the gradient memory: all of them, or where the optimizer is sharded, what this rank
+// owns. A LossError is the same on all ranks, and the ring is then still whole.
+func (s *Sync) Wait(ctx context.Context) error {
+	s.enter(wait)
+	bad, err := s.check.wait(ctx)
+	s.clock.Charge(timeline.Wait, -1)
+	if err != nil {
+		return err
+	}
+	s.clock.Collective(timeline.Verdict, -1, 0, s.check.pending)
+	if bad != nil {
+		// This rank plays its part in the collectives under way, so that no neighbour takes its end for the cause.
+		for _, p := range s.sums {
+			_ = p.Wait(ctx) // the step is lost already
+		}
+		return bad
+	}
+	if err := s.exchangeFactors(ctx); err != nil {
+		return err
+	}
+	for b := range s.plan {
+		if err := s.arrive(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exchangeFactors waits for the first factor of each compressed bucket and sends the second.
+func (s *Sync) exchangeFactors(ctx context.Context) error {
+	for b := range s.plan {
+		f := s.factors.matrix(b, s.step)
+		if f == nil {
+			continue
+		}
+		err := s.sums[b].Wait(ctx)
+		s.clock.Charge(timeline.Wait, b)
+		if err != nil {
+			return err
+		}
+		s.clock.Collective(timeline.Comm, b, 4*int64(len(f.p)), s.sums[b])
+		if err := f.backProject(); err != nil {
+			return err
+		}
+		s.sums[b] = s.ring.StartAllReduce(f.q, allreduce.Sum{Bucket: b})
+		s.clock.Charge(timeline.Optimizer, b)
+	}
+	return nil
+}
+
+// arrive waits for a bucket's sum and brings it to where the optimizer needs it.
+func (s *Sync) arrive(ctx context.Context, b int) error {
+	err := s.sums[b].Wait(ctx)
+	s.clock.Charge(timeline.Wait, b)
+	if err != nil {
+		return err
+	}
+	f := s.factors.matrix(b, s.step)
+	if f != nil {
+		s.clock.Collective(timeline.Return, b, 4*int64(len(f.q)), s.sums[b])
+		f.expand()
+	} else {
+		s.clock.Collective(timeline.Comm, b, 4*int64(s.plan[b].Len()), s.sums[b])
+	}
+	if err := s.copies.back(b); err != nil {
+		return err
+	}
+	if err := s.norm.add(b); err != nil {
+		return err
+	}
+	if f != nil || s.copies != nil || s.norm != nil {
+		s.clock.Charge(timeline.Optimizer, b)
+	}
+	return nil
+}
+
+// Norm is the L2 norm of the whole gradient, the same on all ranks; it may be infinite or NaN. Config.Norm must be set.
+func (s *Sync) Norm(ctx context.Context) (float64, error) {
+	s.enter(norm)
+	squares, err := s.norm.total()
+	if err != nil {
+		return 0, err
+	}
+	s.clock.Charge(timeline.Optimizer, -1)
+	if s.exchange != nil {
+		squares, err = s.exchange.total(ctx, squares)
+		s.clock.Charge(timeline.Wait, -1)
+	}
+	return math.Sqrt(squares), err
+}
+
+// Commit applies the sums, multiplied by scale, at a learning rate. Behind it every rank has the same parameters. An error
+// leaves them in between: the rank cannot go on.
+func (s *Sync) Commit(ctx context.Context, rate, scale float64) error {
+	s.enter(commit)
+	if err := s.opt.Begin(s.step, rate, scale); err != nil {
+		return err
+	}
+	for b := range s.plan {
+		if err := s.opt.Update(b); err != nil {
+			return err
+		}
+		if s.cfg.Shard {
+			if err := s.startGather(b); err != nil {
+				return err
+			}
+		}
+	}
+	s.residuals.commit()
+	s.factors.commit()
+	s.clock.Charge(timeline.Optimizer, -1)
+	if s.cfg.Shard {
+		return s.gather(ctx)
+	}
+	return nil
+}
+
+// startGather hands what this rank has updated of a bucket to the others.
+func (s *Sync) startGather(b int) error {
+	for _, r := range s.opt.Owned().Regions[b] {
+		if err := nn.Pull(s.device, s.params.Values.Slice(r.From, r.To-r.From)); err != nil {
+			return err
+		}
+	}
+	s.gathers[b] = s.ring.StartAllGather(s.plan[b].slice(s.params.Values.Host), b)
+	return nil
+}
+
+// gather waits until the parameters that other ranks have updated are here.
+func (s *Sync) gather(ctx context.Context) error {
+	for b, p := range s.gathers {
+		err := p.Wait(ctx)
+		s.clock.Charge(timeline.Wait, b)
+		if err != nil {
+			return err
+		}
+		s.clock.Collective(timeline.Return, b, 4*int64(s.plan[b].Len()), p)
+		if err := nn.Push(s.device, s.plan[b].of(s.params.Values)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Abort drops the step: what it has left in residuals and factors is forgotten. Collectives must not be under way, so it
+// comes before the first Ready, behind Wait, or where the group has ended.
+func (s *Sync) Abort() {
+	s.enter(abort)
+	s.residuals.abort()
+	s.factors.abort()
+}
+
+// note keeps the first error of what cannot return one.
+func (s *Sync) note(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
