@@ -123,8 +123,8 @@ test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU dev
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 MISSPELL    := github.com/golangci/misspell/cmd/misspell@v0.8.0
-# Spellings of Go, C and CSS where ours is British.
-FOREIGN     := synchronize,color,normalize,unauthorized,signaled
+# American spellings in names of Go, C and CSS; ours are British.
+FOREIGN     := synchronize,serialize,color,normalize,unauthorized,signaled
 VERIFY      := format vet static dead spelling modules rules
 
 .PHONY: verify $(VERIFY:%=verify-%)
