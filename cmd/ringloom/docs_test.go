@@ -36,7 +36,7 @@ func pages(t *testing.T) (all []doctest.Page) {
 }
 
 // program is how a line calls this program: by name, by path, or as what a container image runs.
-var program = regexp.MustCompile(`(?:^|[ (]|bin/)ringloom(?::\w+)? (.*)`)
+var program = regexp.MustCompile(`(?:^|[ (])(?:[^ =]*bin/)?ringloom(?::\w+)? (.*)`)
 
 // invocation is what stands behind the program's name, up to a comment, a pipe or the end of a command.
 func invocation(line string) ([]string, bool) {
