@@ -119,6 +119,42 @@ test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU dev
 	CGO_ENABLED=0 $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) test -vet=off -short $$($(GO) list ./cmd/... ./run ./nn/... | grep -v /nn/cuda/)
 
+# The tools of verify, at versions that go.mod's Go builds. They run by version, so that go.mod does not name them.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
+MISSPELL    := github.com/golangci/misspell/cmd/misspell@v0.8.0
+# American spellings in names of Go, C and CSS; ours are British.
+FOREIGN     := synchronize,serialize,color,normalize,unauthorized,signaled
+VERIFY      := format vet static dead spelling modules rules
+
+.PHONY: verify $(VERIFY:%=verify-%)
+verify: $(VERIFY:%=verify-%) ## check the sources without running them: format, vet, staticcheck, dead code, spelling, go.mod, imports, docs
+
+verify-format:
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
+
+verify-vet: setup-test $(CUDA_STUB)
+	$(GO) vet -tags onednn ./...
+	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+
+# All three builds at once: what one of them does not use, another may.
+verify-static: setup-test $(CUDA_STUB)
+	printf '%s\n' 'cpu: -tags=onednn' 'gpu: -tags=onednn,gpu' 'none: CGO_ENABLED=0' | $(CUDA_ENV) $(GO) run $(STATICCHECK) -matrix ./...
+
+verify-dead: setup-test $(CUDA_STUB)
+	$(CUDA_ENV) .ci/deadcode $(GO) $(DEADCODE)
+
+verify-spelling:
+	$(GO) run $(MISSPELL) -error -locale UK -i $(FOREIGN) $$(git ls-files -co --exclude-standard '*.go' '*.md')
+
+verify-modules:
+	$(GO) mod tidy -diff
+
+verify-rules:
+	$(GO) test -count=1 .
+
 FUZZTIME ?= 1m
 
 .PHONY: test-long
