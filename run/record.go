@@ -38,13 +38,13 @@ type record struct {
 
 // runConfig is config.json.
 type runConfig struct {
-	Version string           `json:"version"`
-	Started time.Time        `json:"started"`
-	Train   train.Config     `json:"train"`
-	World   int              `json:"world"`
-	Ranks   []cluster.Member `json:"ranks"`
-	Ring    ringConfig       `json:"ring"`
-	Resumed *resumedFrom     `json:"resumed,omitempty"`
+	Version   string           `json:"version"`
+	Started   time.Time        `json:"started"`
+	Train     train.Config     `json:"train"`
+	WorldSize int              `json:"world_size"`
+	Ranks     []cluster.Member `json:"ranks"`
+	Ring      ringConfig       `json:"ring"`
+	Resumed   *resumedFrom     `json:"resumed,omitempty"`
 }
 
 // ringConfig is how the gradients travelled, as the configuration said or Autotune found.
@@ -58,9 +58,9 @@ type ringConfig struct {
 
 // resumedFrom says what a run went on with.
 type resumedFrom struct {
-	File  string `json:"file"`
-	Step  int    `json:"step"`
-	World int    `json:"world"`
+	File      string `json:"file"`
+	Step      int    `json:"step"`
+	WorldSize int    `json:"world_size"`
 }
 
 // openRecord makes the run directory on the leader, whose choice of the path the others follow. A run that goes on does so
@@ -100,7 +100,7 @@ func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, 
 // openDir makes the run directory, or opens that of the run that goes on.
 func (r *record) openDir(ring *allreduce.Group) (err error) {
 	n := r.n
-	config := runConfig{Version: n.Version, Started: time.Now(), Train: n.Train, World: n.View.WorldSize(), Ranks: n.View.Members,
+	config := runConfig{Version: n.Version, Started: time.Now(), Train: n.Train, WorldSize: n.View.WorldSize(), Ranks: n.View.Members,
 		Ring: ringConfig{ring.Describe(), n.Ring.ChunkBytes, n.Ring.WindowBytes, n.Ring.Rings, n.Autotune}}
 	from := n.Resume
 	if !from.Here() {

@@ -62,7 +62,7 @@ func (l *eventLog) take(event run.Event) {
 	case run.Resuming:
 		l.Info("resuming", zap.String("file", e.File), zap.Int("step", e.Step), zap.Int("epoch", e.Epoch), zap.Int("ranks_before", e.WorldSize))
 	case run.Training:
-		l.Info("training", zap.Int("rank", e.View.Rank), zap.Int("world", e.View.WorldSize()), zap.Uint64("view", e.View.Generation),
+		l.Info("training", zap.Int("rank", e.View.Rank), zap.Int("world_size", e.View.WorldSize()), zap.Uint64("view", e.View.Generation),
 			zap.String("model", e.Config.Model), zap.Int("global_batch", e.Config.GlobalBatch), zap.String("run_dir", e.RunDir))
 	case run.Checkpoint:
 		l.Debug("kept the run's state", zap.String("file", e.File), zap.Int("step", e.Step), zap.Duration("took", e.Took))

@@ -11,7 +11,7 @@ import (
 	"ringloom/train"
 )
 
-// The exit codes, documented in `ringloom --help` and the README.
+// The exit codes, documented in `ringloom --help` and docs/cluster.md.
 const (
 	exitFailed      = 1
 	exitUsage       = 2
