@@ -62,31 +62,3 @@ func (s Spec) Inspect() (nn.Info, error) {
 	}
 	return info, nil
 }
-
-// Info is what a table of models shows.
-type Info struct {
-	Name      string
-	InputSide int
-	About     string
-	// Params is the number of scalars that training learns.
-	Params int
-	// ForwardFLOPs is the arithmetic of one image's forward pass: a multiply and the add that follows it count as 2,
-	// and only convolutions and linear layers count.
-	ForwardFLOPs int64
-}
-
-// Summary builds a model without a device, to count.
-func Summary(name string) (Info, error) {
-	s, err := Lookup(name)
-	if err != nil {
-		return Info{}, err
-	}
-	info, err := s.Inspect()
-	if err != nil {
-		return Info{}, err
-	}
-	return Info{
-		Name: s.Name, InputSide: s.InputSide, About: s.About,
-		Params: info.ParamLen(), ForwardFLOPs: info.ForwardFLOPs,
-	}, nil
-}

@@ -21,27 +21,31 @@ func TestLookupNamesTheKnownModels(t *testing.T) {
 	}
 }
 
-func TestSummary(t *testing.T) {
-	for _, want := range []models.Info{
-		// Multiply-adds: 28*28*6*25 + 10*10*16*150 + 400*120 + 120*84 + 84*10.
-		{Name: "lenet", InputSide: 28, Params: 61706, ForwardFLOPs: 2 * 416520},
+func TestInspectCounts(t *testing.T) {
+	for _, want := range []struct {
+		name            string
+		inputSide       int
+		params          int
+		multiplications int64 // of one image's forward pass
+	}{
+		{"lenet", 28, 61706, 28*28*6*25 + 10*10*16*150 + 400*120 + 120*84 + 84*10},
 		// The parameters of the others are those that their golden files count.
-		{Name: "alexnet", InputSide: 224, Params: 46764746, ForwardFLOPs: 2 * 938146176},
+		{"alexnet", 224, 46764746, 938146176},
 	} {
-		got, err := models.Summary(want.Name)
+		spec, err := models.Lookup(want.name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.About == "" {
-			t.Errorf("%s: About is empty", got.Name)
+		info, err := spec.Inspect()
+		if err != nil {
+			t.Fatal(err)
 		}
-		got.About = ""
-		if got != want {
-			t.Errorf("got %+v, want %+v", got, want)
+		if spec.About == "" || spec.InputSide != want.inputSide {
+			t.Errorf("%+v", spec)
 		}
-	}
-	if _, err := models.Summary("nothing"); !errors.Is(err, models.ErrUnknown) {
-		t.Errorf("error %v, not ErrUnknown", err)
+		if info.ParamLen() != want.params || info.ForwardFLOPs != 2*want.multiplications {
+			t.Errorf("%s: %d parameters, %d FLOPs", want.name, info.ParamLen(), info.ForwardFLOPs)
+		}
 	}
 }
 

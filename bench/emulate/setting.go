@@ -36,11 +36,3 @@ func Parse(s string) (Setting, error) {
 	}
 	return Setting{step, model}, nil
 }
-
-// String is what Parse reads.
-func (s Setting) String() string {
-	if s.Model == "" {
-		return s.Step.String()
-	}
-	return s.Step.String() + ":" + s.Model
-}
