@@ -28,7 +28,7 @@ func (d dropper) twice(ctx context.Context, at place, batch *data.Batch) error {
 			return err
 		}
 	}
-	if err := d.abort(); err != nil {
+	if err := d.abort(nil); err != nil {
 		return err
 	}
 	_, err := d.step(ctx, at, batch)

@@ -127,7 +127,7 @@ func (w *Worker) timeSteps(ctx context.Context, batch *data.Batch) (float64, err
 		if step > 0 {
 			seconds = append(seconds, time.Since(begin).Seconds())
 		}
-		if err := w.abort(); err != nil {
+		if err := w.abort(nil); err != nil {
 			return 0, err
 		}
 	}

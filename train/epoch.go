@@ -10,6 +10,12 @@ import (
 	"ringloom/timeline"
 )
 
+// place is where in the run a step is.
+type place struct {
+	epoch, step int // epoch from 1, step within it from 0
+	globalLen   int // samples of the step on all ranks
+}
+
 // trainEpoch is the training loop, from the epoch's beginning or from where the run was resumed.
 func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) {
 	first, steps := w.steps%w.sampler.Steps(), w.sampler.Steps()

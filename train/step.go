@@ -10,12 +10,6 @@ import (
 	"ringloom/train/gradsync"
 )
 
-// place is where in the run a step is.
-type place struct {
-	epoch, step int // epoch from 1, step within it from 0
-	globalLen   int // samples of the step on all ranks
-}
-
 // step takes one step of the run on this rank's part of the global batch. Nothing of it is visible before the commit: a
 // step that fails leaves parameters and all that the rank remembers as they were. The loss is this rank's share of the
 // mean over the global batch.
@@ -29,11 +23,7 @@ func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (nn.Stat
 		clip, err = w.clip(ctx)
 	}
 	if err != nil {
-		err = w.stepError(ctx, at, err)
-		if undone := w.abort(); undone != nil {
-			err = errors.Join(err, undone)
-		}
-		return nn.Stats{}, err
+		return nn.Stats{}, w.abort(w.stepError(ctx, at, err))
 	}
 	if err := w.grads.Commit(ctx, w.schedule.Rate(w.steps), clip.scale); err != nil {
 		return nn.Stats{}, err
@@ -118,9 +108,12 @@ func (w *Worker) backward(program *nn.Program, mb microBatch, last bool) error {
 	return program.Backward(w.ready)
 }
 
-// abort drops the step under way: parameters, what the optimizer and the rank remember, and batch norm's running moments
-// are those of the step before.
-func (w *Worker) abort() error {
+// abort drops the step under way because of an error: parameters, what the optimizer and the rank remember, and batch
+// norm's running moments are those of the step before.
+func (w *Worker) abort(because error) error {
 	w.grads.Abort()
-	return w.moments.restore()
+	if err := w.moments.restore(); err != nil {
+		return errors.Join(because, err)
+	}
+	return because
 }
