@@ -12,6 +12,7 @@ import (
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
 )
 
 // BucketLengths are the elements of the buckets in which a model's gradients travel, in their order.
@@ -104,7 +105,7 @@ func (w *Worker) distinctPlans() (sizes []int, plans [][]bucket) {
 // trialPass is a step's last micro-batch, which is the one that overlaps with the ring.
 type trialPass struct {
 	*Worker
-	program *nn.Program
+	program *exec.Program
 	micro   microBatch
 	batch   *data.Batch
 }

@@ -7,18 +7,19 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // clipper finds the factor by which a gradient is scaled so that its norm stays under a limit.
 type clipper struct {
 	limit  float64
-	device nn.Device
+	device op.Device
 	sums   [][]update // by bucket and region
-	result nn.Buffer  // of each, in that order
+	result op.Buffer  // of each, in that order
 }
 
 // newClipper compiles the sums of the regions. A limit of 0 means no clipping: the result is nil.
-func newClipper(limit float64, device nn.Device, params *nn.Params, owned ownership) (*clipper, error) {
+func newClipper(limit float64, device op.Device, params *nn.Params, owned ownership) (*clipper, error) {
 	if limit == 0 {
 		return nil, nil
 	}
@@ -34,8 +35,8 @@ func newClipper(limit float64, device nn.Device, params *nn.Params, owned owners
 		var sums []update
 		for _, r := range regions {
 			n := r.hi - r.lo
-			u := update{dst: []nn.Buffer{c.result.Slice(at, 1)}, src: []nn.Buffer{params.Grads.Slice(r.lo, n)}}
-			if u.kernel, err = device.Compile(nn.SumOfSquares{Len: n}); err != nil {
+			u := update{dst: []op.Buffer{c.result.Slice(at, 1)}, src: []op.Buffer{params.Grads.Slice(r.lo, n)}}
+			if u.kernel, err = device.Compile(op.SumOfSquares{Len: n}); err != nil {
 				return nil, fmt.Errorf("preparing gradient clipping: %w", err)
 			}
 			sums, at = append(sums, u), at+1
@@ -58,7 +59,7 @@ func (c *clipper) square(bucket int) error {
 // sumOfSquares adds them up over all buckets. Where this rank owns everything, the gradient and the plan are the same on
 // all ranks, hence the sum. It waits for an accelerator.
 func (c *clipper) sumOfSquares() (squares float64, err error) {
-	if err := nn.Pull(c.device, c.result); err != nil {
+	if err := op.Pull(c.device, c.result); err != nil {
 		return 0, err
 	}
 	at := 0

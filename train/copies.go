@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -11,13 +13,13 @@ import (
 // and the sums back. nil does nothing: for a device that computes in the host's memory, and for a run that needs no gradient
 // there.
 type copies struct {
-	acc   nn.Accelerator
-	grads []nn.Buffer   // by bucket
-	under []nn.Transfer // on their way to the mirror, by bucket
+	acc   op.Accelerator
+	grads []op.Buffer   // by bucket
+	under []op.Transfer // on their way to the mirror, by bucket
 }
 
-func newCopies(acc nn.Accelerator, params *nn.Params, plan []bucket) *copies {
-	c := &copies{acc: acc, under: make([]nn.Transfer, len(plan))}
+func newCopies(acc op.Accelerator, params *nn.Params, plan []bucket) *copies {
+	c := &copies{acc: acc, under: make([]op.Transfer, len(plan))}
 	for _, b := range plan {
 		c.grads = append(c.grads, params.Grads.Slice(b.lo, b.hi-b.lo))
 	}
@@ -65,17 +67,17 @@ func (w *Worker) blank(b bucket) error {
 }
 
 // hostAlloc is memory that nothing but the host needs.
-func hostAlloc(device nn.Device, n int) (nn.Buffer, error) {
-	if _, ok := device.(nn.Accelerator); ok {
-		return nn.NewHostBuffer(n)
+func hostAlloc(device op.Device, n int) (op.Buffer, error) {
+	if _, ok := device.(op.Accelerator); ok {
+		return op.NewHostBuffer(n)
 	}
 	return device.Alloc(n)
 }
 
 // hostDevice computes in the host's memory: it is the device itself or, in the place of an accelerator, purego, which the
 // caller closes.
-func hostDevice(device nn.Device) (_ nn.Device, opened *purego.Device) {
-	if _, ok := device.(nn.Accelerator); ok {
+func hostDevice(device op.Device) (_ op.Device, opened *purego.Device) {
+	if _, ok := device.(op.Accelerator); ok {
 		opened = purego.New()
 		return opened, opened
 	}
@@ -83,7 +85,7 @@ func hostDevice(device nn.Device) (_ nn.Device, opened *purego.Device) {
 }
 
 // stops are the parameters behind whose gradients the buckets of some plans start.
-func stops(c nn.ProgramConfig, plans [][]bucket) ([]int, error) {
+func stops(c exec.Config, plans [][]bucket) ([]int, error) {
 	order, err := c.GradientOrder()
 	if err != nil {
 		return nil, fmt.Errorf("finding out when gradients are final: %w", err)

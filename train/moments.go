@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringloom/allreduce"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/timeline"
 )
 
@@ -71,7 +71,7 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 	if w.moments.shared || len(state) == 0 {
 		return nil
 	}
-	if err := nn.Pull(w.Device, w.params.StateValues); err != nil {
+	if err := op.Pull(w.Device, w.params.StateValues); err != nil {
 		return err
 	}
 	w.moments.own = append(w.moments.own[:0], state...)
@@ -82,7 +82,7 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 		state[i] /= float32(w.WorldSize)
 	}
 	w.moments.shared = true
-	return nn.Push(w.Device, w.params.StateValues)
+	return op.Push(w.Device, w.params.StateValues)
 }
 
 // ownMoments takes back what shareMoments has put aside.
@@ -92,5 +92,5 @@ func (w *Worker) ownMoments() error {
 	}
 	copy(w.params.StateValues.Host, w.moments.own)
 	w.moments.shared = false
-	return nn.Push(w.Device, w.params.StateValues)
+	return op.Push(w.Device, w.params.StateValues)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Optimizers lists the names that Config.Optimizer takes.
@@ -14,24 +15,24 @@ func Optimizers() []string { return []string{"adam", "adamw", "sgd"} }
 // arXiv:1711.05101) and SGD with momentum (no dampening). It keeps no count of steps: begin is told.
 type optimizer struct {
 	cfg     Config
-	device  nn.Device
+	device  op.Device
 	owned   ownership
 	updates [][]update  // by bucket and region
-	state   []nn.Buffer // of the regions alone, by OptimizerKinds
-	hyper   nn.Buffer
+	state   []op.Buffer // of the regions alone, by OptimizerKinds
+	hyper   op.Buffer
 }
 
 // update is the arithmetic of one bucket, bound to its memory.
 type update struct {
-	kernel   nn.Kernel
-	dst, src []nn.Buffer
+	kernel   op.Kernel
+	dst, src []op.Buffer
 }
 
 func (u *update) run() error { return u.kernel.Run(u.dst, u.src) }
 
 // newOptimizer compiles the updates of the regions, and allocates what the method remembers of each of their parameters:
 // Adam's mean and mean square, SGD's velocity.
-func newOptimizer(cfg Config, device nn.Device, params *nn.Params, owned ownership) (*optimizer, error) {
+func newOptimizer(cfg Config, device op.Device, params *nn.Params, owned ownership) (*optimizer, error) {
 	o := &optimizer{cfg: cfg, device: device, owned: owned}
 	adam := cfg.Optimizer != "sgd"
 	for range OptimizerKinds(cfg.Optimizer) {
@@ -42,18 +43,18 @@ func newOptimizer(cfg Config, device nn.Device, params *nn.Params, owned ownersh
 		o.state = append(o.state, b)
 	}
 	var err error
-	if o.hyper, err = device.Alloc(nn.HyperLen); err != nil {
+	if o.hyper, err = device.Alloc(op.HyperLen); err != nil {
 		return nil, fmt.Errorf("allocating the state of %s: %w", cfg.Optimizer, err)
 	}
 	for _, regions := range owned.regions {
 		var updates []update
 		for _, r := range regions {
 			n := r.hi - r.lo
-			var spec nn.Spec = nn.SGDUpdate{Len: n, Nesterov: cfg.Nesterov}
+			var spec op.Spec = op.SGDUpdate{Len: n, Nesterov: cfg.Nesterov}
 			if adam {
-				spec = nn.AdamUpdate{Len: n}
+				spec = op.AdamUpdate{Len: n}
 			}
-			u := update{dst: []nn.Buffer{params.Values.Slice(r.lo, n)}, src: []nn.Buffer{params.Grads.Slice(r.lo, n), o.hyper}}
+			u := update{dst: []op.Buffer{params.Values.Slice(r.lo, n)}, src: []op.Buffer{params.Grads.Slice(r.lo, n), o.hyper}}
 			for _, s := range o.state {
 				u.dst = append(u.dst, s.Slice(r.at, n))
 			}
@@ -71,22 +72,22 @@ func newOptimizer(cfg Config, device nn.Device, params *nn.Params, owned ownersh
 // gradScale.
 func (o *optimizer) begin(steps int, rate, gradScale float64) error {
 	o.setHyper(steps, rate, gradScale)
-	return nn.Push(o.device, o.hyper)
+	return op.Push(o.device, o.hyper)
 }
 
 func (o *optimizer) setHyper(steps int, rate, gradScale float64) {
 	h := o.hyper.Host
-	h[nn.HyperRate] = float32(rate)
-	h[nn.HyperGradScale] = float32(gradScale)
-	h[nn.HyperL2], h[nn.HyperDecay] = float32(o.cfg.WeightDecay), 1
-	h[nn.HyperMomentum] = float32(o.cfg.Momentum)
+	h[op.HyperRate] = float32(rate)
+	h[op.HyperGradScale] = float32(gradScale)
+	h[op.HyperL2], h[op.HyperDecay] = float32(o.cfg.WeightDecay), 1
+	h[op.HyperMomentum] = float32(o.cfg.Momentum)
 	if o.cfg.Optimizer == "sgd" {
 		return
 	}
 	if o.cfg.Optimizer == "adamw" {
-		h[nn.HyperL2], h[nn.HyperDecay] = 0, float32(1-rate*o.cfg.WeightDecay)
+		h[op.HyperL2], h[op.HyperDecay] = 0, float32(1-rate*o.cfg.WeightDecay)
 	}
-	nn.Adam{Rate: rate, Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Epsilon: o.cfg.Epsilon}.SetHyper(h, steps+1)
+	op.Adam{Rate: rate, Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Epsilon: o.cfg.Epsilon}.SetHyper(h, steps+1)
 }
 
 // update applies the step to the regions of one bucket, whose gradient must stand in the parameters' gradient memory.
@@ -102,12 +103,12 @@ func (o *optimizer) update(bucket int) error {
 // load takes the regions' part of memory, one of the kinds that the optimizer keeps of all parameters.
 func (o *optimizer) load(kind int, memory []float32) error {
 	o.owned.each(func(r region) { copy(o.state[kind].Host[r.at:], memory[r.lo:r.hi]) })
-	return nn.Push(o.device, o.state[kind])
+	return op.Push(o.device, o.state[kind])
 }
 
 // kept is the regions' memory of one kind, one after the other as ownership has them.
 func (o *optimizer) kept(kind int) ([]float32, error) {
-	return o.state[kind].Host, nn.Pull(o.device, o.state[kind])
+	return o.state[kind].Host, op.Pull(o.device, o.state[kind])
 }
 
 // store puts the regions into their place in memory, as load takes them.

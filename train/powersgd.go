@@ -7,6 +7,7 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 	"ringloom/timeline"
 )
@@ -87,7 +88,7 @@ type factored struct {
 	keep, forward, right update    // residual += grad; p = q residual^T; q = p residual
 }
 
-func newPowerSGD(c Config, world int, device nn.Device, params *nn.Params, residual nn.Buffer, plan []bucket) (*powerSGD, error) {
+func newPowerSGD(c Config, world int, device op.Device, params *nn.Params, residual op.Buffer, plan []bucket) (*powerSGD, error) {
 	length := c.factorsLen(params.List)
 	if length == 0 {
 		return nil, nil
@@ -109,7 +110,7 @@ func newPowerSGD(c Config, world int, device nn.Device, params *nn.Params, resid
 			continue
 		}
 		rows, cols := w.Shape[0], w.Shape[1]
-		var p, bias nn.Buffer
+		var p, bias op.Buffer
 		if p, err = device.Alloc(c.PowerSGD * rows); err != nil {
 			return failed(err)
 		}
@@ -121,18 +122,18 @@ func newPowerSGD(c Config, world int, device nn.Device, params *nn.Params, resid
 		f := &factored{
 			bucket: b, number: len(s.matrices), rank: c.PowerSGD, share: 1 / float32(world),
 			grad: grad.Host, residual: left.Host, p: p.Host, q: q.Host,
-			keep:    update{dst: []nn.Buffer{left}, src: []nn.Buffer{left, grad}},
-			forward: update{dst: []nn.Buffer{p}, src: []nn.Buffer{q, left, bias}},
-			right:   update{dst: []nn.Buffer{q}, src: []nn.Buffer{p, left}},
+			keep:    update{dst: []op.Buffer{left}, src: []op.Buffer{left, grad}},
+			forward: update{dst: []op.Buffer{p}, src: []op.Buffer{q, left, bias}},
+			right:   update{dst: []op.Buffer{q}, src: []op.Buffer{p, left}},
 		}
-		layer := nn.Linear{Src: nn.Image{N: c.PowerSGD, H: 1, W: 1, C: cols}, Out: rows}
+		layer := op.Linear{Src: op.Image{N: c.PowerSGD, H: 1, W: 1, C: cols}, Out: rows}
 		for _, k := range []struct {
-			to   *nn.Kernel
-			spec nn.Spec
+			to   *op.Kernel
+			spec op.Spec
 		}{
-			{&f.keep.kernel, nn.Add{Len: w.Len}},
-			{&f.forward.kernel, nn.LinearForward{Linear: layer}},
-			{&f.right.kernel, nn.LinearBackwardData{Linear: layer}},
+			{&f.keep.kernel, op.Add{Len: w.Len}},
+			{&f.forward.kernel, op.LinearForward{Linear: layer}},
+			{&f.right.kernel, op.LinearBackwardData{Linear: layer}},
 		} {
 			if *k.to, err = device.Compile(k.spec); err != nil {
 				return failed(err)

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"math"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // State is where a run stands after some step. Together with the parameters, the running moments and what the optimizer
@@ -61,7 +61,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	if block, err = w.Ring.BroadcastBytes(ctx, block, 0); err != nil {
 		return fmt.Errorf("agreeing on where to start: %w", err)
 	}
-	for _, m := range []nn.Buffer{w.params.Values, w.params.StateValues} {
+	for _, m := range []op.Buffer{w.params.Values, w.params.StateValues} {
 		if len(m.Host) == 0 {
 			continue
 		}

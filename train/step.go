@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"ringloom/data"
-	"ringloom/nn"
+	"ringloom/nn/exec"
 	"ringloom/timeline"
 )
 
@@ -17,17 +17,17 @@ type place struct {
 
 // trainOn takes one step: this rank's part of the global batch, and the ring's sum over all ranks. Loss is this rank's
 // share of the mean over the global batch.
-func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, watch *stopwatch) (nn.Stats, error) {
+func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, watch *stopwatch) (exec.Stats, error) {
 	sent := w.Ring.Stats().BytesSent
 	stats, err := w.gradients(ctx, at, batch, &e.Timing, watch)
 	if err != nil {
-		return nn.Stats{}, err
+		return exec.Stats{}, err
 	}
 	if err := w.update(ctx, at, &e.Timing, watch); err != nil {
-		return nn.Stats{}, err
+		return exec.Stats{}, err
 	}
 	if w.late != nil {
-		return nn.Stats{}, w.late
+		return exec.Stats{}, w.late
 	}
 	w.steps++
 	e.SentBytes += w.Ring.Stats().BytesSent - sent
@@ -40,7 +40,7 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *Ra
 // A host that is ahead of an accelerator queues both passes, and each bucket's way to the host behind its last gradient,
 // before it waits for the loss; then it starts the sums one by one as the buckets arrive. The collectives have the same order
 // as on a device that is not: the verdict on the losses, then the buckets.
-func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *Timing, watch *stopwatch) (total nn.Stats, err error) {
+func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *Timing, watch *stopwatch) (total exec.Stats, err error) {
 	w.tracker.reset()
 	w.late, w.kept, w.idle = nil, false, false
 	w.beginLaps()
@@ -106,7 +106,7 @@ func (w *Worker) gradients(ctx context.Context, at place, batch *data.Batch, t *
 
 // judge takes the outcome of a micro-batch's forward pass and, behind the last, tells the other ranks whether this rank's
 // losses are finite.
-func (w *Worker) judge(program *nn.Program, micro int, last bool, total *nn.Stats) error {
+func (w *Worker) judge(program *exec.Program, micro int, last bool, total *exec.Stats) error {
 	stats, err := program.Stats()
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (w *Worker) judge(program *nn.Program, micro int, last bool, total *nn.Stat
 }
 
 // load puts the samples [lo, hi) of a batch into a program's input.
-func (w *Worker) load(program *nn.Program, batch *data.Batch, lo, hi int) error {
+func (w *Worker) load(program *exec.Program, batch *data.Batch, lo, hi int) error {
 	if !program.TakesImages() {
 		pixels, labels := program.Input()
 		batch.Fill(pixels, labels, lo, hi)
@@ -137,7 +137,7 @@ func (w *Worker) load(program *nn.Program, batch *data.Batch, lo, hi int) error 
 }
 
 // loadBlank makes a program's input images of nothing.
-func (w *Worker) loadBlank(program *nn.Program) error {
+func (w *Worker) loadBlank(program *exec.Program) error {
 	if !program.TakesImages() {
 		pixels, labels := program.Input()
 		clear(pixels)

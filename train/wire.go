@@ -8,7 +8,7 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/allreduce/codec"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/timeline"
 )
 
@@ -69,7 +69,7 @@ func (w *Worker) apply(b int) error {
 		return nil
 	}
 	for _, r := range w.opt.owned.regions[b] {
-		if err := nn.Pull(w.Device, w.params.Values.Slice(r.lo, r.hi-r.lo)); err != nil {
+		if err := op.Pull(w.Device, w.params.Values.Slice(r.lo, r.hi-r.lo)); err != nil {
 			return err
 		}
 	}
@@ -91,7 +91,7 @@ func (w *Worker) gathered(ctx context.Context, t *Timing, watch *stopwatch) erro
 		}
 		bk := w.tracker.plan[b]
 		w.recordComm(timeline.Return, b, 4*int64(bk.hi-bk.lo), p)
-		if err := nn.Push(w.Device, w.params.Values.Slice(bk.lo, bk.hi-bk.lo)); err != nil {
+		if err := op.Push(w.Device, w.params.Values.Slice(bk.lo, bk.hi-bk.lo)); err != nil {
 			return err
 		}
 	}

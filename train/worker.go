@@ -11,6 +11,8 @@ import (
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 	"ringloom/shard"
 	"ringloom/timeline"
 )
@@ -19,7 +21,7 @@ import (
 // closes neither.
 type Options struct {
 	Config
-	Device          nn.Device
+	Device          op.Device
 	Ring            *allreduce.Group
 	Rank, WorldSize int
 	Train, Test     *data.Dataset
@@ -49,15 +51,15 @@ type Worker struct {
 	Options
 	model    models.Spec
 	params   *nn.Params
-	programs map[programKey]*nn.Program
+	programs map[programKey]*exec.Program
 	sampler  *shard.Sampler
 	schedule schedule
 	steps    int  // done in all epochs
 	blind    bool // the device looks at no image
 
-	acc        nn.Accelerator // the device, if it is one
+	acc        op.Accelerator // the device, if it is one
 	ahead      bool           // the host queues the backward pass before it knows the loss
-	resampling nn.Resampling  // of images, which an accelerator takes as they are stored
+	resampling op.Resampling  // of images, which an accelerator takes as they are stored
 	cuts       [][]bucket     // the plans whose buckets start in the middle of the backward pass
 	copies     *copies
 	meter      *meter
@@ -74,7 +76,7 @@ type Worker struct {
 
 	wire         codec.Format
 	wireFeedback bool      // what the wire format loses goes into residual
-	residual     nn.Buffer // what this rank has yet to add to the sums of gradients; empty where nothing is lost
+	residual     op.Buffer // what this rank has yet to add to the sums of gradients; empty where nothing is lost
 
 	low *powerSGD // nil without
 
@@ -121,11 +123,11 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	if err := o.ValidateSamples(o.Train.N); err != nil {
 		return nil, err
 	}
-	w := &Worker{Options: o, model: model, programs: map[programKey]*nn.Program{}}
+	w := &Worker{Options: o, model: model, programs: map[programKey]*exec.Program{}}
 	if d, ok := o.Device.(imageIgnorer); ok {
 		w.blind = d.IgnoresImages()
 	}
-	if w.acc, _ = o.Device.(nn.Accelerator); w.acc != nil {
+	if w.acc, _ = o.Device.(op.Accelerator); w.acc != nil {
 		w.resampling.From = o.Train.Side
 		w.resampling.Bounds, w.resampling.Weights, w.resampling.Taps = data.ResizeTaps(o.Train.Side, model.InputSide)
 	}

@@ -7,7 +7,7 @@
 //	result.WriteText(os.Stdout)
 //
 // Run compiles the model on the device that it is given, behind a device of this package that times every kernel. An
-// nn.Accelerator is not hidden behind it: its steps are timed in rounds, with one step queued while the one before is computed, as
+// op.Accelerator is not hidden behind it: its steps are timed in rounds, with one step queued while the one before is computed, as
 // training does it, and its kernels by its own trace of one step more. The
 // caller locks the thread, opens the device and closes it. Run blocks until it is done; a cancelled context ends it
 // between two steps.

@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"strings"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda"
 	"ringloom/nn/cuda/driver"
 	"ringloom/nn/onednn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -18,7 +18,7 @@ const deviceHelp = "auto, cpu (oneDNN), cuda (an NVIDIA GPU; cuda:N, cuda:GPU-..
 
 // openDevice opens the device called name; kernels is the value of --deterministic-kernels. A device asked for by name
 // is never replaced by another. note is what the user should know of the choice, in one line.
-func openDevice(name string, threads int, kernels string, gpu gpuFlags) (device nn.Device, note string, err error) {
+func openDevice(name string, threads int, kernels string, gpu gpuFlags) (device op.Device, note string, err error) {
 	if isGPU(name) {
 		device, err = gpu.open(name, kernels)
 		return device, "", err
@@ -73,8 +73,8 @@ const envEager = "RINGLOOM_CUDA_EAGER"
 func isGPU(name string) bool { return name == "cuda" || strings.HasPrefix(name, "cuda:") }
 
 // open opens the GPU called name: "cuda" is the first one or, of the ranks that a launcher has started here, each one's own in turn.
-func (f gpuFlags) open(name, kernels string) (nn.Device, error) {
-	failed := func(err error) (nn.Device, error) {
+func (f gpuFlags) open(name, kernels string) (op.Device, error) {
+	failed := func(err error) (op.Device, error) {
 		return nil, usageError{fmt.Errorf("--device %s: %w", name, err)}
 	}
 	if kernels != "" {
@@ -119,7 +119,7 @@ func (f gpuFlags) options(name, localRank string, count func() (int, error)) (cu
 }
 
 // hardware is what a device is exactly, as a GPU's name and UUID; empty where there is no more to say than its name.
-func hardware(device nn.Device) string {
+func hardware(device op.Device) string {
 	if d, ok := device.(interface{ Hardware() string }); ok {
 		return d.Hardware()
 	}
@@ -128,8 +128,8 @@ func hardware(device nn.Device) string {
 
 // computeThreads is how many threads keep a core busy while a device with so many computes: behind an accelerator it is the
 // one that tells it what to do.
-func computeThreads(device nn.Device, threads int) int {
-	if _, ok := device.(nn.Accelerator); ok {
+func computeThreads(device op.Device, threads int) int {
+	if _, ok := device.(op.Accelerator); ok {
 		return 1
 	}
 	return threads

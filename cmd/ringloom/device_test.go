@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"ringloom/cluster"
-	"ringloom/nn"
 	"ringloom/nn/acceltest"
 	"ringloom/nn/cuda"
 	"ringloom/nn/onednn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -149,7 +149,7 @@ func TestEvaluationOnAnAccelerator(t *testing.T) {
 		t.Fatal(err)
 	}
 	var results [2]evaluation
-	for i, device := range []nn.Device{purego.New(), acceltest.New()} {
+	for i, device := range []op.Device{purego.New(), acceltest.New()} {
 		defer device.Close()
 		c := &initial{}
 		spec, err := c.model("vgg-tiny-96")

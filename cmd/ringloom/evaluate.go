@@ -12,6 +12,8 @@ import (
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 type evaluateFlags struct {
@@ -163,12 +165,12 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 // evaluation is the forward pass over the first n images of a set, with its results.
 type evaluation struct {
 	spec     models.Spec
-	device   nn.Device
+	device   op.Device
 	params   *nn.Params
 	n, batch int
 	keep     bool // the pixels
 
-	resampling nn.Resampling // of what the loader makes, on an accelerator
+	resampling op.Resampling // of what the loader makes, on an accelerator
 
 	lossSum        float64
 	correct        int
@@ -177,7 +179,7 @@ type evaluation struct {
 
 func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 	side := e.spec.InputSide
-	if _, accelerated := e.device.(nn.Accelerator); accelerated {
+	if _, accelerated := e.device.(op.Accelerator); accelerated {
 		side = set.Side // it resizes them itself
 	}
 	e.resampling.From = side
@@ -192,14 +194,14 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 		},
 	})
 	defer loader.Close()
-	var program *nn.Program
+	var program *exec.Program
 	for done := 0; done < e.n; {
 		batch, err := loader.Next(ctx)
 		if err != nil {
 			return err
 		}
 		if program == nil || program.Batch() != batch.N { // the first batch, and an uneven last one
-			program, err = nn.Compile(nn.ProgramConfig{
+			program, err = exec.Compile(exec.Config{
 				Device: e.device, Params: e.params, Batch: batch.N, Side: e.spec.InputSide, Build: e.spec.Build,
 			})
 			if err != nil {
@@ -227,7 +229,7 @@ func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 }
 
 // load puts a batch into the program, and keeps its pixels if they are wanted.
-func (e *evaluation) load(program *nn.Program, batch *data.Batch) error {
+func (e *evaluation) load(program *exec.Program, batch *data.Batch) error {
 	if !program.TakesImages() {
 		pixels, labels := program.Input()
 		batch.Fill(pixels, labels, 0, batch.N)

@@ -9,6 +9,7 @@ import (
 	"ringloom/checkpoint"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -54,7 +55,7 @@ func loadInitial(path, model string) (*initial, error) {
 }
 
 // params are the checkpoint's parameters of a model on a device.
-func (i *initial) params(spec models.Spec, device nn.Device) (*nn.Params, error) {
+func (i *initial) params(spec models.Spec, device op.Device) (*nn.Params, error) {
 	params, err := spec.NewParams(device)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 	"ringloom/report"
 )
 
@@ -54,10 +55,10 @@ func (t tuned) String() string {
 // tuneKernels lets the device find the fastest way to compute each of the model's operations, unless another run on
 // this machine has done so before. Processes that start together do it one after the other, so that the first tries on
 // a quiet machine and the others follow it.
-func tuneKernels(ctx context.Context, device nn.Device, kernels string, model models.Spec, batch int, training bool) (t tuned, err error) {
+func tuneKernels(ctx context.Context, device op.Device, kernels string, model models.Spec, batch int, training bool) (t tuned, err error) {
 	begin := time.Now()
-	err = withKernelMemory(ctx, device, kernels, true, func(tuner nn.Tuner, memory *kernelMemory) error {
-		specs, err := nn.Specs(model.Build, model.InputSide, batch, training)
+	err = withKernelMemory(ctx, device, kernels, true, func(tuner op.Tuner, memory *kernelMemory) error {
+		specs, err := exec.Specs(model.Build, model.InputSide, batch, training)
 		if err != nil {
 			return err
 		}
@@ -74,14 +75,14 @@ func tuneKernels(ctx context.Context, device nn.Device, kernels string, model mo
 
 // rememberKernels keeps what the device has chosen since tuneKernels, such as a GPU for batches of other sizes. It waits for nobody:
 // where another process has the file now, a later run chooses again.
-func rememberKernels(ctx context.Context, device nn.Device, kernels string) error {
-	return withKernelMemory(ctx, device, kernels, false, func(nn.Tuner, *kernelMemory) error { return nil })
+func rememberKernels(ctx context.Context, device op.Device, kernels string) error {
+	return withKernelMemory(ctx, device, kernels, false, func(op.Tuner, *kernelMemory) error { return nil })
 }
 
 // withKernelMemory hands use the memory of a device's choices, and keeps those that the device has afterwards. It does nothing
 // where there is no choice: the device knows one way alone, or kernels pins it.
-func withKernelMemory(ctx context.Context, device nn.Device, kernels string, wait bool, use func(nn.Tuner, *kernelMemory) error) error {
-	tuner, ok := device.(nn.Tuner)
+func withKernelMemory(ctx context.Context, device op.Device, kernels string, wait bool, use func(op.Tuner, *kernelMemory) error) error {
+	tuner, ok := device.(op.Tuner)
 	if !ok || kernels != "" {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/cluster"
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/train"
 )
 
@@ -24,7 +24,7 @@ type node struct {
 	out io.Writer
 
 	sets    datasets
-	dev     nn.Device
+	dev     op.Device
 	initial *initial
 	tuned   []zap.Field // what --autotune found, nil without
 }
