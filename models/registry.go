@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // classes is the number of kinds of clothing in Fashion-MNIST.
@@ -50,7 +51,7 @@ func Lookup(name string) (Spec, error) {
 }
 
 // NewParams allocates the model's parameters on a device, all zero.
-func (s Spec) NewParams(device nn.Device) (*nn.Params, error) {
+func (s Spec) NewParams(device op.Device) (*nn.Params, error) {
 	return nn.NewParams(device, s.InputSide, s.Build)
 }
 

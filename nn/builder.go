@@ -7,6 +7,8 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"ringloom/nn/op"
 )
 
 // BuildFunc is a model: it adds layers to x, a batch of images, and returns the logits, one row a sample.
@@ -15,7 +17,7 @@ type BuildFunc func(b *Builder, x *Tensor) *Tensor
 // Tensor is a batch of activations in a graph under construction.
 type Tensor struct {
 	// Shape is NHWC; a matrix [N, C] has height and width one.
-	Shape Image
+	Shape op.Image
 	node  *gorgonia.Node
 	layer int // index of the layer that makes it, or -1 for the network's input
 	// trained is set where a parameter lies upstream, so that somebody needs the gradient.
@@ -71,9 +73,9 @@ type Layer struct {
 	// Inputs are indices of the layers that it reads; -1 is the network's input.
 	Inputs []int
 	// Output is the shape of its result.
-	Output Image
+	Output op.Image
 	// Spec is the operation; nil for Flatten, for Dropout outside of training, and for Concat.
-	Spec Spec
+	Spec op.Spec
 	// Params and State are indices into Info's lists of the same names.
 	Params, State []int
 }
@@ -89,7 +91,7 @@ func (b *Builder) fail(class string, err error) *Tensor {
 	if b.err == nil {
 		b.err = fmt.Errorf("layer %s (%s): %w", b.peek(), class, err)
 	}
-	return &Tensor{Shape: Image{N: 1, H: 1, W: 1, C: 1}}
+	return &Tensor{Shape: op.Image{N: 1, H: 1, W: 1, C: 1}}
 }
 
 // Named returns a Builder for one layer or Sequential, which is called by name instead of by its index:
@@ -127,9 +129,9 @@ func (b *Builder) module() string {
 // layer describes what add adds. Its first parameters and states are those that param and addState made for it.
 type layer struct {
 	class   string
-	spec    Spec
+	spec    op.Spec
 	inputs  []*Tensor
-	shape   Image
+	shape   op.Image
 	trained bool
 	params  int // how many of the newest parameters are its own
 	state   int
@@ -192,4 +194,4 @@ func (b *Builder) tensor(list *[]Param, nodes *[]*gorgonia.Node, class, kind str
 // node of a tensor under construction is never nil after an error-free call.
 func (x *Tensor) isImage() bool { return !x.flat }
 
-func nhwc(i Image) tensor.Shape { return tensor.Shape{i.N, i.H, i.W, i.C} }
+func nhwc(i op.Image) tensor.Shape { return tensor.Shape{i.N, i.H, i.W, i.C} }

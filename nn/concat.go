@@ -7,6 +7,8 @@ import (
 	"github.com/chewxy/hm"
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"ringloom/nn/op"
 )
 
 // movement is what concatOp and sliceOp share: operations that move channels and compute nothing. Lowering makes them
@@ -14,7 +16,7 @@ import (
 type movement struct {
 	id     uint64
 	inputs gorgonia.Nodes
-	image  Image // of the result
+	image  op.Image // of the result
 }
 
 func (o *movement) setID(id uint64)            { o.id = id }
@@ -33,7 +35,7 @@ func (o *movement) WriteHash(h hash.Hash) { fmt.Fprintf(h, "ringloom %d", o.id) 
 // concatOp joins images channel by channel.
 type concatOp struct {
 	movement
-	parts   []Image
+	parts   []op.Image
 	trained []bool
 }
 
@@ -74,7 +76,7 @@ func (o *concatOp) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
 // sliceOp takes the channels from at on of an image: the gradient of one part of a concatenation.
 type sliceOp struct {
 	movement
-	of Image
+	of op.Image
 	at int
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"ringloom/nn/op"
 )
 
 // The operations below are the forward halves of layers, each with its rule of differentiation. A rule creates the
@@ -14,27 +16,27 @@ import (
 // gives nil for it; the operation cannot see that in the graph, so the builder tells it.
 
 type convOp struct {
-	op
-	conv    Conv
+	operation
+	conv    op.Conv
 	needsDX bool
 }
 
 func (o *convOp) DiffWRT(n int) []bool { return firstIf(n, o.needsDX) }
 
 func (o *convOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return parametricGradients(inputs, dy, o.needsDX, ConvBackwardWeights{o.conv}, ConvBackwardData{Conv: o.conv})
+	return parametricGradients(inputs, dy, o.needsDX, op.ConvBackwardWeights{Conv: o.conv}, op.ConvBackwardData{Conv: o.conv})
 }
 
 type linearOp struct {
-	op
-	linear  Linear
+	operation
+	linear  op.Linear
 	needsDX bool
 }
 
 func (o *linearOp) DiffWRT(n int) []bool { return firstIf(n, o.needsDX) }
 
 func (o *linearOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return parametricGradients(inputs, dy, o.needsDX, LinearBackwardWeights{o.linear}, LinearBackwardData{Linear: o.linear})
+	return parametricGradients(inputs, dy, o.needsDX, op.LinearBackwardWeights{Linear: o.linear}, op.LinearBackwardData{Linear: o.linear})
 }
 
 // firstIf is n times true, but for the first.
@@ -47,7 +49,7 @@ func firstIf(n int, first bool) []bool {
 }
 
 // parametricGradients are dx (nil unless needed), dw and, where there is a bias, db of a layer with inputs x, w, b.
-func parametricGradients(inputs gorgonia.Nodes, dy *gorgonia.Node, needsDX bool, weights, data Spec) (gorgonia.Nodes, error) {
+func parametricGradients(inputs gorgonia.Nodes, dy *gorgonia.Node, needsDX bool, weights, data op.Spec) (gorgonia.Nodes, error) {
 	x, w := inputs[0], inputs[1]
 	dw, err := applySpec(weights, w.Shape().Clone(), dy, x)
 	if err != nil {
@@ -68,8 +70,8 @@ func parametricGradients(inputs gorgonia.Nodes, dy *gorgonia.Node, needsDX bool,
 }
 
 // applySpec adds a node that runs spec.
-func applySpec(spec Spec, shape tensor.Shape, inputs ...*gorgonia.Node) (*gorgonia.Node, error) {
-	o := newOp(spec, shape, inputs...)
+func applySpec(spec op.Spec, shape tensor.Shape, inputs ...*gorgonia.Node) (*gorgonia.Node, error) {
+	o := newOperation(spec, shape, inputs...)
 	return apply(&o)
 }
 
@@ -88,20 +90,20 @@ func firstOnly(n int) []bool {
 }
 
 type avgPoolOp struct {
-	op
-	pool Pool
+	operation
+	pool op.Pool
 }
 
 func (o *avgPoolOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
 func (o *avgPoolOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	dx, err := applySpec(AvgPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy)
+	dx, err := applySpec(op.AvgPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy)
 	return only(dx, inputs, err)
 }
 
 type maxPoolOp struct {
-	op
-	pool Pool
+	operation
+	pool op.Pool
 }
 
 func (o *maxPoolOp) DiffWRT(n int) []bool { return firstOnly(n) }
@@ -111,29 +113,29 @@ func (o *maxPoolOp) SymDiff(inputs gorgonia.Nodes, y, dy *gorgonia.Node) (gorgon
 	if err != nil {
 		return nil, err
 	}
-	dx, err := applySpec(MaxPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy, where)
+	dx, err := applySpec(op.MaxPoolBackward{Pool: o.pool}, inputs[0].Shape().Clone(), dy, where)
 	return only(dx, inputs, err)
 }
 
-type sigmoidOp struct{ op }
+type sigmoidOp struct{ operation }
 
 func (o *sigmoidOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
 func (o *sigmoidOp) SymDiff(inputs gorgonia.Nodes, y, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	dx, err := applySpec(SigmoidBackward{y.Shape().TotalSize()}, inputs[0].Shape().Clone(), dy, y)
+	dx, err := applySpec(op.SigmoidBackward{Len: y.Shape().TotalSize()}, inputs[0].Shape().Clone(), dy, y)
 	return only(dx, inputs, err)
 }
 
-type reluOp struct{ op }
+type reluOp struct{ operation }
 
 func (o *reluOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
 func (o *reluOp) SymDiff(inputs gorgonia.Nodes, y, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	dx, err := applySpec(ReLUBackward{y.Shape().TotalSize()}, inputs[0].Shape().Clone(), dy, y)
+	dx, err := applySpec(op.ReLUBackward{Len: y.Shape().TotalSize()}, inputs[0].Shape().Clone(), dy, y)
 	return only(dx, inputs, err)
 }
 
-type dropoutOp struct{ op }
+type dropoutOp struct{ operation }
 
 func (o *dropoutOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
@@ -143,7 +145,7 @@ func (o *dropoutOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgon
 }
 
 type addOp struct {
-	op
+	operation
 	trained [2]bool
 }
 
@@ -162,7 +164,7 @@ func (o *addOp) SymDiff(_ gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes,
 // batchNormOp takes x, gamma, beta and moments. Its rule is the derivative through the moments as well, so these have
 // none of their own.
 type batchNormOp struct {
-	op
+	operation
 	needsDX bool
 	state   int // index of the running mean, which the running variance follows
 }
@@ -171,8 +173,8 @@ func (o *batchNormOp) DiffWRT(int) []bool { return []bool{o.needsDX, true, true,
 
 func (o *batchNormOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	x, gamma, moments := inputs[0], inputs[1], inputs[3]
-	image := o.spec.(BatchNormForward).Image
-	dgamma, err := applySpec(BatchNormBackwardSums{image}, gamma.Shape().Clone(), dy, x, moments)
+	image := o.spec.(op.BatchNormForward).Image
+	dgamma, err := applySpec(op.BatchNormBackwardSums{Image: image}, gamma.Shape().Clone(), dy, x, moments)
 	if err != nil {
 		return nil, err
 	}
@@ -188,24 +190,24 @@ func (o *batchNormOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorg
 	if err != nil {
 		return nil, err
 	}
-	grads[0], err = applySpec(BatchNormBackward{Image: image}, x.Shape().Clone(), dy, x, gamma, moments, means)
+	grads[0], err = applySpec(op.BatchNormBackward{Image: image}, x.Shape().Clone(), dy, x, gamma, moments, means)
 	return grads, err
 }
 
 // batchNormInferenceOp takes x, gamma, beta, running mean and running variance; its kernel wants the last two, which
 // are neighbours in memory, as one operand. It is never differentiated.
-type batchNormInferenceOp struct{ op }
+type batchNormInferenceOp struct{ operation }
 
 // Do joins the running moments for the kernel.
 func (o *batchNormInferenceOp) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
 	mean, variance := values[3].Data().([]float32), values[4].Data().([]float32)
 	both := tensor.New(tensor.WithBacking(append(append([]float32(nil), mean...), variance...)))
-	return o.op.Do(values[0], values[1], values[2], both)
+	return o.operation.Do(values[0], values[1], values[2], both)
 }
 
 // lossOp is the root of a training graph: its inputs are logits, labels and scale, and its value is the loss. Its
 // kernel leaves the gradient of the logits as a second output.
-type lossOp struct{ op }
+type lossOp struct{ operation }
 
 func (o *lossOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
@@ -221,7 +223,7 @@ func (o *lossOp) SymDiff(inputs gorgonia.Nodes, loss, dLoss *gorgonia.Node) (gor
 
 // Do returns the loss as the scalar that the node's type promises.
 func (o *lossOp) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
-	stats, err := o.op.Do(values...)
+	stats, err := o.operation.Do(values...)
 	if err != nil {
 		return nil, err
 	}

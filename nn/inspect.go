@@ -1,5 +1,7 @@
 package nn
 
+import "ringloom/nn/op"
+
 // Info is what a model is, without memory or device.
 type Info struct {
 	// Params and State are the tensors of one Params.
@@ -17,29 +19,15 @@ func (i Info) ParamLen() int { return listLen(i.Params) }
 // Inspect builds a model for images of the given side only to look at it. The error says so where a layer cannot take
 // images of that size.
 func Inspect(side int, build BuildFunc) (Info, error) {
-	net, err := newNetwork(ProgramConfig{Batch: 1, Side: side, Build: build, Training: true})
+	net, err := newNetwork(Config{Batch: 1, Side: side, Build: build, Training: true})
 	if err != nil {
 		return Info{}, err
 	}
 	info := Info{Params: net.params, State: net.state, Classes: net.classes, Layers: net.layers}
 	for _, l := range net.layers {
 		if l.Spec != nil {
-			info.ForwardFLOPs += FLOPs(l.Spec)
+			info.ForwardFLOPs += op.FLOPs(l.Spec)
 		}
 	}
 	return info, nil
 }
-
-// PlanActivations is the memory in bytes that all intermediate results of a program share: what ActivationBytes of
-// Program says, without a device.
-func PlanActivations(build BuildFunc, side, batch int, training bool) (int64, error) {
-	_, l, err := ProgramConfig{Batch: batch, Side: side, Build: build, Training: training}.listing()
-	if err != nil {
-		return 0, err
-	}
-	_, _, total := l.plan()
-	return elementBytes * int64(total), nil
-}
-
-// elementBytes is the size of a float32.
-const elementBytes = 4

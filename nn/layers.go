@@ -5,6 +5,8 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"ringloom/nn/op"
 )
 
 // window is the geometry that Options set.
@@ -35,10 +37,10 @@ func KernelHW(h, w int) Option { return func(g *window) { g.kernelH, g.kernelW =
 func NoBias() Option { return func(g *window) { g.noBias = true } }
 
 // output is the shape that a window makes of src.
-func (g window) output(src Image, channels int) Image {
-	return Image{
+func (g window) output(src op.Image, channels int) op.Image {
+	return op.Image{
 		N: src.N, C: channels,
-		H: WindowOut(src.H, g.kernelH, g.strideH, g.padH), W: WindowOut(src.W, g.kernelW, g.strideW, g.padW),
+		H: op.WindowOut(src.H, g.kernelH, g.strideH, g.padH), W: op.WindowOut(src.W, g.kernelW, g.strideW, g.padW),
 	}
 }
 
@@ -49,7 +51,7 @@ func (b *Builder) Conv2D(x *Tensor, channels, kernel int, options ...Option) *Te
 	for _, o := range options {
 		o(&g)
 	}
-	c := Conv{
+	c := op.Conv{
 		Src: x.Shape, Dst: g.output(x.Shape, channels), KernelH: g.kernelH, KernelW: g.kernelW,
 		StrideH: g.strideH, StrideW: g.strideW, PadH: g.padH, PadW: g.padW, NoBias: g.noBias,
 	}
@@ -64,9 +66,9 @@ func (b *Builder) Conv2D(x *Tensor, channels, kernel int, options ...Option) *Te
 	if !c.NoBias {
 		inputs = append(inputs, b.param(class, "bias", fanIn, channels))
 	}
-	spec := ConvForward{Conv: c}
+	spec := op.ConvForward{Conv: c}
 	return b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: c.Dst, trained: true, params: len(inputs) - 1},
-		&convOp{newOp(spec, nhwc(c.Dst), inputs...), c, x.trained})
+		&convOp{newOperation(spec, nhwc(c.Dst), inputs...), c, x.trained})
 }
 
 // Linear is a fully connected layer with bias. It flattens images in the order channel, row, column.
@@ -75,7 +77,7 @@ func (b *Builder) Linear(x *Tensor, out int) *Tensor {
 	if x.isImage() {
 		x = (&Builder{construction: b.construction}).Flatten(x)
 	}
-	l := Linear{Src: x.Shape, Out: out}
+	l := op.Linear{Src: x.Shape, Out: out}
 	if b.err != nil {
 		return b.fail(class, b.err)
 	}
@@ -84,9 +86,9 @@ func (b *Builder) Linear(x *Tensor, out int) *Tensor {
 	}
 	w := b.param(class, "weight", l.In(), out, l.In())
 	bias := b.param(class, "bias", l.In(), out)
-	spec := LinearForward{Linear: l}
-	y := b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: l.dst(), trained: true, params: 2},
-		&linearOp{newOp(spec, tensor.Shape{l.Src.N, out}, x.node, w, bias), l, x.trained})
+	spec := op.LinearForward{Linear: l}
+	y := b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: l.Dst(), trained: true, params: 2},
+		&linearOp{newOperation(spec, tensor.Shape{l.Src.N, out}, x.node, w, bias), l, x.trained})
 	y.flat = true
 	return y
 }
@@ -103,7 +105,7 @@ func (b *Builder) Flatten(x *Tensor) *Tensor {
 }
 
 // pool completes the geometry of a pooling; false after an error.
-func (b *Builder) pool(class string, x *Tensor, size int, options []Option) (Pool, bool) {
+func (b *Builder) pool(class string, x *Tensor, size int, options []Option) (op.Pool, bool) {
 	g := window{kernelH: size, kernelW: size}
 	for _, o := range options {
 		o(&g)
@@ -111,12 +113,12 @@ func (b *Builder) pool(class string, x *Tensor, size int, options []Option) (Poo
 	if g.strideH == 0 && g.strideW == 0 {
 		g.strideH, g.strideW = g.kernelH, g.kernelW
 	}
-	p := Pool{
+	p := op.Pool{
 		Src: x.Shape, Dst: g.output(x.Shape, x.Shape.C),
 		KernelH: g.kernelH, KernelW: g.kernelW, StrideH: g.strideH, StrideW: g.strideW, PadH: g.padH, PadW: g.padW,
 	}
 	if b.err == nil && !x.isImage() {
-		b.fail(class, fmt.Errorf("%w: it takes images, not a matrix", ErrSpec))
+		b.fail(class, fmt.Errorf("%w: it takes images, not a matrix", op.ErrSpec))
 	}
 	return p, b.err == nil
 }
@@ -136,12 +138,12 @@ func (b *Builder) avgPool(class string, x *Tensor, size int, options ...Option) 
 	if !ok {
 		return b.fail(class, b.err)
 	}
-	spec := AvgPoolForward{p}
+	spec := op.AvgPoolForward{Pool: p}
 	if err := spec.Validate(); err != nil {
 		return b.fail(class, err)
 	}
 	return b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: p.Dst, trained: x.trained},
-		&avgPoolOp{newOp(spec, nhwc(p.Dst), x.node), p})
+		&avgPoolOp{newOperation(spec, nhwc(p.Dst), x.node), p})
 }
 
 // MaxPool takes the largest of size by size windows, which do not overlap unless Stride says so.
@@ -151,31 +153,31 @@ func (b *Builder) MaxPool(x *Tensor, size int, options ...Option) *Tensor {
 	if !ok {
 		return b.fail(class, b.err)
 	}
-	spec := MaxPoolForward{Pool: p, Inference: !b.training}
+	spec := op.MaxPoolForward{Pool: p, Inference: !b.training}
 	if err := spec.Validate(); err != nil {
 		return b.fail(class, err)
 	}
 	return b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: p.Dst, trained: x.trained},
-		&maxPoolOp{newOp(spec, nhwc(p.Dst), x.node), p})
+		&maxPoolOp{newOperation(spec, nhwc(p.Dst), x.node), p})
 }
 
 // Sigmoid is 1/(1+exp(-x)) of each element.
 func (b *Builder) Sigmoid(x *Tensor) *Tensor {
-	spec := SigmoidForward{x.Shape.Len()}
-	return b.elementwise("Sigmoid", x, spec, func(o op) graphOp { return &sigmoidOp{o} })
+	spec := op.SigmoidForward{Len: x.Shape.Len()}
+	return b.elementwise("Sigmoid", x, spec, func(o operation) graphOp { return &sigmoidOp{o} })
 }
 
 // ReLU is max(0, x) of each element.
 func (b *Builder) ReLU(x *Tensor) *Tensor {
-	spec := ReLUForward{x.Shape.Len()}
-	return b.elementwise("ReLU", x, spec, func(o op) graphOp { return &reluOp{o} })
+	spec := op.ReLUForward{Len: x.Shape.Len()}
+	return b.elementwise("ReLU", x, spec, func(o operation) graphOp { return &reluOp{o} })
 }
 
-func (b *Builder) elementwise(class string, x *Tensor, spec Spec, make func(op) graphOp, others ...*gorgonia.Node) *Tensor {
+func (b *Builder) elementwise(class string, x *Tensor, spec op.Spec, make func(operation) graphOp, others ...*gorgonia.Node) *Tensor {
 	if b.err != nil {
 		return b.fail(class, b.err)
 	}
-	o := make(newOp(spec, x.node.Shape().Clone(), append(gorgonia.Nodes{x.node}, others...)...))
+	o := make(newOperation(spec, x.node.Shape().Clone(), append(gorgonia.Nodes{x.node}, others...)...))
 	y := b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: x.Shape, trained: x.trained}, o)
 	y.flat = x.flat
 	return y
@@ -185,7 +187,7 @@ func (b *Builder) elementwise(class string, x *Tensor, spec Spec, make func(op) 
 // does nothing. Which elements depends on Program's SetDropoutKey.
 func (b *Builder) Dropout(x *Tensor, rate float32) *Tensor {
 	const class = "Dropout"
-	spec := Dropout{Len: x.Shape.Len(), Rate: rate, Layer: b.dropouts}
+	spec := op.Dropout{Len: x.Shape.Len(), Rate: rate, Layer: b.dropouts}
 	if b.err != nil {
 		return b.fail(class, b.err)
 	}
@@ -201,7 +203,7 @@ func (b *Builder) Dropout(x *Tensor, rate float32) *Tensor {
 	if b.key == nil {
 		b.key = inputNode(b.graph, "dropout key", 2)
 	}
-	return b.elementwise(class, x, spec, func(o op) graphOp { return &dropoutOp{o} }, b.key)
+	return b.elementwise(class, x, spec, func(o operation) graphOp { return &dropoutOp{o} }, b.key)
 }
 
 // BatchNorm normalises each channel, by the moments of the batch in training and by running ones otherwise, and scales
@@ -212,26 +214,26 @@ func (b *Builder) BatchNorm(x *Tensor) *Tensor {
 		return b.fail(class, b.err)
 	}
 	if !x.isImage() {
-		return b.fail(class, fmt.Errorf("%w: it takes images, not a matrix", ErrSpec))
+		return b.fail(class, fmt.Errorf("%w: it takes images, not a matrix", op.ErrSpec))
 	}
 	c := x.Shape.C
 	gamma, beta := b.param(class, "weight", 0, c), b.param(class, "bias", 0, c)
 	mean, variance := b.addState(class, "running_mean", c), b.addState(class, "running_var", c)
 	l := layer{class: class, inputs: []*Tensor{x}, shape: x.Shape, trained: true, params: 2, state: 2}
 	if !b.training {
-		spec := BatchNormInference{Image: x.Shape}
+		spec := op.BatchNormInference{Image: x.Shape}
 		l.spec = spec
-		o := newOp(spec, nhwc(x.Shape), x.node, gamma, beta, mean, variance)
+		o := newOperation(spec, nhwc(x.Shape), x.node, gamma, beta, mean, variance)
 		return b.apply(l, &batchNormInferenceOp{o})
 	}
-	m := newOp(BatchNormMoments{x.Shape}, tensor.Shape{2, c}, x.node)
+	m := newOperation(op.BatchNormMoments{Image: x.Shape}, tensor.Shape{2, c}, x.node)
 	moments, err := apply(&m)
 	if err != nil {
 		return b.fail(class, err)
 	}
-	spec := BatchNormForward{Image: x.Shape, Count: x.Shape.N * x.Shape.H * x.Shape.W}
+	spec := op.BatchNormForward{Image: x.Shape, Count: x.Shape.N * x.Shape.H * x.Shape.W}
 	l.spec = spec
-	o := &batchNormOp{newOp(spec, nhwc(x.Shape), x.node, gamma, beta, moments), x.trained, len(b.state) - 2}
+	o := &batchNormOp{newOperation(spec, nhwc(x.Shape), x.node, gamma, beta, moments), x.trained, len(b.state) - 2}
 	return b.apply(l, o)
 }
 
@@ -247,13 +249,13 @@ func (b *Builder) Concat(xs ...*Tensor) *Tensor {
 	o := &concatOp{}
 	for _, x := range xs {
 		if x.Shape.N != shape.N || x.Shape.H != shape.H || x.Shape.W != shape.W {
-			return b.fail(class, fmt.Errorf("%w: images %v and %v differ in more than their channels", ErrSpec, xs[0].Shape, x.Shape))
+			return b.fail(class, fmt.Errorf("%w: images %v and %v differ in more than their channels", op.ErrSpec, xs[0].Shape, x.Shape))
 		}
 		shape.C += x.Shape.C
 		nodes, trained = append(nodes, x.node), trained || x.trained
 		o.parts, o.trained = append(o.parts, x.Shape), append(o.trained, x.trained)
 	}
-	if err := shape.validate("concatenation"); err != nil {
+	if err := shape.Validate("concatenation"); err != nil {
 		return b.fail(class, err)
 	}
 	o.movement = movement{inputs: nodes, image: shape}
@@ -267,11 +269,11 @@ func (b *Builder) Add(x, y *Tensor) *Tensor {
 		return b.fail(class, b.err)
 	}
 	if x.Shape != y.Shape {
-		return b.fail(class, fmt.Errorf("%w: the shapes %v and %v differ", ErrSpec, x.Shape, y.Shape))
+		return b.fail(class, fmt.Errorf("%w: the shapes %v and %v differ", op.ErrSpec, x.Shape, y.Shape))
 	}
-	spec := Add{Len: x.Shape.Len()}
+	spec := op.Add{Len: x.Shape.Len()}
 	z := b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x, y}, shape: x.Shape, trained: x.trained || y.trained},
-		&addOp{newOp(spec, x.node.Shape().Clone(), x.node, y.node), [2]bool{x.trained, y.trained}})
+		&addOp{newOperation(spec, x.node.Shape().Clone(), x.node, y.node), [2]bool{x.trained, y.trained}})
 	z.flat = x.flat
 	return z
 }

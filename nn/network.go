@@ -7,7 +7,23 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"ringloom/nn/op"
 )
+
+// Config says which step of a model to build.
+type Config struct {
+	// Build is the model.
+	Build BuildFunc
+	// Batch is the number of images, and Side their height and width.
+	Batch, Side int
+	// Training adds the backward pass, and makes batch norm and dropout work as in training.
+	Training bool
+	// NoDropout leaves dropout out of training, for comparisons with other engines.
+	NoDropout bool
+	// Smoothing is the label smoothing of the loss, 0 <= Smoothing < 1; 0 is the plain cross-entropy.
+	Smoothing float32
+}
 
 // network is a model's graph at one batch size, up to and including the loss.
 type network struct {
@@ -23,9 +39,9 @@ type network struct {
 var ErrModel = errors.New("invalid model")
 
 // newNetwork runs the configuration's Build over a batch of one-channel images.
-func newNetwork(c ProgramConfig) (*network, error) {
-	shape := Image{N: c.Batch, H: c.Side, W: c.Side, C: 1}
-	if err := shape.validate("batch"); err != nil {
+func newNetwork(c Config) (*network, error) {
+	shape := op.Image{N: c.Batch, H: c.Side, W: c.Side, C: 1}
+	if err := shape.Validate("batch"); err != nil {
 		return nil, err
 	}
 	g := gorgonia.NewGraph()
@@ -44,12 +60,12 @@ func newNetwork(c ProgramConfig) (*network, error) {
 	net.logits, net.classes = out.node, out.Shape.C
 	net.labels = inputNode(g, "labels", c.Batch)
 	net.scale = inputNode(g, "scale", 1)
-	spec := SoftmaxCrossEntropyForward{N: c.Batch, C: net.classes, Smoothing: c.Smoothing}
+	spec := op.SoftmaxCrossEntropyForward{N: c.Batch, C: net.classes, Smoothing: c.Smoothing}
 	err := spec.Validate()
 	if err != nil {
 		return nil, err
 	}
-	o := &lossOp{newOp(spec, scalarShape, net.logits, net.labels, net.scale)}
+	o := &lossOp{newOperation(spec, scalarShape, net.logits, net.labels, net.scale)}
 	net.loss, err = apply(o)
 	return net, err
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"ringloom/nn/op"
 )
 
 // Param is one tensor of parameters, or of state.
@@ -25,18 +27,18 @@ type Param struct {
 // of List; the device that allocated them owns the memory. Any number of Programs of the same model share one.
 type Params struct {
 	List          []Param
-	Values, Grads Buffer
+	Values, Grads op.Buffer
 	// State are the tensors that training updates without a gradient: of each batch norm layer the running mean, then
 	// the running variance. StateValues holds them as Values holds the parameters; it is empty without any.
 	State       []Param
-	StateValues Buffer
+	StateValues op.Buffer
 
-	device Device
+	device op.Device
 }
 
 // NewParams allocates the parameters of a model on a device, all zero. The image side matters, for it sets the size of
 // the first linear layer.
-func NewParams(device Device, side int, build BuildFunc) (*Params, error) {
+func NewParams(device op.Device, side int, build BuildFunc) (*Params, error) {
 	info, err := Inspect(side, build)
 	if err != nil {
 		return nil, err
@@ -60,12 +62,12 @@ func NewParams(device Device, side int, build BuildFunc) (*Params, error) {
 // Push brings the values and the state to the device after the host has written to their Host memory, and Pull brings them
 // from there before it reads that. Where the device computes in that memory there is nothing to do.
 func (p *Params) Push() error {
-	return errors.Join(Push(p.device, p.Values), Push(p.device, p.StateValues))
+	return errors.Join(op.Push(p.device, p.Values), op.Push(p.device, p.StateValues))
 }
 
 // Pull is described at Push. It waits for what was queued.
 func (p *Params) Pull() error {
-	return errors.Join(Pull(p.device, p.Values), Pull(p.device, p.StateValues))
+	return errors.Join(op.Pull(p.device, p.Values), op.Pull(p.device, p.StateValues))
 }
 
 // resetState sets running means to 0 and running variances to 1, on the host.
@@ -94,18 +96,18 @@ func listLen(list []Param) int {
 func (p *Params) Len() int { return listLen(p.List) }
 
 // Value is the memory of parameter i.
-func (p *Params) Value(i int) Buffer { return p.Values.Slice(p.List[i].Offset, p.List[i].Len) }
+func (p *Params) Value(i int) op.Buffer { return p.Values.Slice(p.List[i].Offset, p.List[i].Len) }
 
 // Grad is the memory of parameter i's gradient.
-func (p *Params) Grad(i int) Buffer { return p.Grads.Slice(p.List[i].Offset, p.List[i].Len) }
+func (p *Params) Grad(i int) op.Buffer { return p.Grads.Slice(p.List[i].Offset, p.List[i].Len) }
 
 // StateValue is the memory of state i.
-func (p *Params) StateValue(i int) Buffer {
+func (p *Params) StateValue(i int) op.Buffer {
 	return p.StateValues.Slice(p.State[i].Offset, p.State[i].Len)
 }
 
-// match says how another model's parameters differ, or nil.
-func (p *Params) match(other []Param) error {
+// Match says how another model's parameters differ, or nil.
+func (p *Params) Match(other []Param) error {
 	if len(p.List) != len(other) {
 		return fmt.Errorf("%w: it has %d parameters where the memory is for %d", ErrModel, len(other), len(p.List))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // The names of the graph's two ends.
@@ -94,16 +95,16 @@ func operator(layer nn.Layer) (node, error) {
 	case "Flatten":
 		return node{op: "Flatten", attributes: []attribute{num("axis", 1)}}, nil
 	case "BatchNorm2d":
-		return node{op: "BatchNormalization", attributes: []attribute{float("epsilon", nn.BatchNormEpsilon)}}, nil
+		return node{op: "BatchNormalization", attributes: []attribute{float("epsilon", op.BatchNormEpsilon)}}, nil
 	}
 	switch spec := layer.Spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return node{op: "Conv", attributes: window(spec.KernelH, spec.KernelW, spec.StrideH, spec.StrideW, spec.PadH, spec.PadW)}, nil
-	case nn.LinearForward:
+	case op.LinearForward:
 		return node{op: "Gemm", attributes: []attribute{num("transB", 1)}}, nil
-	case nn.MaxPoolForward:
+	case op.MaxPoolForward:
 		return node{op: "MaxPool", attributes: poolWindow(spec.Pool)}, nil
-	case nn.AvgPoolForward:
+	case op.AvgPoolForward:
 		if layer.Class == "AdaptiveAvgPool2d" {
 			return node{op: "GlobalAveragePool"}, nil
 		}
@@ -112,6 +113,6 @@ func operator(layer nn.Layer) (node, error) {
 	return node{}, fmt.Errorf("there is no ONNX operator for it here")
 }
 
-func poolWindow(p nn.Pool) []attribute {
+func poolWindow(p op.Pool) []attribute {
 	return window(p.KernelH, p.KernelW, p.StrideH, p.StrideW, p.PadH, p.PadW)
 }

@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sys/cpu"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda"
 	"ringloom/nn/cuda/driver"
 	"ringloom/nn/onednn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 	"ringloom/report"
 )
@@ -90,7 +90,7 @@ func elsewhere(err error) error {
 
 // OpenDevice opens a device. One asked for by name is never replaced by another: what cannot be had is a UsageError. note is what the
 // user should know of the choice, in one line. The device is bound to the calling thread: lock it.
-func OpenDevice(c DeviceConfig) (device nn.Device, note string, err error) {
+func OpenDevice(c DeviceConfig) (device op.Device, note string, err error) {
 	name := c.Name
 	if IsGPU(name) {
 		device, err = c.openGPU(name)
@@ -143,8 +143,8 @@ func joinNotes(a, b string) string {
 func IsGPU(name string) bool { return name == "cuda" || strings.HasPrefix(name, "cuda:") }
 
 // openGPU opens the GPU called name: "cuda" is the first one or, of the ranks that a launcher has started here, each one's own in turn.
-func (c DeviceConfig) openGPU(name string) (nn.Device, error) {
-	failed := func(err error) (nn.Device, error) {
+func (c DeviceConfig) openGPU(name string) (op.Device, error) {
+	failed := func(err error) (op.Device, error) {
 		return nil, UsageError{settingError("device", " %s: %w", name, err)}
 	}
 	if c.Kernels.Pin != "" {
@@ -185,7 +185,7 @@ func (c DeviceConfig) gpuOptions(name string, count func() (int, error)) (cuda.O
 }
 
 // Hardware is what a device is exactly, as a GPU's name and UUID; empty where there is no more to say than its name.
-func Hardware(device nn.Device) string {
+func Hardware(device op.Device) string {
 	if d, ok := device.(interface{ Hardware() string }); ok {
 		return d.Hardware()
 	}
@@ -194,8 +194,8 @@ func Hardware(device nn.Device) string {
 
 // BusyThreads is how many threads keep a core busy while a device with so many computes: behind an accelerator it is the
 // one that tells it what to do.
-func BusyThreads(device nn.Device, threads int) int {
-	if _, ok := device.(nn.Accelerator); ok {
+func BusyThreads(device op.Device, threads int) int {
+	if _, ok := device.(op.Accelerator); ok {
 		return 1
 	}
 	return threads

@@ -9,6 +9,7 @@ import (
 	"ringloom/checkpoint"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -57,7 +58,7 @@ func loadInitial(path, model string) (*Initial, error) {
 func (i *Initial) Meta() checkpoint.Meta { return i.meta }
 
 // Params are the checkpoint's parameters of a model on a device. A checkpoint that does not fit is a DataError.
-func (i *Initial) Params(spec models.Spec, device nn.Device) (*nn.Params, error) {
+func (i *Initial) Params(spec models.Spec, device op.Device) (*nn.Params, error) {
 	params, err := spec.NewParams(device)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // Values of Kernels.Pin; without one, the fastest kernels are found by trying them.
@@ -54,10 +55,10 @@ func (t KernelTrial) String() string {
 // Tune lets the device find the fastest way to compute each of the model's operations, unless another run on
 // this machine has done so before. Processes that start together do it one after the other, so that the first tries on
 // a quiet machine and the others follow it.
-func (k Kernels) Tune(ctx context.Context, device nn.Device, model models.Spec, batch int, training bool) (t KernelTrial, err error) {
+func (k Kernels) Tune(ctx context.Context, device op.Device, model models.Spec, batch int, training bool) (t KernelTrial, err error) {
 	begin := time.Now()
-	err = k.withMemory(ctx, device, true, func(tuner nn.Tuner, memory *kernelMemory) error {
-		specs, err := nn.Specs(model.Build, model.InputSide, batch, training)
+	err = k.withMemory(ctx, device, true, func(tuner op.Tuner, memory *kernelMemory) error {
+		specs, err := exec.Specs(model.Build, model.InputSide, batch, training)
 		if err != nil {
 			return err
 		}
@@ -74,14 +75,14 @@ func (k Kernels) Tune(ctx context.Context, device nn.Device, model models.Spec, 
 
 // Remember keeps what the device has chosen since Tune, such as a GPU for batches of other sizes. It waits for nobody:
 // where another process has the file now, a later run chooses again.
-func (k Kernels) Remember(ctx context.Context, device nn.Device) error {
-	return k.withMemory(ctx, device, false, func(nn.Tuner, *kernelMemory) error { return nil })
+func (k Kernels) Remember(ctx context.Context, device op.Device) error {
+	return k.withMemory(ctx, device, false, func(op.Tuner, *kernelMemory) error { return nil })
 }
 
 // withMemory hands use the memory of a device's choices, and keeps those that the device has afterwards. It does nothing
 // where there is no choice: the device knows one way alone, or the choice is pinned.
-func (k Kernels) withMemory(ctx context.Context, device nn.Device, wait bool, use func(nn.Tuner, *kernelMemory) error) error {
-	tuner, ok := device.(nn.Tuner)
+func (k Kernels) withMemory(ctx context.Context, device op.Device, wait bool, use func(op.Tuner, *kernelMemory) error) error {
+	tuner, ok := device.(op.Tuner)
 	if !ok || k.Pin != "" {
 		return nil
 	}

@@ -9,19 +9,19 @@ import (
 	"testing"
 
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
 // choosy is a device that chooses for every operation that it has no choice for.
 type choosy struct {
-	nn.Device
+	op.Device
 	known map[string]string
 }
 
 func newChoosy() *choosy { return &choosy{Device: purego.New(), known: map[string]string{}} }
 
-func (d *choosy) Tune(specs []nn.Spec) error {
+func (d *choosy) Tune(specs []op.Spec) error {
 	for range specs {
 		if d.known["operation"] == "" {
 			d.known["operation"] = "tried"

@@ -9,7 +9,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/cluster"
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/train"
 )
 
@@ -31,7 +31,7 @@ type node struct {
 	emit Sink
 
 	sets    Datasets
-	dev     nn.Device
+	dev     op.Device
 	initial *Initial
 	tuned   *Tuned // what Autotune found, nil without
 }

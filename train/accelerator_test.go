@@ -8,14 +8,14 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/models"
-	"ringloom/nn"
 	"ringloom/nn/acceltest"
+	"ringloom/nn/op"
 )
 
-func accelerators(int) nn.Device { return acceltest.New() }
+func accelerators(int) op.Device { return acceltest.New() }
 
 // mixed has a host device on even ranks.
-func mixed(rank int) nn.Device {
+func mixed(rank int) op.Device {
 	if rank%2 == 0 {
 		return hosts(rank)
 	}
@@ -185,7 +185,7 @@ func TestOneWrongBitOnAnAcceleratorIsFound(t *testing.T) {
 		if rank == 1 {
 			w.OnStep = func(s Step) {
 				if s.Step == 2 {
-					if err := w.Device.(nn.Accelerator).Put(w.params.Values.Slice(7, 1), []float32{9}); err != nil {
+					if err := w.Device.(op.Accelerator).Put(w.params.Values.Slice(7, 1), []float32{9}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -205,12 +205,12 @@ type counter struct {
 	pulls, pushes, gets int
 }
 
-func (c *counter) StartPull(b nn.Buffer) (nn.Transfer, error) {
+func (c *counter) StartPull(b op.Buffer) (op.Transfer, error) {
 	c.pulls++
 	return c.Device.StartPull(b)
 }
-func (c *counter) StartPush(b nn.Buffer) error        { c.pushes++; return c.Device.StartPush(b) }
-func (c *counter) Get(v []float32, b nn.Buffer) error { c.gets++; return c.Device.Get(v, b) }
+func (c *counter) StartPush(b op.Buffer) error        { c.pushes++; return c.Device.StartPush(b) }
+func (c *counter) Get(v []float32, b op.Buffer) error { c.gets++; return c.Device.Get(v, b) }
 
 // A rank alone waits for nothing in a step but the loss, and moves no gradient.
 func TestAloneAnAcceleratorIsNotWaitedFor(t *testing.T) {
@@ -218,7 +218,7 @@ func TestAloneAnAcceleratorIsNotWaitedFor(t *testing.T) {
 	cfg.Epochs, cfg.CheckEvery = 1, 0
 	device := &counter{Device: acceltest.New()}
 	var inStep []counter
-	trainOnFleet(t, cfg, 1, func(int) nn.Device { return device }, func(_ int, w *Worker) {
+	trainOnFleet(t, cfg, 1, func(int) op.Device { return device }, func(_ int, w *Worker) {
 		w.OnStep = func(Step) { inStep = append(inStep, *device) }
 	})
 	first, last := inStep[0], inStep[len(inStep)-1]
@@ -235,7 +235,7 @@ func TestPassesAreCutAtBuckets(t *testing.T) {
 		cfg.BucketBytes = bytes
 		devices := [2]*cutter{{Device: acceltest.New()}, {Device: acceltest.New()}}
 		plans := [2]int{}
-		trainOnFleet(t, cfg, 2, func(rank int) nn.Device { return devices[rank] }, func(rank int, w *Worker) { plans[rank] = len(w.grads.Plan()) })
+		trainOnFleet(t, cfg, 2, func(rank int) op.Device { return devices[rank] }, func(rank int, w *Worker) { plans[rank] = len(w.grads.Plan()) })
 		// A forward pass in one part, and a backward pass with one for each bucket; but a layer's two gradients are
 		// those of one operation.
 		const layers = 5
@@ -251,7 +251,7 @@ type cutter struct {
 	parts int
 }
 
-func (c *cutter) NewPasses(parts [][]nn.Step) ([]nn.Pass, error) {
+func (c *cutter) NewPasses(parts [][]op.Step) ([]op.Pass, error) {
 	c.parts = max(c.parts, len(parts))
 	return c.Device.NewPasses(parts)
 }

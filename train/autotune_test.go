@@ -7,6 +7,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/allreduce/allreducetest"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -30,7 +31,7 @@ func TestRanksAgreeOnBuckets(t *testing.T) {
 			defer allreducetest.CloseAll(groups)
 			chosen, trials := make([]int, world), make([][]BucketTrial, world)
 			errs := allreducetest.Run(groups, func(g *allreduce.Group) (err error) {
-				device := nn.Device(purego.New())
+				device := op.Device(purego.New())
 				if name == "accelerators" {
 					device = mixed(g.Rank())
 				}

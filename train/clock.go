@@ -5,6 +5,7 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/timeline"
 )
 
@@ -69,9 +70,9 @@ type clock struct {
 	err      error  // the first of the meter's
 }
 
-func newClock(device nn.Device, quiet bool) *clock {
+func newClock(device op.Device, quiet bool) *clock {
 	c := &clock{}
-	if acc, ok := device.(nn.Accelerator); ok {
+	if acc, ok := device.(op.Accelerator); ok {
 		c.meter = &meter{acc: acc, quiet: quiet}
 	}
 	return c

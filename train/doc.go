@@ -15,7 +15,7 @@
 // all ranks average the moments in the middle of each pass. These exchanges wait, between the buckets' that do not. They
 // come at the same places on every rank, because a rank without samples runs a pass whose results it throws away.
 //
-// On an nn.Accelerator a step is queued, and the host waits for the loss alone: of the ranks together it then waits for
+// On an op.Accelerator a step is queued, and the host waits for the loss alone: of the ranks together it then waits for
 // each bucket's gradients to arrive in their mirror, and starts its sum. The collectives come in the same order as on a
 // device that computes in the host's memory, so that ranks of both kinds train together. What is written down, compared or
 // broadcast is pulled before and pushed behind. Times are the accelerator's own (meter.go). Package acceltest has an

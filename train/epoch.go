@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringloom/data"
-	"ringloom/nn"
+	"ringloom/nn/exec"
 	"ringloom/timeline"
 )
 
@@ -118,7 +118,7 @@ func (w *Worker) augmentation(epoch int) data.Augmentation {
 }
 
 // load compiles the program of a micro-batch, if it is not yet, and brings its samples there.
-func (w *Worker) load(ctx context.Context, at place, batch *data.Batch, mb microBatch) (*nn.Program, error) {
+func (w *Worker) load(ctx context.Context, at place, batch *data.Batch, mb microBatch) (*exec.Program, error) {
 	program, err := w.program(mb.key())
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 	"ringloom/shard"
 )
 
@@ -17,8 +19,8 @@ const evalBatch = 250
 func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 	watch := startWatch()
 	lo, hi := shard.EvalRange(w.Test.N, w.WorldSize, w.Rank)
-	program := func(batch int) (*nn.Program, error) { return w.program(programKey{batch: batch}) }
-	err := w.images.forward(ctx, w.Test, lo, hi, evalBatch, program, func(batch *data.Batch, _ *nn.Program, s nn.Stats) error {
+	program := func(batch int) (*exec.Program, error) { return w.program(programKey{batch: batch}) }
+	err := w.images.forward(ctx, w.Test, lo, hi, evalBatch, program, func(batch *data.Batch, _ *exec.Program, s exec.Stats) error {
 		e.TestSamples += batch.N
 		e.TestCorrect += s.Correct
 		return nil
@@ -29,7 +31,7 @@ func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 
 // Evaluation is the forward pass of a network over the first images of a set, outside of a run.
 type Evaluation struct {
-	Device nn.Device
+	Device op.Device
 	Model  models.Spec
 	Params *nn.Params
 	Set    *data.Dataset
@@ -46,7 +48,7 @@ type Evaluated struct {
 
 	images  *images
 	batch   *data.Batch
-	program *nn.Program
+	program *exec.Program
 }
 
 // Outcome is what an evaluation adds up.
@@ -65,10 +67,10 @@ func (o Outcome) Accuracy() float64 { return float64(o.Correct) / float64(o.Imag
 // Evaluate runs it. The caller has locked its goroutine to the device's thread.
 func Evaluate(ctx context.Context, e Evaluation) (Outcome, error) {
 	m := newImages(e.Device, e.Set.Side, e.Model.InputSide)
-	var compiled *nn.Program
-	program := func(batch int) (_ *nn.Program, err error) {
+	var compiled *exec.Program
+	program := func(batch int) (_ *exec.Program, err error) {
 		if compiled == nil || compiled.Batch() != batch { // the first batch, and an uneven last one
-			compiled, err = nn.Compile(nn.ProgramConfig{
+			compiled, err = exec.Compile(exec.Config{
 				Device: e.Device, Params: e.Params, Batch: batch, Side: e.Model.InputSide, Build: e.Model.Build,
 			})
 			if err != nil {
@@ -78,7 +80,7 @@ func Evaluate(ctx context.Context, e Evaluation) (Outcome, error) {
 		return compiled, nil
 	}
 	var o Outcome
-	err := m.forward(ctx, e.Set, 0, e.Images, e.Batch, program, func(batch *data.Batch, p *nn.Program, s nn.Stats) error {
+	err := m.forward(ctx, e.Set, 0, e.Images, e.Batch, program, func(batch *data.Batch, p *exec.Program, s exec.Stats) error {
 		o.Images += batch.N
 		o.LossSum += s.Loss * float64(batch.N)
 		o.Correct += s.Correct

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"ringloom/data"
-	"ringloom/nn"
 	"ringloom/nn/acceltest"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -20,7 +20,7 @@ func TestEvaluationOnAnAccelerator(t *testing.T) {
 		logits, pixels []float32
 	}
 	var results [2]result
-	for i, device := range []nn.Device{purego.New(), acceltest.New()} {
+	for i, device := range []op.Device{purego.New(), acceltest.New()} {
 		defer device.Close()
 		params, err := spec.NewParams(device)
 		if err != nil {

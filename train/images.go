@@ -4,7 +4,8 @@ import (
 	"context"
 
 	"ringloom/data"
-	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // images brings images to programs: from a set through a loader, resized on the way to a device that computes in the
@@ -13,7 +14,7 @@ type images struct {
 	labelsOnly  bool // the device looks at no image
 	accelerated bool
 	side        int           // that the network takes
-	resampling  nn.Resampling // on an accelerator
+	resampling  op.Resampling // on an accelerator
 	blank       struct {      // on an accelerator
 		pixels []byte
 		labels []float32
@@ -24,13 +25,13 @@ type images struct {
 type imageIgnorer interface{ IgnoresImages() bool }
 
 // newImages is for sets whose images are stored [stored, stored] and a network that takes them [side, side].
-func newImages(device nn.Device, stored, side int) *images {
+func newImages(device op.Device, stored, side int) *images {
 	m := &images{side: side}
 	if d, ok := device.(imageIgnorer); ok {
 		m.labelsOnly = d.IgnoresImages()
 	}
-	if _, m.accelerated = device.(nn.Accelerator); m.accelerated {
-		m.resampling = nn.Resampling(data.NewResampling(stored, side))
+	if _, m.accelerated = device.(op.Accelerator); m.accelerated {
+		m.resampling = op.Resampling(data.NewResampling(stored, side))
 	}
 	return m
 }
@@ -47,7 +48,7 @@ func (m *images) loader(set *data.Dataset, steps int, augment data.Augmentation,
 }
 
 // load puts the samples [lo, hi) of a batch into a program's input.
-func (m *images) load(program *nn.Program, batch *data.Batch, lo, hi int) error {
+func (m *images) load(program *exec.Program, batch *data.Batch, lo, hi int) error {
 	if !program.TakesImages() {
 		pixels, labels := program.Input()
 		batch.Fill(pixels, labels, lo, hi)
@@ -58,7 +59,7 @@ func (m *images) load(program *nn.Program, batch *data.Batch, lo, hi int) error 
 }
 
 // loadBlank makes a program's input images of nothing.
-func (m *images) loadBlank(program *nn.Program) error {
+func (m *images) loadBlank(program *exec.Program) error {
 	if !program.TakesImages() {
 		pixels, labels := program.Input()
 		clear(pixels)
@@ -75,7 +76,7 @@ func (m *images) loadBlank(program *nn.Program) error {
 // forward runs the forward pass over the images [lo, hi) of a set, in their order and so many at once, and calls each
 // behind every batch.
 func (m *images) forward(ctx context.Context, set *data.Dataset, lo, hi, atOnce int,
-	program func(batch int) (*nn.Program, error), each func(*data.Batch, *nn.Program, nn.Stats) error) error {
+	program func(batch int) (*exec.Program, error), each func(*data.Batch, *exec.Program, exec.Stats) error) error {
 	loader := m.loader(set, (hi-lo+atOnce-1)/atOnce, data.Augmentation{}, func(step int, dst []int32) []int32 {
 		for i := lo + step*atOnce; i < min(lo+(step+1)*atOnce, hi); i++ {
 			dst = append(dst, int32(i))

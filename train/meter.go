@@ -3,7 +3,7 @@ package train
 import (
 	"time"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/timeline"
 )
 
@@ -14,7 +14,7 @@ import (
 // A part that ends a wait for the ring is the time in which the accelerator had nothing to do before the host knew
 // the sum: exposed communication. Bringing a sum to the accelerator is a part of the update.
 type meter struct {
-	acc   nn.Accelerator
+	acc   op.Accelerator
 	marks []mark // not read yet, but for the first, from which the others go on
 	// quiet leaves out what is bound to last no time: the waits of a run whose sums do not travel.
 	quiet    bool
@@ -25,7 +25,7 @@ type meter struct {
 
 // mark ends a part of a step.
 type mark struct {
-	nn.Mark
+	op.Mark
 	part         *float64 // the seconds that it is added to; nil for what lies between two steps
 	kind         timeline.Kind
 	step, bucket int

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringloom/allreduce"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/timeline"
 	"ringloom/train/optim"
 )
@@ -63,15 +63,15 @@ func (s *momentSync) moveWaits(from, to *float64) {
 // runningMoments are those of batch norm. A rank's own may stand aside while the mean over all ranks is in their place, and
 // those of the step before are kept on the device until a step is committed.
 type runningMoments struct {
-	values nn.Buffer // the parameters' StateValues; empty without batch norm
+	values op.Buffer // the parameters' StateValues; empty without batch norm
 	own    []float32
 	shared bool
 
-	before         nn.Buffer
+	before         op.Buffer
 	save, takeBack optim.Call
 }
 
-func newRunningMoments(device nn.Device, values nn.Buffer) (*runningMoments, error) {
+func newRunningMoments(device op.Device, values op.Buffer) (*runningMoments, error) {
 	m := &runningMoments{values: values}
 	n := len(values.Host)
 	if n == 0 {
@@ -82,13 +82,13 @@ func newRunningMoments(device nn.Device, values nn.Buffer) (*runningMoments, err
 	if m.before, err = device.Alloc(n); err != nil {
 		return failed(err)
 	}
-	whole := nn.Image{N: 1, H: 1, W: 1, C: n}
-	kernel, err := device.Compile(nn.ChannelCopy{Src: whole, Dst: whole})
+	whole := op.Image{N: 1, H: 1, W: 1, C: n}
+	kernel, err := device.Compile(op.ChannelCopy{Src: whole, Dst: whole})
 	if err != nil {
 		return failed(err)
 	}
-	m.save = optim.Call{Kernel: kernel, Dst: []nn.Buffer{m.before}, Src: []nn.Buffer{values}}
-	m.takeBack = optim.Call{Kernel: kernel, Dst: []nn.Buffer{values}, Src: []nn.Buffer{m.before}}
+	m.save = optim.Call{Kernel: kernel, Dst: []op.Buffer{m.before}, Src: []op.Buffer{values}}
+	m.takeBack = optim.Call{Kernel: kernel, Dst: []op.Buffer{values}, Src: []op.Buffer{m.before}}
 	return m, nil
 }
 
@@ -117,7 +117,7 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 	if w.moments.shared || len(state) == 0 {
 		return nil
 	}
-	if err := nn.Pull(w.Device, w.params.StateValues); err != nil {
+	if err := op.Pull(w.Device, w.params.StateValues); err != nil {
 		return err
 	}
 	w.moments.own = append(w.moments.own[:0], state...)
@@ -128,7 +128,7 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 		state[i] /= float32(w.WorldSize)
 	}
 	w.moments.shared = true
-	return nn.Push(w.Device, w.params.StateValues)
+	return op.Push(w.Device, w.params.StateValues)
 }
 
 // ownMoments takes back what shareMoments has put aside.
@@ -138,5 +138,5 @@ func (w *Worker) ownMoments() error {
 	}
 	copy(w.params.StateValues.Host, w.moments.own)
 	w.moments.shared = false
-	return nn.Push(w.Device, w.params.StateValues)
+	return op.Push(w.Device, w.params.StateValues)
 }

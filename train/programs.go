@@ -3,7 +3,7 @@ package train
 import (
 	"fmt"
 
-	"ringloom/nn"
+	"ringloom/nn/exec"
 	"ringloom/shard"
 )
 
@@ -37,11 +37,11 @@ func (w *Worker) compileAll() error {
 }
 
 // program returns the model compiled for a shape, building it at first use.
-func (w *Worker) program(key programKey) (*nn.Program, error) {
+func (w *Worker) program(key programKey) (*exec.Program, error) {
 	if p := w.programs[key]; p != nil {
 		return p, nil
 	}
-	c := nn.ProgramConfig{
+	c := exec.Config{
 		Device: w.Device, Params: w.params, Batch: key.batch, Side: w.model.InputSide, Build: w.model.Build, Training: key.training,
 		Smoothing: float32(w.LabelSmoothing),
 	}
@@ -57,7 +57,7 @@ func (w *Worker) program(key programKey) (*nn.Program, error) {
 			c.Stops = append(c.Stops, plan.Cuts(order)...)
 		}
 	}
-	p, err := nn.Compile(c)
+	p, err := exec.Compile(c)
 	if err != nil {
 		return nil, fmt.Errorf("building %s for a batch of %d: %w", w.Model, key.batch, err)
 	}

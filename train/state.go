@@ -8,6 +8,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/internal/float32le"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/train/gradsync"
 )
 
@@ -70,7 +71,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	if block, err = w.Ring.BroadcastBytes(ctx, block, 0); err != nil {
 		return fmt.Errorf("agreeing on where to start: %w", err)
 	}
-	for _, m := range []nn.Buffer{w.params.Values, w.params.StateValues} {
+	for _, m := range []op.Buffer{w.params.Values, w.params.StateValues} {
 		if len(m.Host) == 0 {
 			continue
 		}

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"ringloom/data"
-	"ringloom/nn"
+	"ringloom/nn/exec"
 	"ringloom/timeline"
 	"ringloom/train/gradsync"
 )
@@ -13,7 +13,7 @@ import (
 // step takes one step of the run on this rank's part of the global batch. Nothing of it is visible before the commit: a
 // step that fails leaves parameters and all that the rank remembers as they were. The loss is this rank's share of the
 // mean over the global batch.
-func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (nn.Stats, error) {
+func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (exec.Stats, error) {
 	stats, err := w.passes(ctx, at, batch) // load, forward, backward; buckets leave meanwhile
 	if err == nil {
 		err = w.grads.Wait(ctx) // the sums of all ranks
@@ -23,10 +23,10 @@ func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (nn.Stat
 		clip, err = w.clip(ctx)
 	}
 	if err != nil {
-		return nn.Stats{}, w.abort(w.stepError(ctx, at, err))
+		return exec.Stats{}, w.abort(w.stepError(ctx, at, err))
 	}
 	if err := w.grads.Commit(ctx, w.schedule.Rate(w.steps), clip.scale); err != nil {
-		return nn.Stats{}, err
+		return exec.Stats{}, err
 	}
 	if w.ClipNorm > 0 {
 		w.norms.add(clip.norm)
@@ -40,7 +40,7 @@ func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (nn.Stat
 //
 // A host that is ahead of an accelerator queues both passes, and each bucket's copy to the host behind its last gradient,
 // before it waits for the loss. The collectives have the same order as on a device that is not: the losses' check first.
-func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total nn.Stats, err error) {
+func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total exec.Stats, err error) {
 	w.clock.beginStep(w.steps)
 	w.grads.Begin(w.steps)
 	if err := w.moments.remember(); err != nil {
@@ -78,7 +78,7 @@ func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total
 
 // outcome adds up what a micro-batch's forward pass found, for which it waits, and behind the last tells the other ranks
 // whether this rank's losses are finite.
-func (w *Worker) outcome(program *nn.Program, mb microBatch, last bool, total *nn.Stats, losses *gradsync.Losses) error {
+func (w *Worker) outcome(program *exec.Program, mb microBatch, last bool, total *exec.Stats, losses *gradsync.Losses) error {
 	stats, err := program.Stats()
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (w *Worker) outcome(program *nn.Program, mb microBatch, last bool, total *n
 }
 
 // backward computes the gradients of a micro-batch. Behind the last one's they leave.
-func (w *Worker) backward(program *nn.Program, mb microBatch, last bool) error {
+func (w *Worker) backward(program *exec.Program, mb microBatch, last bool) error {
 	if !last {
 		if err := program.Backward(nil); err != nil || mb.empty() {
 			return err

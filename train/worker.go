@@ -10,6 +10,8 @@ import (
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 	"ringloom/shard"
 	"ringloom/timeline"
 	"ringloom/train/gradsync"
@@ -20,7 +22,7 @@ import (
 // closes neither.
 type Options struct {
 	Config
-	Device          nn.Device
+	Device          op.Device
 	Ring            *allreduce.Group
 	Rank, WorldSize int
 	Train, Test     *data.Dataset
@@ -50,7 +52,7 @@ type Worker struct {
 	Options
 	model    models.Spec
 	params   *nn.Params
-	programs map[programKey]*nn.Program
+	programs map[programKey]*exec.Program
 	images   *images
 	sampler  *shard.Sampler
 	schedule optim.Schedule
@@ -99,7 +101,7 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 		return nil, err
 	}
 	w := &Worker{
-		Options: o, model: model, programs: map[programKey]*nn.Program{},
+		Options: o, model: model, programs: map[programKey]*exec.Program{},
 		images: newImages(o.Device, o.Train.Side, model.InputSide),
 	}
 	if w.sampler, err = shard.New(w.shardConfig(o.WorldSize, o.Rank)); err != nil {

@@ -14,6 +14,7 @@ import (
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -125,9 +126,9 @@ func trainOver(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec
 }
 
 // fleet is what each rank computes on.
-type fleet func(rank int) nn.Device
+type fleet func(rank int) op.Device
 
-func hosts(int) nn.Device { return purego.New() }
+func hosts(int) op.Device { return purego.New() }
 
 // trainFleet trains on given devices.
 func trainFleet(t *testing.T, ring allreduce.Config, cfg Config, spec models.Spec, devices fleet, change func(rank int, w *Worker)) ([]outcome, []error) {

@@ -2,8 +2,8 @@ package emulate
 
 import (
 	"fmt"
-
-	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // flopsPerByte weighs memory traffic against arithmetic: the time in which a byte is moved is that of so many float32
@@ -13,25 +13,25 @@ const flopsPerByte = 20
 
 // cost is the time of an operation, in units of a float32 operation: its arithmetic, and its operands read or written
 // once.
-func cost(spec nn.Spec) float64 {
+func cost(spec op.Spec) float64 {
 	const elementBytes = 4
-	dst, src := nn.Operands(spec)
+	dst, src := op.Operands(spec)
 	elements := 0
 	for i, n := range dst {
 		elements += n
-		if nn.Updates(spec, i) { // it is read as well
+		if op.Updates(spec, i) { // it is read as well
 			elements += n
 		}
 	}
 	for _, n := range src {
 		elements += n
 	}
-	return float64(nn.FLOPs(spec)) + flopsPerByte*elementBytes*float64(elements)
+	return float64(op.FLOPs(spec)) + flopsPerByte*elementBytes*float64(elements)
 }
 
 // stepCost is that of forward and backward.
 func (c Config) stepCost() (float64, error) {
-	specs, err := nn.Specs(c.Model.Build, c.Model.InputSide, c.Batch, true)
+	specs, err := exec.Specs(c.Model.Build, c.Model.InputSide, c.Batch, true)
 	if err != nil {
 		return 0, fmt.Errorf("emulating %s: %w", c.Model.Name, err)
 	}

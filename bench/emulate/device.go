@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Config says what is emulated.
@@ -71,11 +71,11 @@ func (d *Device) Description() string {
 func (*Device) IgnoresImages() bool { return true }
 
 // Alloc returns n zeroed elements that start on a 64-byte boundary. They take no memory until somebody writes to them.
-func (d *Device) Alloc(n int) (nn.Buffer, error) {
+func (d *Device) Alloc(n int) (op.Buffer, error) {
 	if d.closed {
-		return nn.Buffer{}, errClosed
+		return op.Buffer{}, errClosed
 	}
-	return nn.NewHostBuffer(n)
+	return op.NewHostBuffer(n)
 }
 
 // Close forbids further use. The garbage collector takes the memory.

@@ -12,10 +12,12 @@ import (
 
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // compiled is a model's training program on a device that emulates a step of it.
-func compiled(t *testing.T, model string, step time.Duration, batch, programBatch int) (*Device, *nn.Params, *nn.Program) {
+func compiled(t *testing.T, model string, step time.Duration, batch, programBatch int) (*Device, *nn.Params, *exec.Program) {
 	t.Helper()
 	spec, err := models.Lookup(model)
 	if err != nil {
@@ -29,7 +31,7 @@ func compiled(t *testing.T, model string, step time.Duration, batch, programBatc
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := nn.Compile(nn.ProgramConfig{Device: d, Params: params, Batch: programBatch, Side: spec.InputSide, Build: spec.Build, Training: true})
+	p, err := exec.Compile(exec.Config{Device: d, Params: params, Batch: programBatch, Side: spec.InputSide, Build: spec.Build, Training: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func compiled(t *testing.T, model string, step time.Duration, batch, programBatc
 }
 
 // step runs forward and backward, and returns what they take and when each parameter's gradient is final.
-func step(t *testing.T, params *nn.Params, p *nn.Program) (forward, backward time.Duration, ready []time.Duration) {
+func step(t *testing.T, params *nn.Params, p *exec.Program) (forward, backward time.Duration, ready []time.Duration) {
 	t.Helper()
 	begin := time.Now()
 	stats, err := p.Forward()
@@ -93,7 +95,7 @@ func TestSmallerBatchesTakeLess(t *testing.T) {
 		if took := forward + backward; took < 250*time.Millisecond || took > 300*time.Millisecond {
 			t.Errorf("a quarter of a batch takes %v of a second", took)
 		}
-		k, err := d.Compile(nn.AdamUpdate{Len: params.Len()})
+		k, err := d.Compile(op.AdamUpdate{Len: params.Len()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,13 +185,13 @@ func TestKernelsCheckWhatTheyAreGiven(t *testing.T) {
 	if d.Name() != "emulated" || !strings.Contains(d.Description(), "1µs") || !strings.Contains(d.Description(), "lenet") {
 		t.Errorf("%s: %s", d.Name(), d.Description())
 	}
-	if _, err := d.Compile(nn.ReLUForward{}); err == nil {
+	if _, err := d.Compile(op.ReLUForward{}); err == nil {
 		t.Error("a ReLU of nothing was compiled")
 	}
 	if _, err := d.Alloc(-1); err == nil {
 		t.Error("memory of -1 elements")
 	}
-	k, err := d.Compile(nn.ReLUForward{Len: 3})
+	k, err := d.Compile(op.ReLUForward{Len: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,22 +199,22 @@ func TestKernelsCheckWhatTheyAreGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Run([]nn.Buffer{three}, []nn.Buffer{three}); err != nil {
+	if err := k.Run([]op.Buffer{three}, []op.Buffer{three}); err != nil {
 		t.Error(err)
 	}
-	for _, wrong := range [][]nn.Buffer{nil, {three, three}, {three.Slice(0, 2)}} {
-		if k.Run(wrong, []nn.Buffer{three}) == nil || k.Run([]nn.Buffer{three}, wrong) == nil {
+	for _, wrong := range [][]op.Buffer{nil, {three, three}, {three.Slice(0, 2)}} {
+		if k.Run(wrong, []op.Buffer{three}) == nil || k.Run([]op.Buffer{three}, wrong) == nil {
 			t.Errorf("%d operands were taken", len(wrong))
 		}
 	}
 	d.Close()
-	if k.Run([]nn.Buffer{three}, []nn.Buffer{three}) == nil {
+	if k.Run([]op.Buffer{three}, []op.Buffer{three}) == nil {
 		t.Error("a closed device ran")
 	}
 	if _, err := d.Alloc(1); err == nil {
 		t.Error("a closed device has memory")
 	}
-	if _, err := d.Compile(nn.ReLUForward{Len: 3}); err == nil {
+	if _, err := d.Compile(op.ReLUForward{Len: 3}); err == nil {
 		t.Error("a closed device compiles")
 	}
 }

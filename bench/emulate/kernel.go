@@ -3,9 +3,8 @@ package emulate
 import (
 	"fmt"
 	"math"
+	"ringloom/nn/op"
 	"time"
-
-	"ringloom/nn"
 )
 
 // Gradient is what every step writes to the first element of each tensor's gradient.
@@ -14,14 +13,14 @@ const Gradient = 1
 // kernel waits as long as its operation would take.
 type kernel struct {
 	device           *Device
-	spec             nn.Spec
+	spec             op.Spec
 	time             time.Duration
-	write            func(dst, src []nn.Buffer) // the few results that the host reads; nil where there are none
+	write            func(dst, src []op.Buffer) // the few results that the host reads; nil where there are none
 	dstLens, srcLens []int
 }
 
 // Compile prepares one operation. It knows all of package nn.
-func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
+func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if d.closed {
 		return nil, errClosed
 	}
@@ -29,27 +28,27 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 		return nil, fmt.Errorf("emulated: %w", err)
 	}
 	k := &kernel{device: d, spec: spec, time: time.Duration(math.Round(cost(spec) * d.unit))}
-	k.dstLens, k.srcLens = nn.Operands(spec)
+	k.dstLens, k.srcLens = op.Operands(spec)
 	switch s := spec.(type) {
-	case nn.ConvBackwardWeights, nn.LinearBackwardWeights:
-		k.write = func(dst, _ []nn.Buffer) { writeGradients(dst) }
-	case nn.BatchNormBackwardSums:
-		k.write = func(dst, _ []nn.Buffer) { writeGradients(dst[:2]) } // the third are means for the next kernel
-	case nn.SoftmaxCrossEntropyForward:
+	case op.ConvBackwardWeights, op.LinearBackwardWeights:
+		k.write = func(dst, _ []op.Buffer) { writeGradients(dst) }
+	case op.BatchNormBackwardSums:
+		k.write = func(dst, _ []op.Buffer) { writeGradients(dst[:2]) } // the third are means for the next kernel
+	case op.SoftmaxCrossEntropyForward:
 		guess := float64(s.N) * math.Log(float64(s.C))
-		k.write = func(dst, src []nn.Buffer) { dst[0].Host[0] = float32(guess * float64(src[2].Host[0])) }
+		k.write = func(dst, src []op.Buffer) { dst[0].Host[0] = float32(guess * float64(src[2].Host[0])) }
 	}
 	return k, nil
 }
 
-func writeGradients(dst []nn.Buffer) {
+func writeGradients(dst []op.Buffer) {
 	for _, g := range dst {
 		g.Host[0] = Gradient
 	}
 }
 
 // Run waits, or lets the device owe.
-func (k *kernel) Run(dst, src []nn.Buffer) error {
+func (k *kernel) Run(dst, src []op.Buffer) error {
 	if k.device.closed {
 		return errClosed
 	}
@@ -67,13 +66,13 @@ func (k *kernel) Run(dst, src []nn.Buffer) error {
 }
 
 // check finds operands that a real device could not compute with.
-func (k *kernel) check(what string, operands []nn.Buffer, lens []int) error {
+func (k *kernel) check(what string, operands []op.Buffer, lens []int) error {
 	if len(operands) != len(lens) {
-		return fmt.Errorf("emulated: %s takes %d operands in %s, not %d", nn.Kind(k.spec), len(lens), what, len(operands))
+		return fmt.Errorf("emulated: %s takes %d operands in %s, not %d", op.Kind(k.spec), len(lens), what, len(operands))
 	}
 	for i, b := range operands {
 		if len(b.Host) != lens[i] {
-			return fmt.Errorf("emulated: %s: %s[%d] has %d host elements, not %d", nn.Kind(k.spec), what, i, len(b.Host), lens[i])
+			return fmt.Errorf("emulated: %s: %s[%d] has %d host elements, not %d", op.Kind(k.spec), what, i, len(b.Host), lens[i])
 		}
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"ringloom/data"
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // batch is one step's images [Batch, Side, Side] in 0..1 and labels [Batch]. An accelerator gets bytes, of the data
@@ -18,7 +18,7 @@ type batch struct {
 
 // sourceSide is the side of the images that the device gets.
 func (c Config) sourceSide() int {
-	switch _, accelerated := c.Device.(nn.Accelerator); {
+	switch _, accelerated := c.Device.(op.Accelerator); {
 	case !accelerated:
 		return c.Model.InputSide
 	case c.Images == nil:
@@ -28,8 +28,8 @@ func (c Config) sourceSide() int {
 }
 
 // resampling is how an accelerator makes the model's images of them.
-func (c Config) resampling() *nn.Resampling {
-	r := nn.Resampling(data.NewResampling(c.sourceSide(), c.Model.InputSide))
+func (c Config) resampling() *op.Resampling {
+	r := op.Resampling(data.NewResampling(c.sourceSide(), c.Model.InputSide))
 	return &r
 }
 
@@ -60,7 +60,7 @@ func (c Config) batches(ctx context.Context) ([]batch, error) {
 			return nil, err
 		}
 		all[i] = batch{labels: slices.Clone(b.Labels)}
-		if _, accelerated := c.Device.(nn.Accelerator); accelerated {
+		if _, accelerated := c.Device.(op.Accelerator); accelerated {
 			all[i].images = slices.Clone(b.Pixels)
 		} else {
 			all[i].pixels = make([]float32, len(b.Pixels))
@@ -76,7 +76,7 @@ func (c Config) randomBatch() batch {
 	rng := rand.New(rand.NewPCG(c.Seed, 0))
 	side := c.sourceSide()
 	b := batch{labels: make([]float32, c.Batch)}
-	if _, accelerated := c.Device.(nn.Accelerator); accelerated {
+	if _, accelerated := c.Device.(op.Accelerator); accelerated {
 		b.images = make([]byte, c.Batch*side*side)
 		for i := range b.images {
 			b.images[i] = byte(rng.IntN(256))

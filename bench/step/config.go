@@ -7,14 +7,14 @@ import (
 
 	"ringloom/data"
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Config says what Run measures.
 type Config struct {
 	Model models.Spec
 	// Device runs the step. Run compiles on it, and leaves its memory to the caller's Close.
-	Device nn.Device
+	Device op.Device
 	// Threads is the number of compute threads that Device was opened with, for the record.
 	Threads int
 	// Batch is the number of images of a step.

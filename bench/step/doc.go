@@ -7,7 +7,7 @@
 //	result.WriteText(os.Stdout)
 //
 // Run compiles the model on the device that it is given, behind a device of this package that times every kernel. An
-// nn.Accelerator is used directly: its steps are timed in rounds, with one step queued while the one before is
+// op.Accelerator is used directly: its steps are timed in rounds, with one step queued while the one before is
 // computed, as in training, and its kernels by its own trace of one more step. The caller locks the thread, opens the
 // device and closes it. Run blocks until it is done; a cancelled context ends it between two steps.
 //

@@ -3,25 +3,25 @@ package step
 import (
 	"time"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // profiler is a device that times the kernels that it compiles.
 type profiler struct {
-	nn.Device
+	op.Device
 	kernels []*timedKernel
 }
 
 // timedKernel adds up its runs until the profiler's reset. Reading the clock twice takes some 100 ns per run.
 type timedKernel struct {
-	nn.Kernel
-	spec nn.Spec
+	op.Kernel
+	spec op.Spec
 	runs int
 	time time.Duration
 }
 
 // Compile is that of the device underneath.
-func (p *profiler) Compile(spec nn.Spec) (nn.Kernel, error) {
+func (p *profiler) Compile(spec op.Spec) (op.Kernel, error) {
 	k, err := p.Device.Compile(spec)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (p *profiler) Compile(spec nn.Spec) (nn.Kernel, error) {
 }
 
 // Run is that of the kernel underneath.
-func (k *timedKernel) Run(dst, src []nn.Buffer) error {
+func (k *timedKernel) Run(dst, src []op.Buffer) error {
 	begin := time.Now()
 	err := k.Kernel.Run(dst, src)
 	k.time += time.Since(begin)
@@ -52,8 +52,8 @@ func (p *profiler) ops(dst []Op) []Op {
 	for _, k := range p.kernels {
 		if k.runs > 0 {
 			dst = append(dst, Op{
-				Kind: nn.Kind(k.spec), Geometry: k.spec.String(), Count: k.runs,
-				Seconds: k.time.Seconds(), FLOPs: int64(k.runs) * nn.FLOPs(k.spec),
+				Kind: op.Kind(k.spec), Geometry: k.spec.String(), Count: k.runs,
+				Seconds: k.time.Seconds(), FLOPs: int64(k.runs) * op.FLOPs(k.spec),
 			})
 		}
 	}

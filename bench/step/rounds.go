@@ -3,10 +3,9 @@ package step
 import (
 	"context"
 	"fmt"
+	"ringloom/nn/op"
 	"slices"
 	"time"
-
-	"ringloom/nn"
 )
 
 // roundSteps are timed at once on an accelerator.
@@ -55,9 +54,9 @@ func (s *stepper) drain() error {
 
 // tracedOps are the operations of a traced step. Kernels that follow each other for equal operations belong to one,
 // until a name comes again.
-func tracedOps(traced []nn.Traced) []Op {
+func tracedOps(traced []op.Traced) []Op {
 	var ops []Op
-	var last nn.Spec
+	var last op.Spec
 	for _, t := range traced {
 		if t.Spec == nil {
 			ops = append(ops, Op{Kind: t.Name, Count: 1, Seconds: t.Time.Seconds()})
@@ -70,7 +69,7 @@ func tracedOps(traced []nn.Traced) []Op {
 			continue
 		}
 		ops = append(ops, Op{
-			Kind: nn.Kind(t.Spec), Geometry: t.Spec.String(), Count: 1, Seconds: t.Time.Seconds(), FLOPs: nn.FLOPs(t.Spec),
+			Kind: op.Kind(t.Spec), Geometry: t.Spec.String(), Count: 1, Seconds: t.Time.Seconds(), FLOPs: op.FLOPs(t.Spec),
 			Kernels: []string{t.Name},
 		})
 		last = t.Spec

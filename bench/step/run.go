@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // Run measures a step, on the locked thread on which the device was opened.
@@ -59,11 +61,11 @@ func (c Config) measurePeak(before float64) (float64, error) {
 // stepper is a model that is being trained.
 type stepper struct {
 	Config
-	acc     nn.Accelerator // the device, if it is one
-	images  *nn.Resampling // what it makes of them
+	acc     op.Accelerator // the device, if it is one
+	images  *op.Resampling // what it makes of them
 	profile *profiler      // of any other device
 	params  *nn.Params
-	program *nn.Program
+	program *exec.Program
 	update  *adam
 	inputs  []batch
 	steps   int
@@ -75,7 +77,7 @@ func newStepper(ctx context.Context, c Config) (s *stepper, err error) {
 		return nil, err
 	}
 	device := c.Device
-	if s.acc, _ = device.(nn.Accelerator); s.acc != nil {
+	if s.acc, _ = device.(op.Accelerator); s.acc != nil {
 		s.images = c.resampling()
 	} else {
 		s.profile = &profiler{Device: device}
@@ -87,7 +89,7 @@ func newStepper(ctx context.Context, c Config) (s *stepper, err error) {
 	if err := s.params.Init(c.Seed); err != nil {
 		return nil, err
 	}
-	s.program, err = nn.Compile(nn.ProgramConfig{
+	s.program, err = exec.Compile(exec.Config{
 		Device: device, Params: s.params, Batch: c.Batch, Side: c.Model.InputSide, Build: c.Model.Build, Training: true,
 	})
 	if err != nil {
@@ -140,7 +142,7 @@ func (s *stepper) step(ctx context.Context, r *Result) error {
 }
 
 // passes is what a step computes.
-func (s *stepper) passes(in batch) (stats nn.Stats, err error) {
+func (s *stepper) passes(in batch) (stats exec.Stats, err error) {
 	s.program.SetDropoutKey(s.Seed + uint64(s.steps))
 	if s.acc != nil {
 		err = s.program.LoadImages(in.images, s.images, in.labels)
@@ -177,7 +179,7 @@ func (s *stepper) result() *Result {
 }
 
 // precision is that of the device's arithmetic, as --precision names it.
-func precision(device nn.Device) string {
+func precision(device op.Device) string {
 	if d, ok := device.(interface{ Precision() string }); ok {
 		return d.Precision()
 	}

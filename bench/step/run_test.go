@@ -12,8 +12,8 @@ import (
 
 	"ringloom/data"
 	"ringloom/models"
-	"ringloom/nn"
 	"ringloom/nn/acceltest"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -136,8 +136,8 @@ func TestRunOnAnAccelerator(t *testing.T) {
 }
 
 func TestKernelsOfOneOperationCountOnce(t *testing.T) {
-	add, copied := nn.Add{Len: 3}, nn.LinearForward{Linear: nn.Linear{Src: nn.Image{N: 2, H: 1, W: 1, C: 3}, Out: 4}}
-	ops := tracedOps([]nn.Traced{
+	add, copied := op.Add{Len: 3}, op.LinearForward{Linear: op.Linear{Src: op.Image{N: 2, H: 1, W: 1, C: 3}, Out: 4}}
+	ops := tracedOps([]op.Traced{
 		{Spec: copied, Name: "gemm", Time: 2 * time.Second}, {Spec: copied, Name: "bias", Time: time.Second}, {Spec: copied, Name: "gemm", Time: time.Second},
 		{Spec: add, Name: "add"}, {Name: "load_pixels", Time: time.Second}, {Spec: add, Name: "add"},
 	})

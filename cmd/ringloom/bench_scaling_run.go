@@ -20,7 +20,7 @@ import (
 	"ringloom/data"
 	"ringloom/internal/sysinfo"
 	"ringloom/launch"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/report"
 	"ringloom/run"
 )
@@ -156,7 +156,7 @@ func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 }
 
 // open opens the device with the fastest kernels for the batches to come.
-func (r *scalingRank) open(ctx context.Context) (device nn.Device, note string, err error) {
+func (r *scalingRank) open(ctx context.Context) (device op.Device, note string, err error) {
 	f := r.benchScalingFlags
 	if f.emulation.Step > 0 {
 		device, err = emulate.New(emulate.Config{Step: f.emulation.Step, Model: f.Model, Batch: f.batch})
@@ -193,7 +193,7 @@ func (r *scalingRank) work(ctx context.Context, all *measure.Collection) (err er
 	for round := 1; round <= r.rounds; round++ {
 		study, err := measure.Measure(ctx, r.Config, measure.Rank{
 			Ring: ring, Threads: r.threads, OnStep: r.Stepped, Node: r.View.Members[r.View.Rank].Name, Images: r.images,
-			Open: func() (nn.Device, error) {
+			Open: func() (op.Device, error) {
 				device, _, err := r.open(ctx)
 				return device, err
 			},

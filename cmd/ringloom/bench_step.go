@@ -16,8 +16,8 @@ import (
 	"ringloom/bench/step"
 	"ringloom/data"
 	"ringloom/models"
-	"ringloom/nn"
 	"ringloom/nn/onednn"
+	"ringloom/nn/op"
 	"ringloom/run"
 )
 
@@ -217,7 +217,7 @@ func benchImages(ctx context.Context, dir string) (*data.Dataset, error) {
 }
 
 // devicePeak is how to measure a device's peak, or nil where there is no way.
-func devicePeak(device nn.Device, threads int) func() (float64, error) {
+func devicePeak(device op.Device, threads int) func() (float64, error) {
 	if device.Name() != "cpu" {
 		return nil
 	}

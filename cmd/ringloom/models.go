@@ -11,6 +11,8 @@ import (
 
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 func modelsCommand() *cobra.Command {
@@ -105,7 +107,7 @@ func inspectModel(model models.Spec, batch int) (nn.Info, int64, error) {
 	if err != nil {
 		return nn.Info{}, 0, err
 	}
-	bytes, err := nn.PlanActivations(model.Build, model.InputSide, batch, true)
+	bytes, err := exec.PlanActivations(model.Build, model.InputSide, batch, true)
 	if err != nil {
 		return nn.Info{}, 0, usageError{fmt.Errorf("--batch %d: %s: %w", batch, model.Name, err)}
 	}
@@ -137,5 +139,5 @@ func layerFLOPs(l nn.Layer) int64 {
 	if l.Spec == nil {
 		return 0
 	}
-	return nn.FLOPs(l.Spec)
+	return op.FLOPs(l.Spec)
 }

@@ -8,6 +8,7 @@ import (
 
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // describeModel prints a line a layer, and one at the end of each block of layers.
@@ -83,7 +84,7 @@ func flatLayers(layers []nn.Layer) []bool {
 }
 
 // outputShape is a shape as PyTorch orders it.
-func outputShape(i nn.Image, flat bool) string {
+func outputShape(i op.Image, flat bool) string {
 	if flat {
 		return fmt.Sprintf("%d x %d", i.N, i.C*i.H*i.W)
 	}

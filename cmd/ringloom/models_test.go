@@ -7,6 +7,8 @@ import (
 
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 func TestModelsList(t *testing.T) {
@@ -70,7 +72,7 @@ func TestTrainingFLOPsAreThoseOfTheProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := nn.Compile(nn.ProgramConfig{Device: device, Params: params, Batch: 1, Side: model.InputSide, Build: model.Build, Training: true})
+		p, err := exec.Compile(exec.Config{Device: device, Params: params, Batch: 1, Side: model.InputSide, Build: model.Build, Training: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,8 +87,8 @@ type countingDevice struct{}
 
 func (*countingDevice) Name() string                       { return "counting" }
 func (*countingDevice) Description() string                { return "compiles and runs nothing" }
-func (*countingDevice) Compile(nn.Spec) (nn.Kernel, error) { return nil, nil }
-func (*countingDevice) Alloc(n int) (nn.Buffer, error) {
-	return nn.Buffer{Host: make([]float32, n)}, nil
+func (*countingDevice) Compile(op.Spec) (op.Kernel, error) { return nil, nil }
+func (*countingDevice) Alloc(n int) (op.Buffer, error) {
+	return op.Buffer{Host: make([]float32, n)}, nil
 }
 func (*countingDevice) Close() error { return nil }

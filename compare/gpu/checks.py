@@ -13,14 +13,14 @@ CURVE_TOLERANCE = {"float32": 1e-3, "tf32": 2e-2}
 CURVE_STEPS, RING_STEPS, BATCH = 60, 60, 256
 
 # What the test binaries of the kit are run for, the most telling first: part of the table, folder of the package, flags.
-GOLDEN, GOLDEN_TF32, SAME_ABI = "^TestConformance$/^golden", "^TestGoldenInTF32$", "^TestSameABI$"
+GOLDEN, GOLDEN_TF32, SAME_ABI = "^TestGoldenSteps$", "^TestGoldenInTF32$", "^TestSameABI$"
 TESTS = (
     ("driver: memory, streams, events, graphs, launches", "nn/cuda/driver", ["-test.skip", SAME_ABI]),
     ("cuBLAS, cuDNN, NVRTC against naive loops", "nn/cuda/libs", ["-test.skip", "^TestDeclarations$"]),
     ("golden steps of all models, float32", "nn/cuda", ["-test.run", GOLDEN]),
     ("golden steps of all models, tf32", "nn/cuda", ["-test.run", GOLDEN_TF32]),
-    ("conformance of every operation, float32", "nn/cuda", ["-test.run", "^TestConformance$", "-test.skip", GOLDEN]),
-    ("device: graphs, copies, images, precisions, limits", "nn/cuda", ["-test.skip", f"^(TestConformance|{GOLDEN_TF32[1:-1]})$"]),
+    ("conformance of every operation, float32", "nn/cuda", ["-test.run", "^TestConformance$"]),
+    ("device: graphs, copies, images, precisions, limits", "nn/cuda", ["-test.skip", f"^(TestConformance|{GOLDEN[1:-1]}|{GOLDEN_TF32[1:-1]})$"]),
     ("declarations against the machine's headers", "nn/cuda/libs", ["-test.run", "^TestDeclarations$"]),
     ("cuda.h against the machine's", "nn/cuda/driver", ["-test.run", SAME_ABI]),
 )

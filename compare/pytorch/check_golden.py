@@ -18,7 +18,7 @@ from torch import nn
 
 import models
 
-GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../nn/nntest/testdata/golden")
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../models/modelstest/testdata/golden")
 TOLERANCE = 1e-7  # relative; the files hold nine digits
 
 

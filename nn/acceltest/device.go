@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -18,7 +18,7 @@ type Device struct {
 	queue  queue
 	pulls  []*pull // under way
 	marks  int     // so many were made
-	trace  []nn.Traced
+	trace  []op.Traced
 	traces bool
 	closed bool
 }
@@ -52,31 +52,31 @@ func (d *Device) usable() error {
 }
 
 // Alloc returns n zeros with a mirror of zeros.
-func (d *Device) Alloc(n int) (nn.Buffer, error) {
+func (d *Device) Alloc(n int) (op.Buffer, error) {
 	if err := d.usable(); err != nil {
-		return nn.Buffer{}, err
+		return op.Buffer{}, err
 	}
-	b, err := nn.NewHostBuffer(n)
+	b, err := op.NewHostBuffer(n)
 	if err != nil {
-		return nn.Buffer{}, err
+		return op.Buffer{}, err
 	}
 	b.Device = d.memory.alloc(n, 0)
 	return b, nil
 }
 
 // AllocLocal returns memory that is not a number anywhere.
-func (d *Device) AllocLocal(n int, half bool) (nn.Buffer, error) {
+func (d *Device) AllocLocal(n int, half bool) (op.Buffer, error) {
 	if err := d.usable(); err != nil {
-		return nn.Buffer{}, err
+		return op.Buffer{}, err
 	}
 	if half {
-		return nn.Buffer{}, fmt.Errorf("in-memory accelerator: %w: bfloat16", nn.ErrUnsupported)
+		return op.Buffer{}, fmt.Errorf("in-memory accelerator: %w: bfloat16", op.ErrUnsupported)
 	}
-	return nn.Buffer{Device: d.memory.alloc(n, notANumber)}, nil
+	return op.Buffer{Device: d.memory.alloc(n, notANumber)}, nil
 }
 
 // Put queues a copy of values.
-func (d *Device) Put(dst nn.Buffer, values []float32) error {
+func (d *Device) Put(dst op.Buffer, values []float32) error {
 	to, err := d.at(dst, len(values), true)
 	if err != nil {
 		return fmt.Errorf("put: %w", err)
@@ -93,7 +93,7 @@ func runPut(c *command) error {
 }
 
 // Get runs everything that is queued.
-func (d *Device) Get(values []float32, src nn.Buffer) error {
+func (d *Device) Get(values []float32, src op.Buffer) error {
 	from, err := d.at(src, len(values), false)
 	if err != nil {
 		return fmt.Errorf("get: %w", err)
@@ -106,7 +106,7 @@ func (d *Device) Get(values []float32, src nn.Buffer) error {
 }
 
 // at is the memory of a buffer of n elements. To write there is an error while it is pulled.
-func (d *Device) at(b nn.Buffer, n int, write bool) ([]float32, error) {
+func (d *Device) at(b op.Buffer, n int, write bool) ([]float32, error) {
 	if err := d.usable(); err != nil {
 		return nil, err
 	}

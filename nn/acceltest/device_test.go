@@ -6,14 +6,19 @@ import (
 	"testing"
 
 	"ringloom/data"
-	"ringloom/nn"
+	"ringloom/models/modelstest"
 	"ringloom/nn/nntest"
+	"ringloom/nn/op"
 )
 
-var _ nn.Accelerator = (*Device)(nil)
+var _ op.Accelerator = (*Device)(nil)
 
 func TestConformance(t *testing.T) {
-	nntest.Run(t, func(testing.TB) nn.Device { return New() })
+	nntest.Run(t, func(testing.TB) op.Device { return New() })
+}
+
+func TestGoldenSteps(t *testing.T) {
+	modelstest.Run(t, func(testing.TB) op.Device { return New() })
 }
 
 func opened(t *testing.T) *Device {
@@ -32,13 +37,13 @@ func must[T any](t *testing.T, v T, err error) T {
 }
 
 // relu is a kernel on a buffer, in place.
-func relu(t *testing.T, d *Device, b nn.Buffer) func() error {
+func relu(t *testing.T, d *Device, b op.Buffer) func() error {
 	t.Helper()
-	k, err := d.Compile(nn.ReLUForward{Len: len(b.Host)})
+	k, err := d.Compile(op.ReLUForward{Len: len(b.Host)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func() error { return k.Run([]nn.Buffer{b}, []nn.Buffer{b}) }
+	return func() error { return k.Run([]op.Buffer{b}, []op.Buffer{b}) }
 }
 
 func TestNothingRunsBeforeSomebodyWaits(t *testing.T) {
@@ -47,7 +52,7 @@ func TestNothingRunsBeforeSomebodyWaits(t *testing.T) {
 	must(t, b, err)
 	copy(b.Host, []float32{-1, 2})
 	run := relu(t, d, b)
-	if err := nn.Push(d, b); err != nil {
+	if err := op.Push(d, b); err != nil {
 		t.Fatal(err)
 	}
 	b.Host[0] = 7 // the device has taken its copy
@@ -74,34 +79,34 @@ func TestNothingRunsBeforeSomebodyWaits(t *testing.T) {
 
 func TestBreachesAreFound(t *testing.T) {
 	for name, c := range map[string]struct {
-		breach func(t *testing.T, d *Device, b nn.Buffer) error
+		breach func(t *testing.T, d *Device, b op.Buffer) error
 		says   string
 	}{
-		"a kernel writes to what is pulled": {func(t *testing.T, d *Device, b nn.Buffer) error {
+		"a kernel writes to what is pulled": {func(t *testing.T, d *Device, b op.Buffer) error {
 			p, err := d.StartPull(b)
 			must(t, p, err)
 			return relu(t, d, b)()
 		}, "on its way to its mirror"},
-		"a push too": {func(t *testing.T, d *Device, b nn.Buffer) error {
+		"a push too": {func(t *testing.T, d *Device, b op.Buffer) error {
 			p, err := d.StartPull(b)
 			must(t, p, err)
 			return d.StartPush(b.Slice(1, 1))
 		}, "on its way to its mirror"},
-		"the host writes to what is pushed": {func(t *testing.T, d *Device, b nn.Buffer) error {
+		"the host writes to what is pushed": {func(t *testing.T, d *Device, b op.Buffer) error {
 			if err := d.StartPush(b); err != nil {
 				t.Fatal(err)
 			}
 			b.Host[1]++
-			return nn.Pull(d, b)
+			return op.Pull(d, b)
 		}, "on its way to the buffer"},
-		"host memory": {func(t *testing.T, d *Device, b nn.Buffer) error {
-			return relu(t, d, nn.Buffer{Host: make([]float32, 2)})()
+		"host memory": {func(t *testing.T, d *Device, b op.Buffer) error {
+			return relu(t, d, op.Buffer{Host: make([]float32, 2)})()
 		}, "not in its memory"},
-		"beyond the end": {func(t *testing.T, d *Device, b nn.Buffer) error {
+		"beyond the end": {func(t *testing.T, d *Device, b op.Buffer) error {
 			b.Device += 4
-			return nn.Push(d, b)
+			return op.Push(d, b)
 		}, "not all in its memory"},
-		"a mark of long ago": {func(t *testing.T, d *Device, b nn.Buffer) error {
+		"a mark of long ago": {func(t *testing.T, d *Device, b op.Buffer) error {
 			first, err := d.Mark()
 			must(t, first, err)
 			last := first
@@ -132,13 +137,13 @@ func TestImagesAreResampledAsTheLoaderDoes(t *testing.T) {
 		images[i] = byte(i * i % 251)
 	}
 	for _, to := range []int{28, 96, 224, 13} {
-		r := nn.Resampling(data.NewResampling(from, to))
+		r := op.Resampling(data.NewResampling(from, to))
 		b, err := d.Alloc(n * to * to)
 		must(t, b, err)
 		if err := d.PutImages(b, images, n, to, &r); err != nil {
 			t.Fatal(err)
 		}
-		if err := nn.Pull(d, b); err != nil {
+		if err := op.Pull(d, b); err != nil {
 			t.Fatal(err)
 		}
 		resizer, want, bytes := data.NewResizer(from, to), make([]float32, n*to*to), make([]byte, to*to)
@@ -161,7 +166,7 @@ func TestTraceTimesEachKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	traced, err := d.Trace(run)
-	if err != nil || len(traced) != 1 || traced[0].Spec != (nn.ReLUForward{Len: 2}) || traced[0].Time < 0 || traced[0].Name == "" {
+	if err != nil || len(traced) != 1 || traced[0].Spec != (op.ReLUForward{Len: 2}) || traced[0].Time < 0 || traced[0].Name == "" {
 		t.Errorf("%+v, %v", traced, err)
 	}
 }

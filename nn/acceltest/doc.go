@@ -1,4 +1,4 @@
-// Package acceltest is an nn.Accelerator in this process's memory, so that what trains on accelerators can be tested without
+// Package acceltest is an op.Accelerator in this process's memory, so that what trains on accelerators can be tested without
 // one. purego computes; the numbers are its numbers, to the bit.
 //
 //	device := acceltest.New()

@@ -3,18 +3,18 @@ package acceltest
 import (
 	"fmt"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // images are those of a PutImages that waits.
 type images struct {
 	bytes    []byte // [n, From, From]
 	from, to int
-	resample *nn.Resampling
+	resample *op.Resampling
 }
 
 // PutImages queues a copy of the images, and that they are resampled.
-func (d *Device) PutImages(dst nn.Buffer, pixels []byte, n, to int, r *nn.Resampling) error {
+func (d *Device) PutImages(dst op.Buffer, pixels []byte, n, to int, r *op.Resampling) error {
 	if len(pixels) != n*r.From*r.From {
 		return fmt.Errorf("in-memory accelerator: %d bytes are not %d images of %d x %d", len(pixels), n, r.From, r.From)
 	}
@@ -56,7 +56,7 @@ func runImages(c *command) error {
 }
 
 // sample is pixel i of a line of pixels that lie so far apart.
-func sample(r *nn.Resampling, i int, line []byte, apart int) byte {
+func sample(r *op.Resampling, i int, line []byte, apart int) byte {
 	const bits = 22
 	sum := int64(1) << (bits - 1)
 	first, count := int(r.Bounds[2*i]), int(r.Bounds[2*i+1])

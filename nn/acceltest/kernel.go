@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"time"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // kernel is purego's, on the device's memory.
 type kernel struct {
-	nn.Kernel
+	op.Kernel
 	device           *Device
-	spec             nn.Spec
+	spec             op.Spec
 	dstLens, srcLens []int
-	dst, src         []nn.Buffer // of the run at hand
+	dst, src         []op.Buffer // of the run at hand
 }
 
 // Compile prepares one operation.
-func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
+func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if err := d.usable(); err != nil {
 		return nil, err
 	}
@@ -26,29 +26,29 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 		return nil, err
 	}
 	k := &kernel{Kernel: host, device: d, spec: spec}
-	k.dstLens, k.srcLens = nn.Operands(spec)
-	k.dst, k.src = make([]nn.Buffer, len(k.dstLens)), make([]nn.Buffer, len(k.srcLens))
+	k.dstLens, k.srcLens = op.Operands(spec)
+	k.dst, k.src = make([]op.Buffer, len(k.dstLens)), make([]op.Buffer, len(k.srcLens))
 	return k, nil
 }
 
 // Run queues it.
-func (k *kernel) Run(dst, src []nn.Buffer) error {
+func (k *kernel) Run(dst, src []op.Buffer) error {
 	if len(dst) != len(k.dst) || len(src) != len(k.src) {
-		return fmt.Errorf("in-memory accelerator: %s takes %d and %d operands, not %d and %d", nn.Kind(k.spec), len(k.dst), len(k.src), len(dst), len(src))
+		return fmt.Errorf("in-memory accelerator: %s takes %d and %d operands, not %d and %d", op.Kind(k.spec), len(k.dst), len(k.src), len(dst), len(src))
 	}
 	c := k.device.queue.add(runKernel)
 	c.device, c.kernel = k.device, k
 	for i, b := range dst {
 		m, err := k.device.at(b, k.dstLens[i], true)
 		if err != nil {
-			return k.device.queue.fail(fmt.Errorf("%s: dst[%d]: %w", nn.Kind(k.spec), i, err))
+			return k.device.queue.fail(fmt.Errorf("%s: dst[%d]: %w", op.Kind(k.spec), i, err))
 		}
 		c.dst = append(c.dst, m)
 	}
 	for i, b := range src {
 		m, err := k.device.at(b, k.srcLens[i], false)
 		if err != nil {
-			return k.device.queue.fail(fmt.Errorf("%s: src[%d]: %w", nn.Kind(k.spec), i, err))
+			return k.device.queue.fail(fmt.Errorf("%s: src[%d]: %w", op.Kind(k.spec), i, err))
 		}
 		c.src = append(c.src, m)
 	}
@@ -66,13 +66,13 @@ func runKernel(c *command) error {
 	begin := time.Now()
 	err := k.Kernel.Run(k.dst, k.src)
 	if d.traces {
-		d.trace = append(d.trace, nn.Traced{Spec: k.spec, Name: "purego " + nn.Kind(k.spec), Time: time.Since(begin)})
+		d.trace = append(d.trace, op.Traced{Spec: k.spec, Name: "purego " + op.Kind(k.spec), Time: time.Since(begin)})
 	}
 	return err
 }
 
 // Trace runs run and what it has queued.
-func (d *Device) Trace(run func() error) ([]nn.Traced, error) {
+func (d *Device) Trace(run func() error) ([]op.Traced, error) {
 	if err := d.queue.run(d.queue.added); err != nil {
 		return nil, err
 	}
@@ -87,12 +87,12 @@ func (d *Device) Trace(run func() error) ([]nn.Traced, error) {
 // pass is steps that are queued one after another.
 type pass struct {
 	device *Device
-	steps  []nn.Step
+	steps  []op.Step
 }
 
 // NewPasses keeps the steps.
-func (d *Device) NewPasses(parts [][]nn.Step) ([]nn.Pass, error) {
-	passes := make([]nn.Pass, len(parts))
+func (d *Device) NewPasses(parts [][]op.Step) ([]op.Pass, error) {
+	passes := make([]op.Pass, len(parts))
 	for i, steps := range parts {
 		passes[i] = &pass{d, steps}
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 var notANumber = float32(math.NaN())
@@ -45,10 +45,10 @@ func (m *memory) alloc(n int, value float32) uintptr {
 func (b block) end() uintptr { return b.address + elementBytes*uintptr(len(b.elements)) }
 
 // find is the memory of n elements.
-func (m *memory) find(b nn.Buffer, n int) ([]float32, error) {
+func (m *memory) find(b op.Buffer, n int) ([]float32, error) {
 	switch {
 	case b.Half:
-		return nil, fmt.Errorf("in-memory accelerator: %w: bfloat16", nn.ErrUnsupported)
+		return nil, fmt.Errorf("in-memory accelerator: %w: bfloat16", op.ErrUnsupported)
 	case b.Device == 0:
 		return nil, fmt.Errorf("in-memory accelerator: a buffer of %d elements that is not in its memory", len(b.Host))
 	case b.Host != nil && len(b.Host) != n:

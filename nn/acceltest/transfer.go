@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // pull is a copy on its way to a mirror.
@@ -18,7 +18,7 @@ type pull struct {
 }
 
 // StartPull queues the copy.
-func (d *Device) StartPull(b nn.Buffer) (nn.Transfer, error) {
+func (d *Device) StartPull(b op.Buffer) (op.Transfer, error) {
 	from, err := d.mirrored(b, false)
 	if err != nil {
 		return nil, fmt.Errorf("pull: %w", err)
@@ -48,7 +48,7 @@ func (p *pull) Wait() error {
 }
 
 // StartPush queues the copy. It is an error if the mirror has changed when its turn comes.
-func (d *Device) StartPush(b nn.Buffer) error {
+func (d *Device) StartPush(b op.Buffer) error {
 	to, err := d.mirrored(b, true)
 	if err != nil {
 		return fmt.Errorf("push: %w", err)
@@ -70,7 +70,7 @@ func runPush(c *command) error {
 	return nil
 }
 
-func (d *Device) mirrored(b nn.Buffer, write bool) ([]float32, error) {
+func (d *Device) mirrored(b op.Buffer, write bool) ([]float32, error) {
 	if b.Host == nil {
 		return nil, errors.New("in-memory accelerator: a buffer without a mirror")
 	}
@@ -89,7 +89,7 @@ type mark struct {
 }
 
 // Mark queues a look at the clock.
-func (d *Device) Mark() (nn.Mark, error) {
+func (d *Device) Mark() (op.Mark, error) {
 	if err := d.usable(); err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func runMark(c *command) error {
 }
 
 // Since runs the queue up to m.
-func (m *mark) Since(earlier nn.Mark) (time.Duration, error) {
+func (m *mark) Since(earlier op.Mark) (time.Duration, error) {
 	d, first := m.device, earlier.(*mark)
 	if d.marks-first.index >= remembered {
 		return 0, d.queue.fail(fmt.Errorf("in-memory accelerator: mark %d was forgotten, %d were made since", first.index, d.marks-first.index))

@@ -3,16 +3,16 @@
 package cuda
 
 import (
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
+	"ringloom/nn/op"
 )
 
 type (
-	batchNormMoments      struct{ nn.BatchNormMoments }
-	batchNormBackwardSums struct{ nn.BatchNormBackwardSums }
+	batchNormMoments      struct{ op.BatchNormMoments }
+	batchNormBackwardSums struct{ op.BatchNormBackwardSums }
 )
 
-func (e *emitter) channels(i nn.Image) kernels.Launch {
+func (e *emitter) channels(i op.Image) kernels.Launch {
 	return kernels.Channels(pixels(i), i.C, e.device.info.Multiprocessors)
 }
 
@@ -29,14 +29,14 @@ func (s batchNormMoments) emit(e *emitter, o operands) error {
 	return nil
 }
 
-func batchNormForward(s nn.BatchNormForward) simple {
+func batchNormForward(s op.BatchNormForward) simple {
 	return func(e *emitter, o operands) {
 		e.launch("bn_forward"+suffix(o.dst[0].Half), e.channels(s.Image), o.dst[0].Device, o.dst[1].Device, o.src[0].Device,
 			o.src[1].Device, o.src[2].Device, o.src[3].Device, pixels(s.Image), int32(s.C), int64(s.Count), flag(s.ReLU))
 	}
 }
 
-func batchNormInference(s nn.BatchNormInference) simple {
+func batchNormInference(s op.BatchNormInference) simple {
 	return func(e *emitter, o operands) {
 		e.launch("bn_inference"+suffix(o.dst[0].Half), e.channels(s.Image), o.dst[0].Device, o.src[0].Device,
 			o.src[1].Device, o.src[2].Device, o.src[3].Device, pixels(s.Image), int32(s.C), flag(s.ReLU))
@@ -57,7 +57,7 @@ func (s batchNormBackwardSums) emit(e *emitter, o operands) error {
 	return nil
 }
 
-func batchNormBackward(s nn.BatchNormBackward) simple {
+func batchNormBackward(s op.BatchNormBackward) simple {
 	return func(e *emitter, o operands) {
 		e.launch("bn_backward"+suffix(o.dst[0].Half), e.channels(s.Image), o.dst[0].Device, o.src[0].Device, o.src[1].Device,
 			o.src[2].Device, o.src[3].Device, o.src[4].Device, o.mask(s.Mask), flag(s.Accumulate), pixels(s.Image), int32(s.C))

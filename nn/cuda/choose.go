@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"slices"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
 // convTask is what a way is chosen for: one of the three computations of a convolution.
 type convTask struct {
 	pass       libs.Pass
-	conv       nn.Conv
+	conv       op.Conv
 	half       bool
 	accumulate bool // the result is added to what is there
 	after      epilogue

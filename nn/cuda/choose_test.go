@@ -11,9 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/models/modelstest"
 	"ringloom/nn/cuda/libs"
 	"ringloom/nn/nntest"
+	"ringloom/nn/op"
 )
 
 // emulated skips a test that knows the emulator's engines and their times: see cudnn_engines.cpp there.
@@ -34,14 +35,14 @@ func chosen(t *testing.T, d *Device, task convTask) string {
 }
 
 // exampleConv has two images, channels that suit tensor cores, and a result that is sampled in parts.
-var exampleConv = nn.Conv{
-	Src: nn.Image{N: 2, H: 12, W: 12, C: 8}, Dst: nn.Image{N: 2, H: 12, W: 12, C: 16},
+var exampleConv = op.Conv{
+	Src: op.Image{N: 2, H: 12, W: 12, C: 8}, Dst: op.Image{N: 2, H: 12, W: 12, C: 16},
 	KernelH: 3, KernelW: 3, StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
 }
 
 // greyConv has one channel, as the first layers have.
-var greyConv = nn.Conv{
-	Src: nn.Image{N: 2, H: 12, W: 12, C: 1}, Dst: nn.Image{N: 2, H: 12, W: 12, C: 16},
+var greyConv = op.Conv{
+	Src: op.Image{N: 2, H: 12, W: 12, C: 1}, Dst: op.Image{N: 2, H: 12, W: 12, C: 16},
 	KernelH: 3, KernelW: 3, StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
 }
 
@@ -169,7 +170,7 @@ func TestEveryWayIsRight(t *testing.T) {
 		locked(t, Options{Precision: precision}, func(d *Device) {
 			count := map[string]int{}
 			for _, task := range []convTask{forwardTask, biasTask, dataTask, accumulateTask, weightsTask} {
-				for _, geometry := range []nn.Conv{exampleConv, pointwise, strided, greyConv} {
+				for _, geometry := range []op.Conv{exampleConv, pointwise, strided, greyConv} {
 					task.conv, task.half = geometry, precision == BF16
 					for _, w := range waysOf(t, d, task) {
 						count[strings.Fields(w.name())[0]]++
@@ -216,15 +217,15 @@ func waysOf(t *testing.T, d *Device, task convTask) []way {
 
 // TestAccumulatingPlan adds a gradient to what is there, by a plan and by an algorithm.
 func TestAccumulatingPlan(t *testing.T) {
-	spec := nn.ConvBackwardData{Conv: exampleConv, Gather: nn.Gather{Accumulate: true}}
+	spec := op.ConvBackwardData{Conv: exampleConv, Gather: op.Gather{Accumulate: true}}
 	var results [2][]float32
 	for i, legacy := range []bool{false, true} {
 		locked(t, Options{Precision: Float32, LegacyConvolutions: legacy}, func(d *Device) {
 			if way := chosen(t, d, accumulateTask); !onGPU && strings.HasPrefix(way, "engine") == legacy {
 				t.Errorf("legacy %v: %s", legacy, way)
 			}
-			dst, src := nn.Operands(spec)
-			var buffers []nn.Buffer
+			dst, src := op.Operands(spec)
+			var buffers []op.Buffer
 			for at, n := range append(dst, src...) {
 				b, err := d.Alloc(n)
 				if err != nil {
@@ -233,7 +234,7 @@ func TestAccumulatingPlan(t *testing.T) {
 				for j := range b.Host {
 					b.Host[j] = float32((j*7+at)%17-8) / 8 // sums are exact
 				}
-				if err := nn.Push(d, b); err != nil {
+				if err := op.Push(d, b); err != nil {
 					t.Fatal(err)
 				}
 				buffers = append(buffers, b)
@@ -247,7 +248,7 @@ func TestAccumulatingPlan(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := nn.Pull(d, buffers[0]); err != nil {
+			if err := op.Pull(d, buffers[0]); err != nil {
 				t.Fatal(err)
 			}
 			results[i] = slices.Clone(buffers[0].Host)
@@ -371,10 +372,12 @@ func TestWithoutAlgorithms(t *testing.T) {
 	})
 }
 
-// TestConformanceOfLegacyConvolutions is TestConformance without plans.
+// TestConformanceOfLegacyConvolutions is TestConformance and TestGoldenSteps without plans.
 func TestConformanceOfLegacyConvolutions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED with -short: it takes as long as TestConformance")
 	}
-	nntest.Run(t, func(t testing.TB) nn.Device { return open(t, Options{Precision: Float32, LegacyConvolutions: true}) })
+	legacy := func(t testing.TB) op.Device { return open(t, Options{Precision: Float32, LegacyConvolutions: true}) }
+	nntest.Run(t, legacy)
+	modelstest.Run(t, legacy)
 }

@@ -3,15 +3,15 @@
 package cuda
 
 import (
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
 type (
-	convForward         struct{ nn.ConvForward }
-	convBackwardData    struct{ nn.ConvBackwardData }
-	convBackwardWeights struct{ nn.ConvBackwardWeights }
+	convForward         struct{ op.ConvForward }
+	convBackwardData    struct{ op.ConvBackwardData }
+	convBackwardWeights struct{ op.ConvBackwardWeights }
 )
 
 // elementBytes is the size of an activation.
@@ -22,26 +22,26 @@ func elementBytes(half bool) int64 {
 	return float32Bytes
 }
 
-func pitched(i nn.Image) bool { return i.PixelPitch() != i.C }
+func pitched(i op.Image) bool { return i.PixelPitch() != i.C }
 
-func pixels(i nn.Image) int64 { return int64(i.N) * int64(i.H) * int64(i.W) }
+func pixels(i op.Image) int64 { return int64(i.N) * int64(i.H) * int64(i.W) }
 
 // taskOf is a convolution's task.
-func taskOf(spec nn.Spec, half bool) (task convTask, ok bool) {
+func taskOf(spec op.Spec, half bool) (task convTask, ok bool) {
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		after := epilogue{bias: !s.NoBias, relu: s.ReLU, apart: pitched(s.Dst)}
 		return convTask{pass: libs.PassForward, conv: s.Conv, half: half, after: after}, true
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		return convTask{pass: libs.PassBackwardData, conv: s.Conv, half: half, accumulate: s.Accumulate}, true
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		return convTask{pass: libs.PassBackwardWeights, conv: s.Conv, half: half}, true
 	}
 	return task, false
 }
 
 // wayOf is how a convolution is computed.
-func (d *Device) wayOf(spec nn.Spec, o operands) (way, error) {
+func (d *Device) wayOf(spec op.Spec, o operands) (way, error) {
 	task, _ := taskOf(spec, o.half(spec))
 	return d.choose(task)
 }
@@ -84,7 +84,7 @@ func (c convForward) emit(e *emitter, o operands) error {
 }
 
 // biasAct is y = max(0, x + b), without b where it is 0, and without the maximum unless relu is set. x is dense.
-func (e *emitter) biasAct(i nn.Image, half bool, y, x, b uintptr, relu bool) {
+func (e *emitter) biasAct(i op.Image, half bool, y, x, b uintptr, relu bool) {
 	e.launch("bias_act"+suffix(half), e.channels(i),
 		y, int32(i.PixelPitch()), x, b, pixels(i), int32(i.C), flag(relu))
 }
@@ -107,29 +107,29 @@ func (c convBackwardData) needs(d *Device, o operands) (n needs, err error) {
 }
 
 // gather is the room for a dense copy of an image with a pitch.
-func (n *needs) gather(i nn.Image, half bool) {
+func (n *needs) gather(i op.Image, half bool) {
 	if pitched(i) {
 		n.atLeast(scratchA, elementBytes(half)*int64(i.Len()))
 	}
 }
 
 // dense is where the elements of an image lie without gaps.
-func (e *emitter) dense(i nn.Image, b nn.Buffer) uintptr {
+func (e *emitter) dense(i op.Image, b op.Buffer) uintptr {
 	if !pitched(i) {
 		return b.Device
 	}
 	to := e.scratch(scratchA)
 	if !e.gathered {
-		e.copyChannels(b.Half, nn.Image{N: i.N, H: i.H, W: i.W, C: i.C}, to, i, b.Device)
+		e.copyChannels(b.Half, op.Image{N: i.N, H: i.H, W: i.W, C: i.C}, to, i, b.Device)
 	}
 	return to
 }
 
 // gathersSame says that two steps are the gradients of one convolution, of which the first has made the result's gradient dense for
 // the second.
-func gathersSame(first, second nn.Step) bool {
-	weights, ok := first.Spec.(nn.ConvBackwardWeights)
-	data, also := second.Spec.(nn.ConvBackwardData)
+func gathersSame(first, second op.Step) bool {
+	weights, ok := first.Spec.(op.ConvBackwardWeights)
+	data, also := second.Spec.(op.ConvBackwardData)
 	return ok && also && weights.Dst == data.Dst && first.Src[0].Device == second.Src[0].Device
 }
 
@@ -200,13 +200,13 @@ func (c convBackwardWeights) emit(e *emitter, o operands) error {
 }
 
 // columnSums is the room for the parts of the sums over an image's pixels.
-func (n *needs) columnSums(d *Device, i nn.Image) {
+func (n *needs) columnSums(d *Device, i op.Image) {
 	_, parts := kernels.ColumnSums(pixels(i), i.C, d.info.Multiprocessors)
 	n.atLeast(scratchSums, 2*float32Bytes*int64(parts)*int64(i.C))
 }
 
 // columnSums adds up each channel of an image that lies at x without gaps, whatever its pitch.
-func (e *emitter) columnSums(dst, x uintptr, half bool, i nn.Image) {
+func (e *emitter) columnSums(dst, x uintptr, half bool, i op.Image) {
 	l, parts := kernels.ColumnSums(pixels(i), i.C, e.device.info.Multiprocessors)
 	partial := e.scratch(scratchSums)
 	e.launch("column_sums"+suffix(half), l, partial, x, pixels(i), int32(i.C), int32(i.C))
@@ -214,7 +214,7 @@ func (e *emitter) columnSums(dst, x uintptr, half bool, i nn.Image) {
 }
 
 // convShape is a convolution as cuDNN is told of it.
-func (d *Device) convShape(c nn.Conv, half bool) libs.ConvShape {
+func (d *Device) convShape(c op.Conv, half bool) libs.ConvShape {
 	s := libs.ConvShape{
 		N: c.Src.N, H: c.Src.H, W: c.Src.W, C: c.Src.C, OutH: c.Dst.H, OutW: c.Dst.W, OutC: c.Dst.C,
 		KernelH: c.KernelH, KernelW: c.KernelW, StrideH: c.StrideH, StrideW: c.StrideW, PadH: c.PadH, PadW: c.PadW,

@@ -8,9 +8,9 @@ import (
 	"os"
 	"strings"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/driver"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
 // Device is one GPU. Make it with New.
@@ -27,7 +27,7 @@ type Device struct {
 	memory  memory
 	scratch scratch
 	staging staging
-	images  map[*nn.Resampling]*tables
+	images  map[*op.Resampling]*tables
 	args    slab
 	single  arguments // of launchNow
 	tried   emitter   // of the way that is being tried out
@@ -43,7 +43,7 @@ type Device struct {
 	closed     bool
 }
 
-var _ nn.Accelerator = (*Device)(nil)
+var _ op.Accelerator = (*Device)(nil)
 
 var errNoGPU = errors.New("the CUDA driver finds no GPU: see nvidia-smi, and CUDA_VISIBLE_DEVICES if it is set")
 
@@ -84,7 +84,7 @@ func New(o Options) (_ *Device, err error) {
 		return nil, err
 	}
 	d := &Device{
-		opts: o, images: map[*nn.Resampling]*tables{}, packed: map[weights]*packedWeights{},
+		opts: o, images: map[*op.Resampling]*tables{}, packed: map[weights]*packedWeights{},
 		convs: map[libs.ConvShape]*libs.Conv{}, choices: map[convTask]way{}, remembered: map[string]string{},
 	}
 	d.tried.device = d

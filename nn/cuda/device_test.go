@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"ringloom/internal/cudaemu"
-	"ringloom/nn"
+	"ringloom/models/modelstest"
 	"ringloom/nn/cuda/driver"
 	"ringloom/nn/nntest"
+	"ringloom/nn/op"
 )
 
 // onGPU says that the tests run on a real GPU.
@@ -55,7 +56,11 @@ func locked(t *testing.T, o Options, test func(d *Device)) {
 }
 
 func TestConformance(t *testing.T) {
-	nntest.Run(t, func(t testing.TB) nn.Device { return open(t, Options{Precision: Float32}) })
+	nntest.Run(t, func(t testing.TB) op.Device { return open(t, Options{Precision: Float32}) })
+}
+
+func TestGoldenSteps(t *testing.T) {
+	modelstest.Run(t, func(t testing.TB) op.Device { return open(t, Options{Precision: Float32}) })
 }
 
 func TestClosedDevice(t *testing.T) {
@@ -64,7 +69,7 @@ func TestClosedDevice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := d.Compile(nn.ReLUForward{Len: 4})
+		k, err := d.Compile(op.ReLUForward{Len: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,9 +77,9 @@ func TestClosedDevice(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, allocErr := d.Alloc(1)
-		_, compileErr := d.Compile(nn.ReLUForward{Len: 4})
+		_, compileErr := d.Compile(op.ReLUForward{Len: 4})
 		for what, err := range map[string]error{
-			"alloc": allocErr, "compile": compileErr, "run": k.Run([]nn.Buffer{b}, []nn.Buffer{b}), "put": d.Put(b, []float32{1}),
+			"alloc": allocErr, "compile": compileErr, "run": k.Run([]op.Buffer{b}, []op.Buffer{b}), "put": d.Put(b, []float32{1}),
 		} {
 			if err != errClosed {
 				t.Errorf("%s on a closed device: %v", what, err)
@@ -129,14 +134,14 @@ func TestTwoGPUsOnOneThread(t *testing.T) {
 					if err := d.Put(b, []float32{want, -want, want}); err != nil {
 						t.Fatal(err)
 					}
-					k, err := d.Compile(nn.ReLUForward{Len: 3})
+					k, err := d.Compile(op.ReLUForward{Len: 3})
 					if err != nil {
 						t.Fatal(err)
 					}
-					if err := k.Run([]nn.Buffer{b}, []nn.Buffer{b}); err != nil {
+					if err := k.Run([]op.Buffer{b}, []op.Buffer{b}); err != nil {
 						t.Fatal(err)
 					}
-					if err := nn.Pull(d, b); err != nil || b.Host[0] != want || b.Host[1] != 0 {
+					if err := op.Pull(d, b); err != nil || b.Host[0] != want || b.Host[1] != 0 {
 						t.Fatalf("%s: %v, error %v", d.Name(), b.Host, err)
 					}
 				}

@@ -5,11 +5,11 @@ package cuda
 import (
 	"errors"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Device is not in this binary.
-type Device struct{ nn.Accelerator }
+type Device struct{ op.Accelerator }
 
 var errDisabled = errors.New("this binary was built without CUDA: build it with make build-cuda")
 

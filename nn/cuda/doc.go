@@ -3,7 +3,7 @@
 // gorgonia.org/cu. All of these libraries are loaded when a device is opened: a binary built with -tags gpu starts on
 // a machine that has none of them, and says what is missing when a GPU is asked for.
 //
-// A Device is an nn.Accelerator with two streams. Work is queued on the compute stream; a second one copies gradients
+// A Device is an op.Accelerator with two streams. Work is queued on the compute stream; a second one copies gradients
 // to the host and back beside it, ordered by events. A program's parts run once as they are, to let the libraries load
 // what they need, are then captured as CUDA graphs, and replayed from there on. The memory of a program is planned by
 // package nn; scratch memory that a step needs beside it is shared by all steps, because they run one after another.

@@ -5,9 +5,9 @@ package cuda
 import (
 	"math"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
 // How much of a result is compared: runs of elements that lie evenly from its beginning to its end.
@@ -20,7 +20,7 @@ const (
 // convArgs mirrors struct convolution of the kernels.
 type convArgs struct{ n, h, w, c, oh, ow, oc, kh, kw, sh, sw, ph, pw int32 }
 
-func convArgsOf(c nn.Conv) convArgs {
+func convArgsOf(c op.Conv) convArgs {
 	return convArgs{
 		int32(c.Src.N), int32(c.Src.H), int32(c.Src.W), int32(c.Src.C), int32(c.Dst.H), int32(c.Dst.W), int32(c.Dst.C),
 		int32(c.KernelH), int32(c.KernelW), int32(c.StrideH), int32(c.StrideW), int32(c.PadH), int32(c.PadW),
@@ -59,7 +59,7 @@ func (t *trial) expect() error {
 		return err
 	}
 	t.want = make([]float32, count)
-	return t.device.Get(t.want, nn.Buffer{Device: dst})
+	return t.device.Get(t.want, op.Buffer{Device: dst})
 }
 
 // restore makes the result what it is before a way runs: numbers to add to, or else what shows that a way leaves something out.
@@ -83,7 +83,7 @@ func (t *trial) right(w way) (bool, error) {
 		return false, err
 	}
 	got := make([]float32, len(t.want))
-	out := nn.Buffer{Device: t.at.out, Half: t.task.half}
+	out := op.Buffer{Device: t.at.out, Half: t.task.half}
 	if t.outLen <= samples {
 		err := t.device.Get(got, out)
 		return err == nil && agree(got, t.want, t.tolerance()), err

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
+	"ringloom/nn/op"
 )
 
 // operation computes one spec.
@@ -80,7 +80,7 @@ func (e *emitter) scratch(use int) uintptr { return e.device.scratch[use].at }
 // kernel is a compiled operation.
 type kernel struct {
 	device           *Device
-	spec             nn.Spec
+	spec             op.Spec
 	op               operation
 	dstLens, srcLens []int
 
@@ -89,7 +89,7 @@ type kernel struct {
 }
 
 // Compile prepares one operation.
-func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
+func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if err := d.enter(); err != nil {
 		return nil, err
 	}
@@ -98,73 +98,73 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 	}
 	k := &kernel{device: d, spec: spec, op: operationOf(spec), emitter: emitter{device: d}}
 	if k.op == nil {
-		return nil, fmt.Errorf("cuda: %T: %w", spec, nn.ErrUnsupported)
+		return nil, fmt.Errorf("cuda: %T: %w", spec, op.ErrUnsupported)
 	}
-	k.dstLens, k.srcLens = nn.Operands(spec)
+	k.dstLens, k.srcLens = op.Operands(spec)
 	return k, nil
 }
 
 // operationOf is how a spec is computed, or nil.
-func operationOf(spec nn.Spec) operation {
+func operationOf(spec op.Spec) operation {
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return convForward{s}
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		return convBackwardData{s}
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		return convBackwardWeights{s}
-	case nn.LinearForward:
+	case op.LinearForward:
 		return linearForward{s}
-	case nn.LinearBackwardData:
+	case op.LinearBackwardData:
 		return linearBackwardData{s}
-	case nn.LinearBackwardWeights:
+	case op.LinearBackwardWeights:
 		return linearBackwardWeights{s}
-	case nn.AvgPoolForward:
+	case op.AvgPoolForward:
 		return avgPoolForward(s)
-	case nn.AvgPoolBackward:
+	case op.AvgPoolBackward:
 		return avgPoolBackward(s)
-	case nn.MaxPoolForward:
+	case op.MaxPoolForward:
 		return maxPoolForward(s)
-	case nn.MaxPoolBackward:
+	case op.MaxPoolBackward:
 		return maxPoolBackward(s)
-	case nn.SigmoidForward:
+	case op.SigmoidForward:
 		return sigmoidForward(s)
-	case nn.SigmoidBackward:
+	case op.SigmoidBackward:
 		return sigmoidBackward(s)
-	case nn.ReLUForward:
+	case op.ReLUForward:
 		return reluForward(s)
-	case nn.ReLUBackward:
+	case op.ReLUBackward:
 		return reluBackward(s)
-	case nn.Add:
+	case op.Add:
 		return add(s)
-	case nn.Dropout:
+	case op.Dropout:
 		return dropout(s)
-	case nn.ChannelCopy:
+	case op.ChannelCopy:
 		return channelCopy(s)
-	case nn.BatchNormMoments:
+	case op.BatchNormMoments:
 		return batchNormMoments{s}
-	case nn.BatchNormForward:
+	case op.BatchNormForward:
 		return batchNormForward(s)
-	case nn.BatchNormInference:
+	case op.BatchNormInference:
 		return batchNormInference(s)
-	case nn.BatchNormBackwardSums:
+	case op.BatchNormBackwardSums:
 		return batchNormBackwardSums{s}
-	case nn.BatchNormBackward:
+	case op.BatchNormBackward:
 		return batchNormBackward(s)
-	case nn.SoftmaxCrossEntropyForward:
+	case op.SoftmaxCrossEntropyForward:
 		return softmaxCrossEntropy(s)
-	case nn.AdamUpdate:
+	case op.AdamUpdate:
 		return adamUpdate(s)
-	case nn.SGDUpdate:
+	case op.SGDUpdate:
 		return sgdUpdate(s)
-	case nn.SumOfSquares:
+	case op.SumOfSquares:
 		return sumOfSquares{s}
 	}
 	return nil
 }
 
 // Run queues the operation.
-func (k *kernel) Run(dst, src []nn.Buffer) error {
+func (k *kernel) Run(dst, src []op.Buffer) error {
 	d := k.device
 	if err := d.enter(); err != nil {
 		return err
@@ -184,7 +184,7 @@ func (k *kernel) Run(dst, src []nn.Buffer) error {
 			err = k.emit(&k.emitter, o)
 		}
 		if err != nil {
-			return fmt.Errorf("%s %v: %w", nn.Kind(k.spec), k.spec, err)
+			return fmt.Errorf("%s %v: %w", op.Kind(k.spec), k.spec, err)
 		}
 		k.last = o
 	}
@@ -199,7 +199,7 @@ func (k *kernel) emit(e *emitter, o operands) error {
 }
 
 // run queues actions, and has the time taken of each where the device is traced.
-func (d *Device) run(spec nn.Spec, actions []action) error {
+func (d *Device) run(spec op.Spec, actions []action) error {
 	for _, a := range actions {
 		if d.tracing != nil {
 			if err := d.tracing.begin(d); err != nil {
@@ -207,7 +207,7 @@ func (d *Device) run(spec nn.Spec, actions []action) error {
 			}
 		}
 		if err := a.run(); err != nil {
-			return fmt.Errorf("%s %v: %s: %w", nn.Kind(spec), spec, a.name, err)
+			return fmt.Errorf("%s %v: %s: %w", op.Kind(spec), spec, a.name, err)
 		}
 		if d.tracing != nil {
 			if err := d.tracing.end(d, spec, a.name); err != nil {

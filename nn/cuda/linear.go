@@ -3,15 +3,15 @@
 package cuda
 
 import (
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
 type (
-	linearForward         struct{ nn.LinearForward }
-	linearBackwardData    struct{ nn.LinearBackwardData }
-	linearBackwardWeights struct{ nn.LinearBackwardWeights }
+	linearForward         struct{ op.LinearForward }
+	linearBackwardData    struct{ op.LinearBackwardData }
+	linearBackwardWeights struct{ op.LinearBackwardWeights }
 )
 
 func libType(half bool) libs.Type {
@@ -38,10 +38,10 @@ func (e *emitter) gemm(name string, c, a, b libs.Matrix, beta float32) {
 }
 
 // flattens says that x must be reordered: the weights count its elements channel by channel.
-func flattens(l nn.Linear) bool { return l.Src.H*l.Src.W > 1 && l.Src.C > 1 }
+func flattens(l op.Linear) bool { return l.Src.H*l.Src.W > 1 && l.Src.C > 1 }
 
 // flat is the input [N, C*H*W].
-func (e *emitter) flat(l nn.Linear, x nn.Buffer) libs.Matrix {
+func (e *emitter) flat(l op.Linear, x op.Buffer) libs.Matrix {
 	at := x.Device
 	if flattens(l) {
 		at = e.scratch(scratchA)
@@ -52,7 +52,7 @@ func (e *emitter) flat(l nn.Linear, x nn.Buffer) libs.Matrix {
 	return matrix(at, x.Half, l.Src.N, l.In())
 }
 
-func (n *needs) flat(l nn.Linear, half bool) {
+func (n *needs) flat(l op.Linear, half bool) {
 	if flattens(l) {
 		n.atLeast(scratchA, elementBytes(half)*int64(l.Src.Len()))
 	}
@@ -71,7 +71,7 @@ func (l linearForward) emit(e *emitter, o operands) error {
 	}
 	x := e.flat(l.Linear, o.src[0])
 	e.gemm("cublas x*w", matrix(y.Device, y.Half, l.Src.N, l.Out), x, transposed(matrix(w, y.Half, l.Out, l.In())), 0)
-	e.biasAct(nn.Image{N: l.Src.N, H: 1, W: 1, C: l.Out}, y.Half, y.Device, y.Device, o.src[2].Device, l.ReLU)
+	e.biasAct(op.Image{N: l.Src.N, H: 1, W: 1, C: l.Out}, y.Half, y.Device, y.Device, o.src[2].Device, l.ReLU)
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (l linearBackwardWeights) needs(d *Device, o operands) (n needs, err error)
 	return n, nil
 }
 
-func (l linearBackwardWeights) output() nn.Image { return nn.Image{N: l.Src.N, H: 1, W: 1, C: l.Out} }
+func (l linearBackwardWeights) output() op.Image { return op.Image{N: l.Src.N, H: 1, W: 1, C: l.Out} }
 
 func (l linearBackwardWeights) emit(e *emitter, o operands) error {
 	dy := o.src[0]

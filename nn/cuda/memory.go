@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"unsafe"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/driver"
+	"ringloom/nn/op"
 )
 
 const float32Bytes = 4
@@ -90,20 +90,20 @@ func (m *memory) close(d *Device, keep func(error)) {
 }
 
 // Alloc returns n zeroed elements with a mirror, both aligned to 64 bytes.
-func (d *Device) Alloc(n int) (nn.Buffer, error) {
+func (d *Device) Alloc(n int) (op.Buffer, error) {
 	if n < 0 {
-		return nn.Buffer{}, fmt.Errorf("cuda: cannot allocate %d elements", n)
+		return op.Buffer{}, fmt.Errorf("cuda: cannot allocate %d elements", n)
 	}
 	b, err := d.AllocLocal(n, false)
 	if err != nil || n == 0 {
 		return b, err
 	}
 	if err := d.compute.Fill(b.Device, 0, float32Bytes*int64(n)); err != nil {
-		return nn.Buffer{}, err
+		return op.Buffer{}, err
 	}
 	pages, err := syscall.Mmap(-1, 0, float32Bytes*n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		return nn.Buffer{}, fmt.Errorf("cuda: no memory of the host for %s: %w", size(float32Bytes*int64(n)), err)
+		return op.Buffer{}, fmt.Errorf("cuda: no memory of the host for %s: %w", size(float32Bytes*int64(n)), err)
 	}
 	d.memory.mirrors = append(d.memory.mirrors, &mirror{bytes: pages})
 	b.Host = unsafe.Slice((*float32)(unsafe.Pointer(&pages[0])), n)
@@ -111,20 +111,20 @@ func (d *Device) Alloc(n int) (nn.Buffer, error) {
 }
 
 // AllocLocal returns n elements that hold anything, without a mirror.
-func (d *Device) AllocLocal(n int, half bool) (nn.Buffer, error) {
+func (d *Device) AllocLocal(n int, half bool) (op.Buffer, error) {
 	if err := d.enter(); err != nil {
-		return nn.Buffer{}, err
+		return op.Buffer{}, err
 	}
 	bytes := float32Bytes * int64(n)
 	if half {
 		bytes /= 2
 	}
 	p, err := d.memory.alloc(d, bytes)
-	return nn.Buffer{Device: p, Half: half}, err
+	return op.Buffer{Device: p, Half: half}, err
 }
 
 // lock keeps the mirror of b in memory, if it is not yet, so that copies of it run beside the CPU.
-func (d *Device) lock(b nn.Buffer) error {
+func (d *Device) lock(b op.Buffer) error {
 	at := uintptr(unsafe.Pointer(&b.Host[0]))
 	for _, r := range d.memory.mirrors {
 		begin := uintptr(unsafe.Pointer(&r.bytes[0]))

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"slices"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // operands are those of a run.
-type operands struct{ dst, src []nn.Buffer }
+type operands struct{ dst, src []op.Buffer }
 
 // mask is the operand that Gather.Mask appends.
 func (o operands) mask(set bool) uintptr {
@@ -21,32 +21,32 @@ func (o operands) mask(set bool) uintptr {
 }
 
 // same compares operands by what a launch depends on.
-func (o operands) same(dst, src []nn.Buffer) bool {
-	equal := func(a, b nn.Buffer) bool { return a.Device == b.Device && a.Half == b.Half }
+func (o operands) same(dst, src []op.Buffer) bool {
+	equal := func(a, b op.Buffer) bool { return a.Device == b.Device && a.Half == b.Half }
 	return len(o.dst) > 0 && slices.EqualFunc(o.dst, dst, equal) && slices.EqualFunc(o.src, src, equal)
 }
 
 // check refuses operands that are not in the GPU's memory, too few or too many, or of a type that the kernels do not mix.
 func (k *kernel) check(o operands) error {
-	dstHalf, srcHalf := nn.Activations(k.spec)
+	dstHalf, srcHalf := op.Activations(k.spec)
 	for _, side := range []struct {
 		name    string
-		buffers []nn.Buffer
+		buffers []op.Buffer
 		lens    []int
 		half    []bool
 	}{{"dst", o.dst, k.dstLens, dstHalf}, {"src", o.src, k.srcLens, srcHalf}} {
 		if len(side.buffers) != len(side.lens) {
-			return fmt.Errorf("cuda: %s takes %d operands in %s, not %d", nn.Kind(k.spec), len(side.lens), side.name, len(side.buffers))
+			return fmt.Errorf("cuda: %s takes %d operands in %s, not %d", op.Kind(k.spec), len(side.lens), side.name, len(side.buffers))
 		}
 		for i, b := range side.buffers {
 			if b.Device == 0 {
-				return fmt.Errorf("cuda: %s: %s[%d] is not in the GPU's memory", nn.Kind(k.spec), side.name, i)
+				return fmt.Errorf("cuda: %s: %s[%d] is not in the GPU's memory", op.Kind(k.spec), side.name, i)
 			}
 			if b.Host != nil && len(b.Host) != side.lens[i] {
-				return fmt.Errorf("cuda: %s: %s[%d] has %d elements, not %d", nn.Kind(k.spec), side.name, i, len(b.Host), side.lens[i])
+				return fmt.Errorf("cuda: %s: %s[%d] has %d elements, not %d", op.Kind(k.spec), side.name, i, len(b.Host), side.lens[i])
 			}
 			if b.Half != (side.half[i] && o.half(k.spec)) {
-				return fmt.Errorf("cuda: %s: %s[%d] is of the wrong type", nn.Kind(k.spec), side.name, i)
+				return fmt.Errorf("cuda: %s: %s[%d] is of the wrong type", op.Kind(k.spec), side.name, i)
 			}
 		}
 	}
@@ -54,8 +54,8 @@ func (k *kernel) check(o operands) error {
 }
 
 // half says whether the activations among the operands are bfloat16.
-func (o operands) half(spec nn.Spec) bool {
-	dst, src := nn.Activations(spec)
+func (o operands) half(spec op.Spec) bool {
+	dst, src := op.Activations(spec)
 	for i, is := range dst {
 		if is {
 			return o.dst[i].Half

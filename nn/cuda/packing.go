@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"unsafe"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
+	"ringloom/nn/op"
 )
 
 // weights are a convolution's, [O, I, HW] in float32, or with HW 1 those of a linear layer. The libraries want them as
@@ -31,7 +31,7 @@ func (w weights) len() int { return w.o * w.i * w.hw }
 // packedWeights is a copy of weights in the order and type of the libraries. Programs share it: each that uses it fills
 // it first.
 type packedWeights struct {
-	nn.Buffer
+	op.Buffer
 	weights
 }
 
@@ -105,34 +105,34 @@ func (e *emitter) pack(t packTable) {
 }
 
 // weightsOf are the weights that a step multiplies activations with, and the bias that a library may add.
-func weightsOf(s nn.Step) []weights {
+func weightsOf(s op.Step) []weights {
 	half := operands{s.Dst, s.Src}.half(s.Spec)
 	switch spec := s.Spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		all := []weights{convWeights(spec.Conv, s.Src[1], half)}
 		if !spec.NoBias {
 			all = append(all, biasOf(spec.Conv, s.Src[2]))
 		}
 		return all
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		return []weights{convWeights(spec.Conv, s.Src[1], half)}
-	case nn.LinearForward:
+	case op.LinearForward:
 		return []weights{linearWeights(spec.Linear, s.Src[1], half)}
-	case nn.LinearBackwardData:
+	case op.LinearBackwardData:
 		return []weights{linearWeights(spec.Linear, s.Src[1], half)}
 	}
 	return nil
 }
 
-func convWeights(c nn.Conv, b nn.Buffer, half bool) weights {
+func convWeights(c op.Conv, b op.Buffer, half bool) weights {
 	return weights{at: b.Device, o: c.Dst.C, i: c.Src.C, hw: c.KernelH * c.KernelW, half: half}
 }
 
-func linearWeights(l nn.Linear, b nn.Buffer, half bool) weights {
+func linearWeights(l op.Linear, b op.Buffer, half bool) weights {
 	return weights{at: b.Device, o: l.Out, i: l.In(), hw: 1, half: half}
 }
 
 // biasOf is a convolution's bias, which stays float32. It is copied where parameters before it have put it off its boundary.
-func biasOf(c nn.Conv, b nn.Buffer) weights {
+func biasOf(c op.Conv, b op.Buffer) weights {
 	return weights{at: b.Device, o: c.Dst.C, i: 1, hw: 1}
 }

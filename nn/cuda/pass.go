@@ -5,8 +5,8 @@ package cuda
 import (
 	"fmt"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/driver"
+	"ringloom/nn/op"
 )
 
 // pass is a part of a program. Its first run is as it stands, which lets the libraries load what they need; the second
@@ -20,12 +20,12 @@ type pass struct {
 
 // passStep is a step as a list of what it queues.
 type passStep struct {
-	spec    nn.Spec
+	spec    op.Spec
 	emitter emitter
 }
 
 // NewPasses prepares the parts of a program.
-func (d *Device) NewPasses(parts [][]nn.Step) ([]nn.Pass, error) {
+func (d *Device) NewPasses(parts [][]op.Step) ([]op.Pass, error) {
 	if err := d.enter(); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (d *Device) NewPasses(parts [][]nn.Step) ([]nn.Pass, error) {
 		for _, s := range steps {
 			n, err := d.needsOf(s)
 			if err != nil {
-				return nil, fmt.Errorf("%s %v: %w", nn.Kind(s.Spec), s.Spec, err)
+				return nil, fmt.Errorf("%s %v: %w", op.Kind(s.Spec), s.Spec, err)
 			}
 			for use, bytes := range n {
 				most.atLeast(use, bytes)
@@ -49,7 +49,7 @@ func (d *Device) NewPasses(parts [][]nn.Step) ([]nn.Pass, error) {
 	if err := d.reserve(most); err != nil {
 		return nil, err
 	}
-	passes := make([]nn.Pass, len(parts))
+	passes := make([]op.Pass, len(parts))
 	for i, steps := range parts {
 		if passes[i], err = d.newPass(steps, packs[i]); err != nil {
 			return nil, err
@@ -58,7 +58,7 @@ func (d *Device) NewPasses(parts [][]nn.Step) ([]nn.Pass, error) {
 	return passes, nil
 }
 
-func (d *Device) needsOf(s nn.Step) (needs, error) {
+func (d *Device) needsOf(s op.Step) (needs, error) {
 	k, o := s.Kernel.(*kernel), operands{s.Dst, s.Src}
 	if err := k.check(o); err != nil {
 		return needs{}, err
@@ -67,7 +67,7 @@ func (d *Device) needsOf(s nn.Step) (needs, error) {
 }
 
 // packs are the launches that bring the weights in the order of the libraries: each before the first part that uses them.
-func (d *Device) packs(parts [][]nn.Step) ([][]packTable, error) {
+func (d *Device) packs(parts [][]op.Step) ([][]packTable, error) {
 	seen := map[weights]bool{}
 	tables := make([][]packTable, len(parts))
 	for i, steps := range parts {
@@ -99,7 +99,7 @@ func (d *Device) packs(parts [][]nn.Step) ([][]packTable, error) {
 	return tables, nil
 }
 
-func (d *Device) newPass(steps []nn.Step, tables []packTable) (*pass, error) {
+func (d *Device) newPass(steps []op.Step, tables []packTable) (*pass, error) {
 	p := &pass{device: d, steps: make([]passStep, 0, len(steps)+1)}
 	if len(tables) > 0 {
 		p.steps = append(p.steps, passStep{spec: steps[0].Spec, emitter: emitter{device: d}})
@@ -116,7 +116,7 @@ func (d *Device) newPass(steps []nn.Step, tables []packTable) (*pass, error) {
 		p.steps = append(p.steps, passStep{spec: s.Spec, emitter: e})
 		k := s.Kernel.(*kernel)
 		if err := k.emit(&p.steps[len(p.steps)-1].emitter, operands{s.Dst, s.Src}); err != nil {
-			return nil, fmt.Errorf("%s %v: %w", nn.Kind(s.Spec), s.Spec, err)
+			return nil, fmt.Errorf("%s %v: %w", op.Kind(s.Spec), s.Spec, err)
 		}
 	}
 	return p, nil

@@ -8,8 +8,9 @@ import (
 	"testing"
 
 	"ringloom/models"
-	"ringloom/nn"
-	"ringloom/nn/nntest"
+	"ringloom/models/modelstest"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // TestGraphsComputeWhatSingleKernelsDo trains with and without CUDA graphs, in the same ways: the bits must be the same.
@@ -49,15 +50,15 @@ func TestProgramsShareParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var programs []*nn.Program
+		var programs []*exec.Program
 		for _, batch := range []int{4, 2} {
-			p, err := nn.Compile(nn.ProgramConfig{Device: d, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build})
+			p, err := exec.Compile(exec.Config{Device: d, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build})
 			if err != nil {
 				t.Fatal(err)
 			}
 			programs = append(programs, p)
 		}
-		loss := func(p *nn.Program) float64 {
+		loss := func(p *exec.Program) float64 {
 			pixels, labels := make([]float32, p.Batch()*m.InputSide*m.InputSide), make([]float32, p.Batch())
 			for i := range pixels {
 				pixels[i] = float32(i%(m.InputSide*m.InputSide)%7) / 7 // all images are the same
@@ -73,7 +74,7 @@ func TestProgramsShareParameters(t *testing.T) {
 		}
 		seen := map[float64]bool{}
 		for seed := range uint64(4) {
-			nntest.FillGolden(params, seed)
+			modelstest.FillGolden(params, seed)
 			if err := params.Push(); err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +97,7 @@ func TestTraceNamesEveryKernel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := nn.Compile(nn.ProgramConfig{Device: d, Params: params, Batch: 2, Side: m.InputSide, Build: m.Build, Training: true})
+		p, err := exec.Compile(exec.Config{Device: d, Params: params, Batch: 2, Side: m.InputSide, Build: m.Build, Training: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,14 +112,18 @@ func TestTraceNamesEveryKernel(t *testing.T) {
 		}
 		kinds := map[string]bool{}
 		for _, k := range traced {
-			kinds[nn.Kind(k.Spec)] = true
+			kinds[op.Kind(k.Spec)] = true
 			if k.Name == "" || k.Time <= 0 {
-				t.Errorf("%s: kernel %q took %v", nn.Kind(k.Spec), k.Name, k.Time)
+				t.Errorf("%s: kernel %q took %v", op.Kind(k.Spec), k.Name, k.Time)
 			}
 		}
-		for _, k := range p.Profile() {
-			if !kinds[k.Kind] {
-				t.Errorf("no kernel of %s was traced", k.Kind)
+		specs, err := exec.Specs(m.Build, m.InputSide, 2, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range specs {
+			if !kinds[op.Kind(s)] {
+				t.Errorf("no kernel of %s was traced", op.Kind(s))
 			}
 		}
 	})

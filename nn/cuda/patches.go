@@ -5,8 +5,8 @@ package cuda
 import (
 	"fmt"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
 // patches is a way of our own: the windows of the input are written out as rows of a matrix, and cuBLAS makes the product. It gives
@@ -92,7 +92,7 @@ func (p patches) emit(e *emitter, _ string, at addresses) {
 }
 
 // part does the images of c, which lie at x: rows are their patches, and y their results. beta is that of the weights' gradient.
-func (p patches) part(e *emitter, c nn.Conv, x uintptr, rows, weights, y libs.Matrix, beta float32) {
+func (p patches) part(e *emitter, c op.Conv, x uintptr, rows, weights, y libs.Matrix, beta float32) {
 	d, kind, stride := e.device, suffix(p.task.half), int32(rows.Stride)
 	if p.task.pass == libs.PassBackwardData {
 		e.gemm("cublas dy*w", rows, y, weights, 0)

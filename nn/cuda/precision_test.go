@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"ringloom/models"
+	"ringloom/models/modelstest"
 	"ringloom/nn"
-	"ringloom/nn/nntest"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -50,27 +52,27 @@ func TestPrecisions(t *testing.T) {
 //
 // Of googlenet-bn little more than the loss can be held: in float64, rounding the operands of its convolutions to TF32 moves
 // logits by 16% and half of the gradients' norms by more than 50%, where it moves 1.3% and 0.6% in googlenet-res.
-func tf32Tolerance(file string) nntest.GoldenTolerance {
+func tf32Tolerance(file string) modelstest.GoldenTolerance {
 	switch file {
 	case "googlenet-bn.json":
-		return nntest.GoldenTolerance{Loss: 2e-2, Forward: 0.5, Backward: 2, Element: 2, Adam: 2}
+		return modelstest.GoldenTolerance{Loss: 2e-2, Forward: 0.5, Backward: 2, Element: 2, Adam: 2}
 	case "vgg-tiny.json":
-		return nntest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.5, Element: 2, Adam: 1}
+		return modelstest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.5, Element: 2, Adam: 1}
 	}
-	return nntest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.25, Element: 2, Adam: 1}
+	return modelstest.GoldenTolerance{Loss: 2e-2, Forward: 2e-2, Backward: 0.25, Element: 2, Adam: 1}
 }
 
-// TestGoldenInTF32 holds every model to its golden file; TestConformance does it in float32.
+// TestGoldenInTF32 holds every model to its golden file; TestGoldenSteps does it in float32.
 func TestGoldenInTF32(t *testing.T) {
-	for _, file := range nntest.GoldenFiles(t) {
+	for _, file := range modelstest.GoldenFiles(t) {
 		t.Run(file, func(t *testing.T) {
-			locked(t, Options{Precision: TF32}, func(d *Device) { nntest.GoldenStepWithin(t, d, file, tf32Tolerance(file)) })
+			locked(t, Options{Precision: TF32}, func(d *Device) { modelstest.GoldenStepWithin(t, d, file, tf32Tolerance(file)) })
 		})
 	}
 }
 
 // losses are those of the first steps of Adam on one batch.
-func losses(t *testing.T, d nn.Device, model string) (all []float64) {
+func losses(t *testing.T, d op.Device, model string) (all []float64) {
 	t.Helper()
 	const batch, steps = 8, 6
 	m, err := models.Lookup(model)
@@ -81,11 +83,11 @@ func losses(t *testing.T, d nn.Device, model string) (all []float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nntest.FillGolden(params, 3)
+	modelstest.FillGolden(params, 3)
 	if err := params.Push(); err != nil {
 		t.Fatal(err)
 	}
-	program, err := nn.Compile(nn.ProgramConfig{
+	program, err := exec.Compile(exec.Config{
 		Device: d, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build, Training: true, NoDropout: true,
 	})
 	if err != nil {
@@ -117,15 +119,15 @@ func losses(t *testing.T, d nn.Device, model string) (all []float64) {
 }
 
 // adam returns a step of it over all parameters.
-func adam(t *testing.T, d nn.Device, params *nn.Params) func() {
+func adam(t *testing.T, d op.Device, params *nn.Params) func() {
 	t.Helper()
 	n := params.Len()
-	k, err := d.Compile(nn.AdamUpdate{Len: n})
+	k, err := d.Compile(op.AdamUpdate{Len: n})
 	if err != nil {
 		t.Fatal(err)
 	}
-	buffers := make([]nn.Buffer, 3)
-	for i, length := range []int{n, n, nn.HyperLen} {
+	buffers := make([]op.Buffer, 3)
+	for i, length := range []int{n, n, op.HyperLen} {
 		if buffers[i], err = d.Alloc(length); err != nil {
 			t.Fatal(err)
 		}
@@ -134,11 +136,11 @@ func adam(t *testing.T, d nn.Device, params *nn.Params) func() {
 	return func() {
 		step++
 		h := buffers[2].Host
-		h[nn.HyperGradScale], h[nn.HyperDecay] = 1, 1
-		nn.DefaultAdam().SetHyper(h, step)
-		err := nn.Push(d, buffers[2])
+		h[op.HyperGradScale], h[op.HyperDecay] = 1, 1
+		op.DefaultAdam().SetHyper(h, step)
+		err := op.Push(d, buffers[2])
 		if err == nil {
-			err = k.Run([]nn.Buffer{params.Values, buffers[0], buffers[1]}, []nn.Buffer{params.Grads, buffers[2]})
+			err = k.Run([]op.Buffer{params.Values, buffers[0], buffers[1]}, []op.Buffer{params.Grads, buffers[2]})
 		}
 		if err != nil {
 			t.Fatal(err)

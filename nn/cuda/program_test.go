@@ -8,8 +8,10 @@ import (
 	"slices"
 	"testing"
 
+	"ringloom/models/modelstest"
 	"ringloom/nn"
-	"ringloom/nn/nntest"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -88,7 +90,7 @@ func distance(got, want []float32) float64 {
 }
 
 // stepOf runs three forward and backward passes: as they stand, recorded, replayed. The outcome is the last one's.
-func stepOf(t *testing.T, d nn.Device, stops []int) (o outcome) {
+func stepOf(t *testing.T, d op.Device, stops []int) (o outcome) {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -97,11 +99,11 @@ func stepOf(t *testing.T, d nn.Device, stops []int) (o outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nntest.FillGolden(params, 5)
+	modelstest.FillGolden(params, 5)
 	if err := params.Push(); err != nil {
 		t.Fatal(err)
 	}
-	program, err := nn.Compile(nn.ProgramConfig{
+	program, err := exec.Compile(exec.Config{
 		Device: d, Params: params, Batch: batch, Side: side, Build: everything, Training: true, Stops: stops, SyncBatch: 2 * batch,
 		SyncBatchNorm: func(values []float32) error { // as if another rank had the same samples, but for some
 			o.synced++
@@ -139,7 +141,7 @@ func stepOf(t *testing.T, d nn.Device, stops []int) (o outcome) {
 			t.Errorf("told of %d gradients of %d", len(told), len(params.List))
 		}
 	}
-	if err := nn.Pull(d, params.Grads); err != nil {
+	if err := op.Pull(d, params.Grads); err != nil {
 		t.Fatal(err)
 	}
 	if err := params.Pull(); err != nil {

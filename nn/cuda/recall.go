@@ -8,14 +8,14 @@ import (
 	"strconv"
 	"strings"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
-var _ nn.Tuner = (*Device)(nil)
+var _ op.Tuner = (*Device)(nil)
 
 // Tune chooses how to compute the convolutions among specs.
-func (d *Device) Tune(specs []nn.Spec) error {
+func (d *Device) Tune(specs []op.Spec) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (d *Device) Tune(specs []nn.Spec) error {
 			continue
 		}
 		if _, err := d.choose(task); err != nil {
-			return fmt.Errorf("%s %v: %w", nn.Kind(spec), spec, err)
+			return fmt.Errorf("%s %v: %w", op.Kind(spec), spec, err)
 		}
 	}
 	return nil

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // tunedSpecs are the convolutions of the tasks in choose_test.go, and one for which our own way is the fastest in the emulator.
-var tunedSpecs = []nn.Spec{
-	nn.ConvForward{Conv: exampleConv, ReLU: true}, nn.ConvBackwardData{Conv: exampleConv}, nn.ConvBackwardWeights{Conv: exampleConv},
-	nn.ConvBackwardWeights{Conv: greyConv},
-	nn.ReLUForward{Len: 4},
+var tunedSpecs = []op.Spec{
+	op.ConvForward{Conv: exampleConv, ReLU: true}, op.ConvBackwardData{Conv: exampleConv}, op.ConvBackwardWeights{Conv: exampleConv},
+	op.ConvBackwardWeights{Conv: greyConv},
+	op.ReLUForward{Len: 4},
 }
 
 // tunedOn are the choices of a device that was told of others before.

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"unsafe"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/driver"
 	"ringloom/nn/cuda/kernels"
+	"ringloom/nn/op"
 )
 
 // staging are pieces of page-locked memory through which values of the caller travel, in turn, so that the caller has
@@ -67,7 +67,7 @@ func (s *staging) close(d *Device, keep func(error)) {
 }
 
 // Put makes dst equal to values.
-func (d *Device) Put(dst nn.Buffer, values []float32) error {
+func (d *Device) Put(dst op.Buffer, values []float32) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (d *Device) Put(dst nn.Buffer, values []float32) error {
 	return nil
 }
 
-func (d *Device) putPart(dst nn.Buffer, values []float32) error {
+func (d *Device) putPart(dst op.Buffer, values []float32) error {
 	s, err := d.staging.take(d)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (d *Device) putPart(dst nn.Buffer, values []float32) error {
 }
 
 // Get waits until what was queued is done and copies src to values.
-func (d *Device) Get(values []float32, src nn.Buffer) error {
+func (d *Device) Get(values []float32, src op.Buffer) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (d *Device) Get(values []float32, src nn.Buffer) error {
 	return nil
 }
 
-func (d *Device) getPart(values []float32, src nn.Buffer) error {
+func (d *Device) getPart(values []float32, src op.Buffer) error {
 	s, err := d.staging.take(d)
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (d *Device) getPart(values []float32, src nn.Buffer) error {
 type tables struct{ bounds, weights uintptr }
 
 // PutImages makes dst the pixels of images, resampled there.
-func (d *Device) PutImages(dst nn.Buffer, images []byte, n, to int, r *nn.Resampling) error {
+func (d *Device) PutImages(dst op.Buffer, images []byte, n, to int, r *op.Resampling) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (d *Device) PutImages(dst nn.Buffer, images []byte, n, to int, r *nn.Resamp
 }
 
 // tables brings those of r to the GPU at the first use.
-func (d *Device) tables(r *nn.Resampling) (*tables, error) {
+func (d *Device) tables(r *op.Resampling) (*tables, error) {
 	if t := d.images[r]; t != nil {
 		return t, nil
 	}

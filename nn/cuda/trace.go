@@ -3,15 +3,15 @@
 package cuda
 
 import (
-	"ringloom/nn"
 	"ringloom/nn/cuda/driver"
+	"ringloom/nn/op"
 )
 
 // trace times each kernel of a run by the events before and behind it.
 type trace struct {
 	events []*driver.Event
 	used   int
-	done   []nn.Traced
+	done   []op.Traced
 }
 
 func (t *trace) event(d *Device) (*driver.Event, error) {
@@ -36,13 +36,13 @@ func (t *trace) record(d *Device) error {
 
 func (t *trace) begin(d *Device) error { return t.record(d) }
 
-func (t *trace) end(d *Device, spec nn.Spec, name string) error {
-	t.done = append(t.done, nn.Traced{Spec: spec, Name: name})
+func (t *trace) end(d *Device, spec op.Spec, name string) error {
+	t.done = append(t.done, op.Traced{Spec: spec, Name: name})
 	return t.record(d)
 }
 
 // Trace runs run with each kernel on its own, between two events.
-func (d *Device) Trace(run func() error) (_ []nn.Traced, err error) {
+func (d *Device) Trace(run func() error) (_ []op.Traced, err error) {
 	t := &trace{}
 	defer func() {
 		d.tracing = nil

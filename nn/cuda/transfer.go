@@ -7,8 +7,8 @@ import (
 	"time"
 	"unsafe"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/driver"
+	"ringloom/nn/op"
 )
 
 // eventPool keeps events that nobody waits for, to be used again.
@@ -80,7 +80,7 @@ func (d *Device) order(first, then *driver.Stream) error {
 }
 
 // StartPull copies b to its mirror behind what was queued before, beside what is queued later.
-func (d *Device) StartPull(b nn.Buffer) (nn.Transfer, error) {
+func (d *Device) StartPull(b op.Buffer) (op.Transfer, error) {
 	if err := d.copyable(b); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (d *Device) StartPull(b nn.Buffer) (nn.Transfer, error) {
 const smallBytes = 64 << 10
 
 // StartPush copies a mirror to b. What is queued later sees it.
-func (d *Device) StartPush(b nn.Buffer) error {
+func (d *Device) StartPush(b op.Buffer) error {
 	if err := d.copyable(b); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (d *Device) StartPush(b nn.Buffer) error {
 }
 
 // copyable makes sure that b can be copied beside what else goes on.
-func (d *Device) copyable(b nn.Buffer) error {
+func (d *Device) copyable(b op.Buffer) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ const markCount = 512
 type mark struct{ event *driver.Event }
 
 // Mark is now, on the compute stream.
-func (d *Device) Mark() (nn.Mark, error) {
+func (d *Device) Mark() (op.Mark, error) {
 	if err := d.enter(); err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (d *Device) Mark() (nn.Mark, error) {
 }
 
 // Since is the time from an earlier mark to this one. It waits for this one.
-func (m mark) Since(earlier nn.Mark) (time.Duration, error) {
+func (m mark) Since(earlier op.Mark) (time.Duration, error) {
 	if err := wait(m.event); err != nil {
 		return 0, err
 	}

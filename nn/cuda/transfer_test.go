@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"ringloom/data"
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // TestCopiesBesideTheCompute pulls a buffer, changes it on the host as a ring does, pushes it back and computes with it,
@@ -16,7 +16,7 @@ func TestCopiesBesideTheCompute(t *testing.T) {
 	locked(t, Options{}, func(d *Device) {
 		const n, rounds = 10_000, 20
 		grads, sum := alloc(t, d, n), alloc(t, d, n)
-		add, err := d.Compile(nn.Add{Len: n})
+		add, err := d.Compile(op.Add{Len: n})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +27,7 @@ func TestCopiesBesideTheCompute(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range rounds {
-			if err := add.Run([]nn.Buffer{sum}, []nn.Buffer{sum, grads}); err != nil {
+			if err := add.Run([]op.Buffer{sum}, []op.Buffer{sum, grads}); err != nil {
 				t.Fatal(err)
 			}
 			half := grads.Slice(n/2, n/2)
@@ -45,7 +45,7 @@ func TestCopiesBesideTheCompute(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := nn.Pull(d, sum); err != nil {
+		if err := op.Pull(d, sum); err != nil {
 			t.Fatal(err)
 		}
 		if want := float32(rounds * (rounds + 1) / 2); sum.Host[0] != rounds || sum.Host[n-1] != want {
@@ -54,7 +54,7 @@ func TestCopiesBesideTheCompute(t *testing.T) {
 	})
 }
 
-func alloc(t *testing.T, d *Device, n int) nn.Buffer {
+func alloc(t *testing.T, d *Device, n int) op.Buffer {
 	t.Helper()
 	b, err := d.Alloc(n)
 	if err != nil {
@@ -100,12 +100,12 @@ func TestImages(t *testing.T) {
 			images[i] = byte(i * i * 7)
 		}
 		for _, to := range []int{28, 96, 224, 13} {
-			r := nn.Resampling(data.NewResampling(from, to))
+			r := new(op.Resampling(data.NewResampling(from, to)))
 			b, err := d.AllocLocal(n*to*to, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := d.PutImages(b, images, n, to, &r); err != nil {
+			if err := d.PutImages(b, images, n, to, r); err != nil {
 				t.Fatal(err)
 			}
 			got, want := make([]float32, n*to*to), make([]float32, n*to*to)
@@ -131,7 +131,7 @@ func TestImages(t *testing.T) {
 func TestMarks(t *testing.T) {
 	locked(t, Options{}, func(d *Device) {
 		b := alloc(t, d, 1<<16)
-		k, err := d.Compile(nn.SigmoidForward{Len: 1 << 16})
+		k, err := d.Compile(op.SigmoidForward{Len: 1 << 16})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestMarks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := k.Run([]nn.Buffer{b}, []nn.Buffer{b}); err != nil {
+		if err := k.Run([]op.Buffer{b}, []op.Buffer{b}); err != nil {
 			t.Fatal(err)
 		}
 		end, err := d.Mark()

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
+	"ringloom/nn/op"
 )
 
 // workspaceLimit bounds what a convolution may take beside its operands. Tests have less: the emulator fills it all.
@@ -138,7 +138,7 @@ func (t *trial) scatterAs(p uintptr, n int, seed uint32, half bool) error {
 	if err := d.compute.Fill(p, valueByte, elementBytes(half)*int64(n)); err != nil {
 		return err
 	}
-	if err := d.launchNow("dropout"+kind, d.elementwise(n), p, p, t.key, uintptr(0), int64(n), float32(4), nn.DropoutThreshold(0.5), seed); err != nil {
+	if err := d.launchNow("dropout"+kind, d.elementwise(n), p, p, t.key, uintptr(0), int64(n), float32(4), op.DropoutThreshold(0.5), seed); err != nil {
 		return err
 	}
 	return d.launchNow("bias_act"+kind, kernels.Channels(int64(n), 1, d.info.Multiprocessors), p, int32(1), p, t.shift, int64(n), int32(1), int32(0))

@@ -3,25 +3,25 @@
 package cuda
 
 import (
-	"ringloom/nn"
 	"ringloom/nn/cuda/kernels"
+	"ringloom/nn/op"
 )
 
-func adamUpdate(s nn.AdamUpdate) simple {
+func adamUpdate(s op.AdamUpdate) simple {
 	return func(e *emitter, o operands) {
 		e.launch("adam", e.device.elementwise(s.Len), o.dst[0].Device, o.dst[1].Device, o.dst[2].Device,
 			o.src[0].Device, o.src[1].Device, int64(s.Len))
 	}
 }
 
-func sgdUpdate(s nn.SGDUpdate) simple {
+func sgdUpdate(s op.SGDUpdate) simple {
 	return func(e *emitter, o operands) {
 		e.launch("sgd", e.device.elementwise(s.Len), o.dst[0].Device, o.dst[1].Device,
 			o.src[0].Device, o.src[1].Device, int64(s.Len), flag(s.Nesterov))
 	}
 }
 
-type sumOfSquares struct{ nn.SumOfSquares }
+type sumOfSquares struct{ op.SumOfSquares }
 
 const float64Bytes = 8
 

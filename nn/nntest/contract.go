@@ -8,11 +8,11 @@ import (
 	"testing"
 	"unsafe"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
-// contract checks what nn.Device and nn.Kernel promise apart from the numbers.
-func contract(t *testing.T, d nn.Device) {
+// contract checks what op.Device and op.Kernel promise apart from the numbers.
+func contract(t *testing.T, d op.Device) {
 	b := bench{t, d}
 	if d.Name() == "" || d.Description() == "" {
 		t.Errorf("name %q, description %q: both should say something", d.Name(), d.Description())
@@ -27,24 +27,24 @@ func contract(t *testing.T, d nn.Device) {
 		}
 	}
 
-	bad := conv(nn.Image{N: 1, H: 4, W: 4, C: 1}, 1, 3, 3, 1, 1, 0, 0)
+	bad := conv(op.Image{N: 1, H: 4, W: 4, C: 1}, 1, 3, 3, 1, 1, 0, 0)
 	bad.Dst.H++
-	for _, spec := range []nn.Spec{nn.ConvForward{Conv: bad}, nn.LinearForward{}, nn.SigmoidForward{Len: -1}, nn.Dropout{Len: 1, Rate: 1}} {
-		if _, err := d.Compile(spec); !errors.Is(err, nn.ErrSpec) {
-			t.Errorf("compile of impossible %s %v: error %v, not nn.ErrSpec", nn.Kind(spec), spec, err)
+	for _, spec := range []op.Spec{op.ConvForward{Conv: bad}, op.LinearForward{}, op.SigmoidForward{Len: -1}, op.Dropout{Len: 1, Rate: 1}} {
+		if _, err := d.Compile(spec); !errors.Is(err, op.ErrSpec) {
+			t.Errorf("compile of impossible %s %v: error %v, not op.ErrSpec", op.Kind(spec), spec, err)
 		}
 	}
 	for _, spec := range allSpecs() {
 		sub(t, specName(spec), func(t *testing.T) { kernelContract(t, bench{t, d}, spec) })
 	}
-	if b.compile(nn.SigmoidForward{Len: 4}).Run(nil, nil) == nil {
+	if b.compile(op.SigmoidForward{Len: 4}).Run(nil, nil) == nil {
 		t.Error("a run without operands gave no error")
 	}
 }
 
 // kernelContract checks one spec: every element is written but none in the gaps, the operands stay as they are, two
 // runs give the same bits, so does running in place, and nothing is allocated.
-func kernelContract(t *testing.T, b bench, spec nn.Spec) {
+func kernelContract(t *testing.T, b bench, spec op.Spec) {
 	tries := 5
 	k := b.compile(spec)
 	src := b.source(spec)
@@ -86,10 +86,10 @@ func kernelContract(t *testing.T, b bench, spec nn.Spec) {
 			t.Errorf("src[%d] was changed", i)
 		}
 	}
-	if nn.InPlace(spec) && !nn.Updates(spec, 0) {
+	if op.InPlace(spec) && !op.Updates(spec, 0) {
 		third := b.results(spec)
 		third[0] = b.copyOf(src[0].Host)
-		b.run(k, third, append([]nn.Buffer{third[0]}, src[1:]...))
+		b.run(k, third, append([]op.Buffer{third[0]}, src[1:]...))
 		for i := range first {
 			if !bitEqual(first[i].Host, third[i].Host) {
 				t.Errorf("dst[%d] differs where dst[0] is src[0]", i)
@@ -100,10 +100,10 @@ func kernelContract(t *testing.T, b bench, spec nn.Spec) {
 
 // allocations counts those of one run, and of whatever else the process does in the meantime. A kernel that is given
 // operands for the first time may prepare for them.
-func (b bench) allocations(k nn.Kernel, dst, src []nn.Buffer) uint64 {
+func (b bench) allocations(k op.Kernel, dst, src []op.Buffer) uint64 {
 	b.t.Helper()
-	if _, ok := b.device.(nn.Accelerator); ok {
-		before := make([]nn.Buffer, len(dst))
+	if _, ok := b.device.(op.Accelerator); ok {
+		before := make([]op.Buffer, len(dst))
 		for i := range dst {
 			before[i] = b.copyOf(dst[i].Host)
 		}

@@ -4,18 +4,18 @@ import (
 	"math"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // differentiable is a layer, set up on a device to be differentiated.
 type differentiable struct {
 	name string
 	// operands are those that have a gradient, y the result of forward.
-	operands []nn.Buffer
-	y        nn.Buffer
+	operands []op.Buffer
+	y        op.Buffer
 	forward  func()
 	// backward returns the gradients of the operands where dy is that of y.
-	backward func(dy nn.Buffer) []nn.Buffer
+	backward func(dy op.Buffer) []op.Buffer
 	// step and tolerance are 1/2 and 1e-4 where they are 0: for what is linear in each operand alone, so that a large
 	// step has no truncation error and rounding hardly matters.
 	step, tolerance float64
@@ -23,7 +23,7 @@ type differentiable struct {
 
 // differences compares every element of every gradient with central differences of the forward kernel. The scalar
 // differentiated is r·y for a fixed random r, summed in float64.
-func differences(t *testing.T, d nn.Device) {
+func differences(t *testing.T, d op.Device) {
 	b := bench{t, d}
 	for _, l := range b.differentiables() {
 		sub(t, l.name, func(t *testing.T) {
@@ -66,41 +66,41 @@ func differences(t *testing.T, d nn.Device) {
 
 func (b bench) differentiables() (all []differentiable) {
 	for _, c := range smallConvs {
-		l := b.prepare(nn.ConvForward{Conv: c})
-		l.backward = func(dy nn.Buffer) []nn.Buffer {
-			dx := b.compute(nn.ConvBackwardData{Conv: c}, dy, l.operands[1])
-			return append(dx, b.compute(nn.ConvBackwardWeights{Conv: c}, dy, l.operands[0])...)
+		l := b.prepare(op.ConvForward{Conv: c})
+		l.backward = func(dy op.Buffer) []op.Buffer {
+			dx := b.compute(op.ConvBackwardData{Conv: c}, dy, l.operands[1])
+			return append(dx, b.compute(op.ConvBackwardWeights{Conv: c}, dy, l.operands[0])...)
 		}
 		all = append(all, l)
 	}
 	for _, c := range smallLinears {
-		l := b.prepare(nn.LinearForward{Linear: c})
-		l.backward = func(dy nn.Buffer) []nn.Buffer {
-			dx := b.compute(nn.LinearBackwardData{Linear: c}, dy, l.operands[1])
-			return append(dx, b.compute(nn.LinearBackwardWeights{Linear: c}, dy, l.operands[0])...)
+		l := b.prepare(op.LinearForward{Linear: c})
+		l.backward = func(dy op.Buffer) []op.Buffer {
+			dx := b.compute(op.LinearBackwardData{Linear: c}, dy, l.operands[1])
+			return append(dx, b.compute(op.LinearBackwardWeights{Linear: c}, dy, l.operands[0])...)
 		}
 		all = append(all, l)
 	}
 	for _, p := range smallPools {
-		l := b.prepare(nn.AvgPoolForward{Pool: p})
-		l.backward = func(dy nn.Buffer) []nn.Buffer { return b.compute(nn.AvgPoolBackward{Pool: p}, dy) }
+		l := b.prepare(op.AvgPoolForward{Pool: p})
+		l.backward = func(dy op.Buffer) []op.Buffer { return b.compute(op.AvgPoolBackward{Pool: p}, dy) }
 		all = append(all, l)
 		if p.KernelH >= 2*p.PadH && p.KernelW >= 2*p.PadW {
 			all = append(all, b.maxPool(p))
 		}
 	}
 	for _, n := range lengths[:2] {
-		sigmoid := b.prepare(nn.SigmoidForward{Len: n})
+		sigmoid := b.prepare(op.SigmoidForward{Len: n})
 		sigmoid.step, sigmoid.tolerance = 1e-2, 1e-3
-		sigmoid.backward = func(dy nn.Buffer) []nn.Buffer { return b.compute(nn.SigmoidBackward{Len: n}, dy, sigmoid.y) }
-		relu := b.prepare(nn.ReLUForward{Len: n})
+		sigmoid.backward = func(dy op.Buffer) []op.Buffer { return b.compute(op.SigmoidBackward{Len: n}, dy, sigmoid.y) }
+		relu := b.prepare(op.ReLUForward{Len: n})
 		relu.step, relu.tolerance = 0.05, 1e-4
 		for i, v := range relu.operands[0].Host { // none near the kink
 			relu.operands[0].Host[i] = v + float32(math.Copysign(0.1, float64(v)))
 		}
-		relu.backward = func(dy nn.Buffer) []nn.Buffer { return b.compute(nn.ReLUBackward{Len: n}, dy, relu.y) }
-		sum := b.prepare(nn.Add{Len: n})
-		sum.backward = func(dy nn.Buffer) []nn.Buffer { return []nn.Buffer{dy, dy} }
+		relu.backward = func(dy op.Buffer) []op.Buffer { return b.compute(op.ReLUBackward{Len: n}, dy, relu.y) }
+		sum := b.prepare(op.Add{Len: n})
+		sum.backward = func(dy op.Buffer) []op.Buffer { return []op.Buffer{dy, dy} }
 		all = append(all, sigmoid, relu, sum, b.dropout(n))
 	}
 	for _, i := range smallNorms {
@@ -110,36 +110,36 @@ func (b bench) differentiables() (all []differentiable) {
 }
 
 // prepare sets up a layer of one operation whose operands all have gradients.
-func (b bench) prepare(spec nn.Spec) differentiable {
+func (b bench) prepare(spec op.Spec) differentiable {
 	b.t.Helper()
 	k, dst, src := b.compile(spec), b.results(spec), b.source(spec)
 	return differentiable{name: specName(spec), operands: src, y: dst[0], forward: func() { b.run(k, dst, src) }}
 }
 
-func (b bench) maxPool(p nn.Pool) differentiable {
-	spec := nn.MaxPoolForward{Pool: p}
+func (b bench) maxPool(p op.Pool) differentiable {
+	spec := op.MaxPoolForward{Pool: p}
 	k, dst, src := b.compile(spec), b.results(spec), b.source(spec)
 	return differentiable{
 		name: specName(spec), operands: src, y: dst[0], step: 0.05, tolerance: 1e-4,
 		forward:  func() { b.run(k, dst, src) },
-		backward: func(dy nn.Buffer) []nn.Buffer { return b.compute(nn.MaxPoolBackward{Pool: p}, dy, dst[1]) },
+		backward: func(dy op.Buffer) []op.Buffer { return b.compute(op.MaxPoolBackward{Pool: p}, dy, dst[1]) },
 	}
 }
 
 // dropout is its own gradient for the same key.
 func (b bench) dropout(n int) differentiable {
-	spec := nn.Dropout{Len: n, Rate: 0.4, Layer: 1}
+	spec := op.Dropout{Len: n, Rate: 0.4, Layer: 1}
 	l := b.prepare(spec)
 	key := l.operands[1]
 	l.operands = l.operands[:1]
-	l.backward = func(dy nn.Buffer) []nn.Buffer { return b.compute(spec, dy, key) }
+	l.backward = func(dy op.Buffer) []op.Buffer { return b.compute(spec, dy, key) }
 	return l
 }
 
 // batchNorm is the whole layer: the moments depend on the input, too.
-func (b bench) batchNorm(i nn.Image) differentiable {
-	spec := nn.BatchNormForward{Image: i, Count: i.N * i.H * i.W}
-	moments, forward := b.compile(nn.BatchNormMoments{Image: i}), b.compile(spec)
+func (b bench) batchNorm(i op.Image) differentiable {
+	spec := op.BatchNormForward{Image: i, Count: i.N * i.H * i.W}
+	moments, forward := b.compile(op.BatchNormMoments{Image: i}), b.compile(spec)
 	dst, src := b.results(spec), b.source(spec)
 	return differentiable{
 		name: specName(spec), operands: src[:3], y: dst[0], step: 1e-2, tolerance: 2e-3,
@@ -147,10 +147,10 @@ func (b bench) batchNorm(i nn.Image) differentiable {
 			b.run(moments, src[3:], src[:1])
 			b.run(forward, dst, src)
 		},
-		backward: func(dy nn.Buffer) []nn.Buffer {
-			sums := b.compute(nn.BatchNormBackwardSums{Image: i}, dy, src[0], src[3])
-			dx := b.compute(nn.BatchNormBackward{Image: i}, dy, src[0], src[1], src[3], sums[2])
-			return []nn.Buffer{dx[0], sums[0], sums[1]}
+		backward: func(dy op.Buffer) []op.Buffer {
+			sums := b.compute(op.BatchNormBackwardSums{Image: i}, dy, src[0], src[3])
+			dx := b.compute(op.BatchNormBackward{Image: i}, dy, src[0], src[1], src[3], sums[2])
+			return []op.Buffer{dx[0], sums[0], sums[1]}
 		},
 	}
 }

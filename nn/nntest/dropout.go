@@ -4,11 +4,11 @@ import (
 	"math"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // dropout checks which elements are kept, and that layers and keys keep different ones.
-func dropout(t *testing.T, d nn.Device) {
+func dropout(t *testing.T, d op.Device) {
 	const n = 20000
 	b := bench{t, d}
 	ones := b.zeros(n)
@@ -18,11 +18,11 @@ func dropout(t *testing.T, d nn.Device) {
 	kept := func(rate float32, layer uint32, bits uint64) []bool {
 		key := b.zeros(2)
 		setKey(key, bits)
-		y := b.compute(nn.Dropout{Len: n, Rate: rate, Layer: layer}, ones, key)[0].Host
+		y := b.compute(op.Dropout{Len: n, Rate: rate, Layer: layer}, ones, key)[0].Host
 		keep := make([]bool, n)
 		for i, v := range y {
 			want := float32(0)
-			if keep[i] = nn.DropoutKeeps(rate, layer, [2]uint32{uint32(bits), uint32(bits >> 32)}, i); keep[i] {
+			if keep[i] = op.DropoutKeeps(rate, layer, [2]uint32{uint32(bits), uint32(bits >> 32)}, i); keep[i] {
 				want = 1 / (1 - rate)
 			}
 			if math.Abs(float64(v-want)) > 1e-6 {

@@ -4,11 +4,11 @@ import (
 	"math"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // lossFormula compares the loss with its definition in float64, with large logits and equal ones among them.
-func lossFormula(t *testing.T, d nn.Device) {
+func lossFormula(t *testing.T, d op.Device) {
 	for _, spec := range losses {
 		sub(t, specName(spec), func(t *testing.T) {
 			b := bench{t, d}

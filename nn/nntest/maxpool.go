@@ -3,14 +3,14 @@ package nntest
 import (
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // maxPoolWhere checks the second result of max pooling, byte by byte, also where values are equal: the first of them
 // wins.
-func maxPoolWhere(t *testing.T, d nn.Device) {
+func maxPoolWhere(t *testing.T, d op.Device) {
 	for _, p := range append(smallPools, realMaxPools...) {
-		spec := nn.MaxPoolForward{Pool: p}
+		spec := op.MaxPoolForward{Pool: p}
 		sub(t, specName(spec), func(t *testing.T) {
 			b := bench{t, d}
 			x := b.buffer(p.Src.Len(), 1)

@@ -4,12 +4,12 @@ import (
 	"testing"
 	"unsafe"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // naive compares convolutions and linear layers of real sizes, element by element, with the sums that their specs
 // document, added up in float64. The elements are the first, the last, and some between.
-func naive(t *testing.T, d nn.Device) {
+func naive(t *testing.T, d op.Device) {
 	const elements = 100
 	for _, spec := range allLayerSpecs() {
 		oracle := naiveElement(spec)
@@ -35,7 +35,7 @@ func naive(t *testing.T, d nn.Device) {
 }
 
 // written is result i of a spec without the gaps between its pixels.
-func written(spec nn.Spec, i int, v []float32) []float32 {
+func written(spec op.Spec, i int, v []float32) []float32 {
 	shape, ok := pitched(spec, i)
 	if !ok {
 		return v
@@ -48,25 +48,25 @@ func written(spec nn.Spec, i int, v []float32) []float32 {
 }
 
 // pitched is the shape of result i of a spec if that may have a pitch.
-func pitched(spec nn.Spec, i int) (nn.Image, bool) {
+func pitched(spec op.Spec, i int) (op.Image, bool) {
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return s.Dst, i == 0
-	case nn.ChannelCopy:
+	case op.ChannelCopy:
 		return s.Dst, i == 0
 	}
-	return nn.Image{}, false
+	return op.Image{}, false
 }
 
 // naiveElement returns the function that computes element j of result i of an unfused convolution or linear layer, or
 // nil for other specs.
-func naiveElement(spec nn.Spec) func(src []nn.Buffer, i, j int) float64 {
+func naiveElement(spec op.Spec) func(src []op.Buffer, i, j int) float64 {
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		if s.ReLU {
 			return nil
 		}
-		return func(src []nn.Buffer, _, j int) float64 {
+		return func(src []op.Buffer, _, j int) float64 {
 			place, out := j/s.Dst.C, j%s.Dst.C
 			sum := 0.0
 			if !s.NoBias {
@@ -79,11 +79,11 @@ func naiveElement(spec nn.Spec) func(src []nn.Buffer, i, j int) float64 {
 			})
 			return sum
 		}
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		if s.Accumulate || s.Mask {
 			return nil
 		}
-		return func(src []nn.Buffer, _, j int) float64 {
+		return func(src []op.Buffer, _, j int) float64 {
 			pixel, c, sum := j/s.Src.C, j%s.Src.C, 0.0
 			n, ih, iw := pixel/(s.Src.H*s.Src.W), pixel/s.Src.W%s.Src.H, pixel%s.Src.W
 			for tap := range s.KernelH * s.KernelW {
@@ -99,8 +99,8 @@ func naiveElement(spec nn.Spec) func(src []nn.Buffer, i, j int) float64 {
 			}
 			return sum
 		}
-	case nn.ConvBackwardWeights:
-		return func(src []nn.Buffer, i, j int) float64 {
+	case op.ConvBackwardWeights:
+		return func(src []op.Buffer, i, j int) float64 {
 			sum, pitch := 0.0, s.Dst.PixelPitch()
 			window := s.KernelH * s.KernelW
 			for place := range s.Dst.N * s.Dst.H * s.Dst.W {
@@ -115,11 +115,11 @@ func naiveElement(spec nn.Spec) func(src []nn.Buffer, i, j int) float64 {
 			}
 			return sum
 		}
-	case nn.LinearForward:
+	case op.LinearForward:
 		if s.ReLU {
 			return nil
 		}
-		return func(src []nn.Buffer, _, j int) float64 {
+		return func(src []op.Buffer, _, j int) float64 {
 			n, out := j/s.Out, j%s.Out
 			sum := float64(src[2].Host[out])
 			for in := range s.In() {
@@ -127,8 +127,8 @@ func naiveElement(spec nn.Spec) func(src []nn.Buffer, i, j int) float64 {
 			}
 			return sum
 		}
-	case nn.LinearBackwardWeights:
-		return func(src []nn.Buffer, i, j int) float64 {
+	case op.LinearBackwardWeights:
+		return func(src []op.Buffer, i, j int) float64 {
 			sum := 0.0
 			for n := range s.Src.N {
 				if i == 1 {
@@ -139,12 +139,12 @@ func naiveElement(spec nn.Spec) func(src []nn.Buffer, i, j int) float64 {
 			}
 			return sum
 		}
-	case nn.LinearBackwardData:
+	case op.LinearBackwardData:
 		if s.Accumulate || s.Mask {
 			return nil
 		}
 		pixels := s.Src.H * s.Src.W
-		return func(src []nn.Buffer, _, j int) float64 {
+		return func(src []op.Buffer, _, j int) float64 {
 			sum := 0.0
 			n, in := j/s.In(), j%s.Src.C*pixels+j%s.In()/s.Src.C
 			for out := range s.Out {
@@ -156,24 +156,24 @@ func naiveElement(spec nn.Spec) func(src []nn.Buffer, i, j int) float64 {
 	return nil
 }
 
-func weightAt(c nn.Conv, out, channel, tap int) int {
+func weightAt(c op.Conv, out, channel, tap int) int {
 	return (out*c.Src.C+channel)*c.KernelH*c.KernelW + tap
 }
 
 // flatAt is where input in of sample n lies in an image that a linear layer reads in the order C, H, W.
-func flatAt(shape nn.Image, n, in int) int {
+func flatAt(shape op.Image, n, in int) int {
 	pixels := shape.H * shape.W
 	return (n*pixels+in%pixels)*shape.C + in/pixels
 }
 
 // tapAt is the offset of the input pixel under a tap of the window at a place; false in the padding.
-func tapAt(c nn.Conv, place, tap int) (x int, ok bool) {
+func tapAt(c op.Conv, place, tap int) (x int, ok bool) {
 	n, oh, ow := place/(c.Dst.H*c.Dst.W), place/c.Dst.W%c.Dst.H, place%c.Dst.W
 	h, w := oh*c.StrideH-c.PadH+tap/c.KernelW, ow*c.StrideW-c.PadW+tap%c.KernelW
 	return ((n*c.Src.H+h)*c.Src.W + w) * c.Src.C, h >= 0 && h < c.Src.H && w >= 0 && w < c.Src.W
 }
 
-func forTaps(c nn.Conv, place int, f func(x, tap int)) {
+func forTaps(c op.Conv, place int, f func(x, tap int)) {
 	for tap := range c.KernelH * c.KernelW {
 		if x, ok := tapAt(c, place, tap); ok {
 			f(x, tap)
@@ -182,15 +182,15 @@ func forTaps(c nn.Conv, place int, f func(x, tap int)) {
 }
 
 // asConv is the convolution that slides over the same windows.
-func asConv(p nn.Pool) nn.Conv {
-	return nn.Conv{
+func asConv(p op.Pool) op.Conv {
+	return op.Conv{
 		Src: p.Src, Dst: p.Dst, KernelH: p.KernelH, KernelW: p.KernelW,
 		StrideH: p.StrideH, StrideW: p.StrideW, PadH: p.PadH, PadW: p.PadW,
 	}
 }
 
 // naiveWhere is the operand where that max pooling makes of x.
-func (b bench) naiveWhere(p nn.Pool, x nn.Buffer) nn.Buffer {
+func (b bench) naiveWhere(p op.Pool, x op.Buffer) op.Buffer {
 	buf := b.zeros(p.WhereLen())
 	where := bytesOf(buf.Host)
 	for j := range p.Dst.Len() {

@@ -4,29 +4,18 @@ import (
 	"math"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/internal/splitmix"
+	"ringloom/nn/op"
 )
-
-// splitmix64 is Steele, Lea and Flood's generator as a function of its counter ("Fast splittable pseudorandom number
-// generators", 2014).
-func splitmix64(x uint64) uint64 {
-	x += 0x9E3779B97F4A7C15
-	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
-	x = (x ^ x>>27) * 0x94D049BB133111EB
-	return x ^ x>>31
-}
-
-// unit is uniform in [-1, 1), in steps of 2^-23.
-func unit(x uint64) float64 { return float64(splitmix64(x)>>40)/(1<<23) - 1 }
 
 // bench runs kernels of one device and fails the test where they fail.
 type bench struct {
 	t      testing.TB
-	device nn.Device
+	device op.Device
 }
 
 // zeros allocates n zeros.
-func (b bench) zeros(n int) nn.Buffer {
+func (b bench) zeros(n int) op.Buffer {
 	b.t.Helper()
 	buf, err := b.device.Alloc(n)
 	if err != nil {
@@ -39,17 +28,17 @@ func (b bench) zeros(n int) nn.Buffer {
 }
 
 // buffer allocates n elements and fills them from the seed, uniform in [-1, 1).
-func (b bench) buffer(n int, seed uint64) nn.Buffer {
+func (b bench) buffer(n int, seed uint64) op.Buffer {
 	b.t.Helper()
 	buf := b.zeros(n)
 	for i := range buf.Host {
-		buf.Host[i] = float32(unit(seed<<32 + uint64(i)))
+		buf.Host[i] = float32(splitmix.Unit(seed<<32 + uint64(i)))
 	}
 	return buf
 }
 
 // copyOf allocates a copy of v.
-func (b bench) copyOf(v []float32) nn.Buffer {
+func (b bench) copyOf(v []float32) op.Buffer {
 	b.t.Helper()
 	buf := b.zeros(len(v))
 	copy(buf.Host, v)
@@ -57,7 +46,7 @@ func (b bench) copyOf(v []float32) nn.Buffer {
 }
 
 // empty allocates n elements that are not a number, so that what a kernel forgets to write is seen.
-func (b bench) empty(n int) nn.Buffer {
+func (b bench) empty(n int) op.Buffer {
 	b.t.Helper()
 	buf := b.zeros(n)
 	nan := float32(math.NaN())
@@ -67,17 +56,17 @@ func (b bench) empty(n int) nn.Buffer {
 	return buf
 }
 
-func (b bench) compile(spec nn.Spec) nn.Kernel {
+func (b bench) compile(spec op.Spec) op.Kernel {
 	b.t.Helper()
 	k, err := b.device.Compile(spec)
 	if err != nil {
-		b.t.Fatalf("compile %s %v: %v", nn.Kind(spec), spec, err)
+		b.t.Fatalf("compile %s %v: %v", op.Kind(spec), spec, err)
 	}
 	return k
 }
 
 // run brings the operands to an accelerator, runs, and brings the results back.
-func (b bench) run(k nn.Kernel, dst, src []nn.Buffer) {
+func (b bench) run(k op.Kernel, dst, src []op.Buffer) {
 	b.t.Helper()
 	b.push(dst)
 	b.push(src)
@@ -89,25 +78,25 @@ func (b bench) run(k nn.Kernel, dst, src []nn.Buffer) {
 	}
 }
 
-func (b bench) push(buffers []nn.Buffer) {
+func (b bench) push(buffers []op.Buffer) {
 	b.t.Helper()
 	for _, buf := range buffers {
-		if err := nn.Push(b.device, buf); err != nil {
+		if err := op.Push(b.device, buf); err != nil {
 			b.t.Fatalf("push: %v", err)
 		}
 	}
 }
 
 // pull brings what lies at an accelerator to the host.
-func (b bench) pull(buf nn.Buffer) {
+func (b bench) pull(buf op.Buffer) {
 	b.t.Helper()
-	if err := nn.Pull(b.device, buf); err != nil {
+	if err := op.Pull(b.device, buf); err != nil {
 		b.t.Fatalf("pull: %v", err)
 	}
 }
 
 // compute compiles spec, runs it on src and returns its results.
-func (b bench) compute(spec nn.Spec, src ...nn.Buffer) []nn.Buffer {
+func (b bench) compute(spec op.Spec, src ...op.Buffer) []op.Buffer {
 	b.t.Helper()
 	dst := b.results(spec)
 	b.run(b.compile(spec), dst, src)
@@ -116,22 +105,22 @@ func (b bench) compute(spec nn.Spec, src ...nn.Buffer) []nn.Buffer {
 
 // results allocates the operands dst of a spec: numbers where it updates them, the same each time, and elsewhere what
 // is not a number.
-func (b bench) results(spec nn.Spec) []nn.Buffer {
+func (b bench) results(spec op.Spec) []op.Buffer {
 	b.t.Helper()
-	lens, _ := nn.Operands(spec)
-	dst := make([]nn.Buffer, len(lens))
+	lens, _ := op.Operands(spec)
+	dst := make([]op.Buffer, len(lens))
 	for i, n := range lens {
-		if !nn.Updates(spec, i) {
+		if !op.Updates(spec, i) {
 			dst[i] = b.empty(n)
 			continue
 		}
 		dst[i] = b.buffer(n, uint64(100+i))
 		switch s := spec.(type) {
-		case nn.AdamUpdate:
+		case op.AdamUpdate:
 			if i == 2 { // squares
 				absolute(dst[i].Host)
 			}
-		case nn.BatchNormForward:
+		case op.BatchNormForward:
 			absolute(dst[i].Host[s.C:])
 		}
 	}
@@ -139,62 +128,62 @@ func (b bench) results(spec nn.Spec) []nn.Buffer {
 }
 
 // source fills the operands src of a spec with numbers that make sense for it; what lies in gaps is not a number.
-func (b bench) source(spec nn.Spec) []nn.Buffer {
+func (b bench) source(spec op.Spec) []op.Buffer {
 	b.t.Helper()
-	_, lens := nn.Operands(spec)
-	src := make([]nn.Buffer, len(lens))
+	_, lens := op.Operands(spec)
+	src := make([]op.Buffer, len(lens))
 	for i, n := range lens {
 		src[i] = b.buffer(n, uint64(i+1))
 	}
 	switch s := spec.(type) {
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		spoilGaps(src[0].Host, s.Dst)
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		spoilGaps(src[0].Host, s.Dst)
-	case nn.ChannelCopy:
+	case op.ChannelCopy:
 		spoilGaps(src[0].Host, s.Src)
-	case nn.SigmoidForward:
+	case op.SigmoidForward:
 		for i := range src[0].Host {
 			src[0].Host[i] *= 6
 		}
-	case nn.SigmoidBackward:
+	case op.SigmoidBackward:
 		for i, y := range src[1].Host {
 			src[1].Host[i] = (y + 1) / 2
 		}
-	case nn.Dropout:
+	case op.Dropout:
 		setKey(src[1], 0x0123456789abcdef)
-	case nn.MaxPoolForward:
+	case op.MaxPoolForward:
 		distinct(src[0].Host)
-	case nn.MaxPoolBackward:
+	case op.MaxPoolBackward:
 		x := b.zeros(s.Src.Len())
 		distinct(x.Host)
 		src[1] = b.naiveWhere(s.Pool, x)
-	case nn.BatchNormForward:
+	case op.BatchNormForward:
 		absolute(src[3].Host[s.C:])
-	case nn.BatchNormInference:
+	case op.BatchNormInference:
 		absolute(src[3].Host[s.C:])
-	case nn.BatchNormBackwardSums:
+	case op.BatchNormBackwardSums:
 		absolute(src[2].Host[s.C:])
-	case nn.BatchNormBackward:
+	case op.BatchNormBackward:
 		absolute(src[3].Host[s.C:])
-	case nn.SoftmaxCrossEntropyForward:
+	case op.SoftmaxCrossEntropyForward:
 		for i := range src[0].Host {
 			src[0].Host[i] *= 4
 		}
 		for i := range src[1].Host {
-			src[1].Host[i] = float32(splitmix64(uint64(i)) % uint64(s.C))
+			src[1].Host[i] = float32(splitmix.Mix(uint64(i)) % uint64(s.C))
 		}
 		src[2].Host[0] = 1 / float32(s.N)
-	case nn.AdamUpdate:
+	case op.AdamUpdate:
 		copy(src[1].Host, []float32{1e-2, 0.5, 0.01, 0.999, 0.9, 0.999, 5, 1e-8})
-	case nn.SGDUpdate:
+	case op.SGDUpdate:
 		copy(src[1].Host, []float32{1e-2, 0.5, 0.01, 0.999, 0.9, 0, 0, 0})
 	}
 	return src
 }
 
 // setKey makes the 64 bits the key of dropout.
-func setKey(key nn.Buffer, bits uint64) {
+func setKey(key op.Buffer, bits uint64) {
 	key.Host[0], key.Host[1] = math.Float32frombits(uint32(bits)), math.Float32frombits(uint32(bits>>32))
 }
 
@@ -213,13 +202,13 @@ func distinct(v []float32) {
 		v[i] = step * float32(i-len(v)/2)
 	}
 	for i := range v {
-		j := int(splitmix64(uint64(i)) % uint64(i+1))
+		j := int(splitmix.Mix(uint64(i)) % uint64(i+1))
 		v[i], v[j] = v[j], v[i]
 	}
 }
 
 // spoilGaps makes what lies between an image's pixels not a number.
-func spoilGaps(v []float32, shape nn.Image) {
+func spoilGaps(v []float32, shape op.Image) {
 	for i := range v {
 		if gap(shape, i) {
 			v[i] = float32(math.NaN())
@@ -228,4 +217,4 @@ func spoilGaps(v []float32, shape nn.Image) {
 }
 
 // gap reports whether element i of an image's memory lies between its pixels.
-func gap(shape nn.Image, i int) bool { return i%shape.PixelPitch() >= shape.C }
+func gap(shape op.Image, i int) bool { return i%shape.PixelPitch() >= shape.C }

@@ -3,12 +3,12 @@ package nntest
 import (
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
 // againstReference compares each operation with purego on the same operands.
-func againstReference(t *testing.T, d nn.Device) {
+func againstReference(t *testing.T, d op.Device) {
 	if _, same := d.(*purego.Device); same {
 		t.Skip("this device is the reference")
 	}

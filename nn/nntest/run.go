@@ -4,15 +4,15 @@ import (
 	"runtime"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Run is the conformance suite. newDevice returns a fresh device, which the suite closes; it may skip the test where
 // the device cannot run.
-func Run(t *testing.T, newDevice func(t testing.TB) nn.Device) {
+func Run(t *testing.T, newDevice func(t testing.TB) op.Device) {
 	type part struct {
 		name string
-		test func(*testing.T, nn.Device)
+		test func(*testing.T, op.Device)
 	}
 	suite := []part{
 		{"contract", contract},
@@ -25,9 +25,6 @@ func Run(t *testing.T, newDevice func(t testing.TB) nn.Device) {
 		{"loss", lossFormula},
 		{"optimizers", optimizers},
 		{"against the reference", againstReference},
-	}
-	for _, file := range GoldenFiles(t) {
-		suite = append(suite, part{"golden " + file, func(t *testing.T, d nn.Device) { GoldenStep(t, d, file) }})
 	}
 	for _, s := range suite {
 		sub(t, s.name, func(t *testing.T) {

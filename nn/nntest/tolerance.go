@@ -4,36 +4,36 @@ import (
 	"math"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // tolerance is how far a result of a spec may be from the exact one, relative to the root mean square of all its
 // elements. Sums are added in any order; convolutions may be transformed first (Winograd), which loses some digits.
-func tolerance(spec nn.Spec) float64 {
+func tolerance(spec op.Spec) float64 {
 	switch spec.(type) {
-	case nn.ConvForward, nn.ConvBackwardData, nn.ConvBackwardWeights:
+	case op.ConvForward, op.ConvBackwardData, op.ConvBackwardWeights:
 		return 2e-4
-	case nn.LinearForward, nn.LinearBackwardData, nn.LinearBackwardWeights:
+	case op.LinearForward, op.LinearBackwardData, op.LinearBackwardWeights:
 		return 1e-4
-	case nn.MaxPoolForward, nn.MaxPoolBackward, nn.ReLUForward, nn.ReLUBackward, nn.Add, nn.Dropout, nn.ChannelCopy:
+	case op.MaxPoolForward, op.MaxPoolBackward, op.ReLUForward, op.ReLUBackward, op.Add, op.Dropout, op.ChannelCopy:
 		return 1e-6
 	}
 	return 2e-5
 }
 
 // closeTo compares result i of a spec with what is wanted.
-func closeTo(t *testing.T, spec nn.Spec, i int, got, want []float32) {
+func closeTo(t *testing.T, spec op.Spec, i int, got, want []float32) {
 	t.Helper()
 	usual := rms(want)
 	for j, w := range want {
 		if diff := math.Abs(float64(got[j]) - float64(w)); !(diff <= tolerance(spec)*max(usual, math.Abs(float64(w)))+1e-7) {
-			t.Fatalf("%s %v: dst[%d][%d] = %g, want %g: off by %.2g of the usual size %.3g", nn.Kind(spec), spec, i, j, got[j], w, diff/usual, usual)
+			t.Fatalf("%s %v: dst[%d][%d] = %g, want %g: off by %.2g of the usual size %.3g", op.Kind(spec), spec, i, j, got[j], w, diff/usual, usual)
 		}
 	}
 }
 
 // holdsBytes reports whether result i of a spec holds bytes, not numbers.
-func holdsBytes(spec nn.Spec, i int) bool {
-	_, is := spec.(nn.MaxPoolForward)
+func holdsBytes(spec op.Spec, i int) bool {
+	_, is := spec.(op.MaxPoolForward)
 	return is && i == 1
 }

@@ -4,12 +4,12 @@ import (
 	"math"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // optimizers compares several steps of each update with the formulas of PyTorch's documentation (torch.optim.Adam,
 // AdamW, SGD), element by element in float64.
-func optimizers(t *testing.T, d nn.Device) {
+func optimizers(t *testing.T, d op.Device) {
 	const n, steps, rate, beta1, beta2, epsilon, decay = 1001, 5, 1e-2, 0.9, 0.99, 1e-8, 0.1
 	// scalar is one element's optimizer; t counts from 1.
 	type scalar struct{ value, mean, square float64 }
@@ -37,22 +37,22 @@ func optimizers(t *testing.T, d nn.Device) {
 	}
 	for _, c := range []struct {
 		name                               string
-		spec                               nn.Spec
+		spec                               op.Spec
 		gradScale, l2, decoupled, momentum float64
 		step                               func(s *scalar, g float64, t int)
 	}{
-		{"adam", nn.AdamUpdate{Len: n}, 1, 0, 0, 0, adam(0, 0)},
-		{"adam with weight decay and scaled gradients", nn.AdamUpdate{Len: n}, 0.25, decay, 0, 0, adam(decay, 0)},
-		{"adamw", nn.AdamUpdate{Len: n}, 1, 0, decay, 0, adam(0, decay)},
-		{"sgd", nn.SGDUpdate{Len: n}, 1, 0, 0, 0, sgd(0, 0, false)},
-		{"sgd with momentum, weight decay and scaled gradients", nn.SGDUpdate{Len: n}, 3, decay, 0, 0.8, sgd(0.8, decay, false)},
-		{"nesterov", nn.SGDUpdate{Len: n, Nesterov: true}, 1, decay, 0, 0.8, sgd(0.8, decay, true)},
+		{"adam", op.AdamUpdate{Len: n}, 1, 0, 0, 0, adam(0, 0)},
+		{"adam with weight decay and scaled gradients", op.AdamUpdate{Len: n}, 0.25, decay, 0, 0, adam(decay, 0)},
+		{"adamw", op.AdamUpdate{Len: n}, 1, 0, decay, 0, adam(0, decay)},
+		{"sgd", op.SGDUpdate{Len: n}, 1, 0, 0, 0, sgd(0, 0, false)},
+		{"sgd with momentum, weight decay and scaled gradients", op.SGDUpdate{Len: n}, 3, decay, 0, 0.8, sgd(0.8, decay, false)},
+		{"nesterov", op.SGDUpdate{Len: n, Nesterov: true}, 1, decay, 0, 0.8, sgd(0.8, decay, true)},
 	} {
 		sub(t, c.name, func(t *testing.T) {
 			b := bench{t, d}
-			lens, _ := nn.Operands(c.spec)
+			lens, _ := op.Operands(c.spec)
 			value, k := b.buffer(n, 1), b.compile(c.spec)
-			dst := []nn.Buffer{value}
+			dst := []op.Buffer{value}
 			for range lens[1:] {
 				dst = append(dst, b.zeros(n))
 			}
@@ -60,17 +60,17 @@ func optimizers(t *testing.T, d nn.Device) {
 			for i, v := range value.Host {
 				scalars[i].value = float64(v)
 			}
-			hyper := b.zeros(nn.HyperLen)
-			_, isAdam := c.spec.(nn.AdamUpdate)
+			hyper := b.zeros(op.HyperLen)
+			_, isAdam := c.spec.(op.AdamUpdate)
 			for step := 1; step <= steps; step++ {
 				h := hyper.Host
-				h[nn.HyperRate], h[nn.HyperGradScale], h[nn.HyperL2] = rate, float32(c.gradScale), float32(c.l2)
-				h[nn.HyperDecay], h[nn.HyperMomentum] = float32(1-rate*c.decoupled), float32(c.momentum)
+				h[op.HyperRate], h[op.HyperGradScale], h[op.HyperL2] = rate, float32(c.gradScale), float32(c.l2)
+				h[op.HyperDecay], h[op.HyperMomentum] = float32(1-rate*c.decoupled), float32(c.momentum)
 				if isAdam {
-					nn.Adam{Rate: rate, Beta1: beta1, Beta2: beta2, Epsilon: epsilon}.SetHyper(h, step)
+					op.Adam{Rate: rate, Beta1: beta1, Beta2: beta2, Epsilon: epsilon}.SetHyper(h, step)
 				}
 				grad := b.buffer(n, uint64(10+step))
-				b.run(k, dst, []nn.Buffer{grad, hyper})
+				b.run(k, dst, []op.Buffer{grad, hyper})
 				for i := range scalars {
 					c.step(&scalars[i], c.gradScale*float64(grad.Host[i]), step)
 				}
@@ -91,6 +91,6 @@ func optimizers(t *testing.T, d nn.Device) {
 		for i := range x.Host {
 			x.Host[i] = 1
 		}
-		nearly(t, "sum", b.compute(nn.SumOfSquares{Len: n}, x)[0].Host, n)
+		nearly(t, "sum", b.compute(op.SumOfSquares{Len: n}, x)[0].Host, n)
 	})
 }

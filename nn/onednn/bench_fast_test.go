@@ -7,18 +7,18 @@ import (
 	"testing"
 	"time"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 type fastLayer struct {
 	name string
-	conv nn.Conv
+	conv op.Conv
 }
 
 // fastLayers are the layers with the most arithmetic of the networks, at the batch sizes that they are measured with.
 func fastLayers() []fastLayer {
-	at := func(n, side, in, out, kernel, pad int) nn.Conv {
-		return convOf(nn.Image{N: n, H: side, W: side, C: in}, out, kernel, kernel, pad)
+	at := func(n, side, in, out, kernel, pad int) op.Conv {
+		return convOf(op.Image{N: n, H: side, W: side, C: in}, out, kernel, kernel, pad)
 	}
 	return []fastLayer{
 		{"alexnet-conv3", at(128, 26, 96, 256, 5, 2)},
@@ -49,8 +49,8 @@ func fastLayers() []fastLayer {
 func BenchmarkFastConvolutions(b *testing.B) {
 	for _, l := range fastLayers() {
 		c := l.conv
-		for _, spec := range []nn.Spec{nn.ConvForward{Conv: c}, nn.ConvBackwardData{Conv: c}, nn.ConvBackwardWeights{Conv: c}} {
-			b.Run(fmt.Sprintf("%s/%s", l.name, nn.Kind(spec)), func(b *testing.B) {
+		for _, spec := range []op.Spec{op.ConvForward{Conv: c}, op.ConvBackwardData{Conv: c}, op.ConvBackwardWeights{Conv: c}} {
+			b.Run(fmt.Sprintf("%s/%s", l.name, op.Kind(spec)), func(b *testing.B) {
 				d := openLocked(b, 2)
 				ways := append([]way{direct}, fastCandidates(spec)...)
 				best := make([]time.Duration, len(ways))
@@ -68,7 +68,7 @@ func BenchmarkFastConvolutions(b *testing.B) {
 					}
 				}
 				for i, w := range ways {
-					b.ReportMetric(float64(nn.FLOPs(spec))/best[i].Seconds()/1e9, w.String()+"-GFLOP/s")
+					b.ReportMetric(float64(op.FLOPs(spec))/best[i].Seconds()/1e9, w.String()+"-GFLOP/s")
 				}
 			})
 		}

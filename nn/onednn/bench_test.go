@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // BenchmarkLenetOps times each operation of a LeNet step on one thread, convolutions and poolings in every way that
@@ -19,12 +19,12 @@ func BenchmarkLenetOps(b *testing.B) {
 		for i, spec := range lenetStep(batch) {
 			for _, w := range d.candidates(spec) {
 				k := bind(b, d, spec, w)
-				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, nn.Kind(spec), w, k.impl()), func(b *testing.B) {
+				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, op.Kind(spec), w, k.impl()), func(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						k.run(b)
 					}
-					if f := nn.FLOPs(spec); f > 0 {
+					if f := op.FLOPs(spec); f > 0 {
 						b.ReportMetric(float64(f)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 					}
 				})

@@ -1,6 +1,6 @@
 package onednn
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // way is how an operation is computed.
 type way int
@@ -40,12 +40,12 @@ func (w way) String() string {
 // The rules look at shapes and the instruction set only, so that ranks on machines of one kind agree.
 
 // choose is the way that Compile takes: one of the candidates.
-func choose(spec nn.Spec, avx512 bool) way {
+func choose(spec op.Spec, avx512 bool) way {
 	all := candidates(spec, avx512)
 	switch s := spec.(type) {
-	case nn.LinearForward:
+	case op.LinearForward:
 		return chooseLinear(s.Linear)
-	case nn.LinearBackwardData, nn.LinearBackwardWeights:
+	case op.LinearBackwardData, op.LinearBackwardWeights:
 		return flat
 	}
 	switch last := all[len(all)-1]; last {
@@ -65,7 +65,7 @@ func choose(spec nn.Spec, avx512 bool) way {
 // chooseLinear is flat, at batches of 16 and 256, from 1.2 times as fast for LeNet's second layer to 2.2 times for
 // AlexNet's; only the last layer, of a few outputs, is 2.6 times as fast in oneDNN's own layout of weights. For the
 // gradients flat is never slower by more than a tenth.
-func chooseLinear(l nn.Linear) way {
+func chooseLinear(l op.Linear) way {
 	const vector = 16
 	if l.Out < vector {
 		return direct
@@ -74,7 +74,7 @@ func chooseLinear(l nn.Linear) way {
 }
 
 // candidates are the valid ways to compute an operation, direct first.
-func candidates(spec nn.Spec, avx512 bool) []way {
+func candidates(spec op.Spec, avx512 bool) []way {
 	var fast []way
 	if avx512 {
 		fast = fastCandidates(spec)
@@ -83,26 +83,26 @@ func candidates(spec nn.Spec, avx512 bool) []way {
 		}
 	}
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return convCandidates(s.Conv, fast, avx512 && !s.ReLU, grey, narrow)
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		// Nothing trains an image's pixels: the grey convolution has no such kernel.
-		return convCandidates(s.Conv, fast, avx512 && s.Gather == nn.Gather{}, narrow)
-	case nn.ConvBackwardWeights:
+		return convCandidates(s.Conv, fast, avx512 && s.Gather == op.Gather{}, narrow)
+	case op.ConvBackwardWeights:
 		return convCandidates(s.Conv, fast, avx512, grey, narrow)
-	case nn.LinearForward, nn.LinearBackwardData, nn.LinearBackwardWeights:
+	case op.LinearForward, op.LinearBackwardData, op.LinearBackwardWeights:
 		return []way{direct, flat}
-	case nn.AvgPoolForward:
+	case op.AvgPoolForward:
 		return poolCandidates(s.Pool, avx512)
-	case nn.AvgPoolBackward:
-		return poolCandidates(s.Pool, avx512 && s.Gather == nn.Gather{})
+	case op.AvgPoolBackward:
+		return poolCandidates(s.Pool, avx512 && s.Gather == op.Gather{})
 	}
 	return []way{direct}
 }
 
 // convCandidates are those of a convolution's forward pass or of one of its gradients. own are the kernels of this
 // package for one shape that it has; they are for AVX-512, know no fusion, and want a bias and a dense result.
-func convCandidates(c nn.Conv, fast []way, plain bool, own ...way) []way {
+func convCandidates(c op.Conv, fast []way, plain bool, own ...way) []way {
 	all := append([]way{direct, blocked}, fast...)
 	if !plain || c.NoBias || c.Dst.PixelPitch() != c.Dst.C {
 		return all
@@ -116,18 +116,18 @@ func convCandidates(c nn.Conv, fast []way, plain bool, own ...way) []way {
 }
 
 // greyFits: stride 1, one channel to 6, a window 5 wide.
-func greyFits(c nn.Conv) bool {
+func greyFits(c op.Conv) bool {
 	return c.StrideH == 1 && c.StrideW == 1 && c.Src.C == 1 && c.Dst.C == 6 && c.KernelW == 5 && c.Dst.H >= 2
 }
 
 // narrowFits: stride 1, no padding, 6 channels to 16, a window 5 wide, rows of a multiple of 10 pixels.
-func narrowFits(c nn.Conv) bool {
+func narrowFits(c op.Conv) bool {
 	return c.StrideH == 1 && c.StrideW == 1 && c.PadH == 0 && c.PadW == 0 && c.Src.C == 6 && c.Dst.C == 16 &&
 		c.KernelW == 5 && c.Dst.W%10 == 0 && c.Dst.H >= 2
 }
 
 // poolCandidates are those of an average pooling or of its gradient.
-func poolCandidates(p nn.Pool, plain bool) []way {
+func poolCandidates(p op.Pool, plain bool) []way {
 	if plain && halveFits(p) {
 		return []way{direct, halve}
 	}
@@ -135,7 +135,7 @@ func poolCandidates(p nn.Pool, plain bool) []way {
 }
 
 // halveFits: 2x2 windows that tile the image exactly, at most 16 channels.
-func halveFits(p nn.Pool) bool {
+func halveFits(p op.Pool) bool {
 	return p.KernelH == 2 && p.KernelW == 2 && p.StrideH == 2 && p.StrideW == 2 && p.PadH == 0 && p.PadW == 0 &&
 		p.Src.H == 2*p.Dst.H && p.Src.W == 2*p.Dst.W && p.Src.C <= 16
 }

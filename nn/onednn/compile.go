@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"slices"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
-// Compile prepares the kernel of one operation. Errors wrap nn.ErrSpec (the shapes do not fit), nn.ErrUnsupported (an
+// Compile prepares the kernel of one operation. Errors wrap op.ErrSpec (the shapes do not fit), op.ErrUnsupported (an
 // operation of a type that this device does not know, or that oneDNN has no kernel for), ErrClosed or a Status.
-func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
+func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if d.closed {
 		return nil, ErrClosed
 	}
@@ -30,7 +30,7 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 }
 
 // choose is the known choice for an operation, or what a rule says.
-func (d *Device) choose(spec nn.Spec) way {
+func (d *Device) choose(spec op.Spec) way {
 	all := d.candidates(spec)
 	if d.direct || len(all) == 1 {
 		return direct
@@ -41,103 +41,103 @@ func (d *Device) choose(spec nn.Spec) way {
 	return choose(spec, d.c.avx512 != 0)
 }
 
-func (d *Device) candidates(spec nn.Spec) []way { return candidates(spec, d.c.avx512 != 0) }
+func (d *Device) candidates(spec op.Spec) []way { return candidates(spec, d.c.avx512 != 0) }
 
 // compile prepares the kernel of a valid operation in one of its candidate ways.
-func (d *Device) compile(spec nn.Spec, w way) (*kernel, error) {
+func (d *Device) compile(spec op.Spec, w way) (*kernel, error) {
 	var c *C.rl_kernel
 	status, known := d.create(spec, w, &c)
 	if !known {
-		return nil, fmt.Errorf("oneDNN device: %T: %w", spec, nn.ErrUnsupported)
+		return nil, fmt.Errorf("oneDNN device: %T: %w", spec, op.ErrUnsupported)
 	}
 	if err := failure(status); err != nil {
 		if status == C.dnnl_unimplemented {
-			err = fmt.Errorf("%w: %w", nn.ErrUnsupported, err)
+			err = fmt.Errorf("%w: %w", op.ErrUnsupported, err)
 		}
-		return nil, fmt.Errorf("oneDNN device: compile %s %v: %w", nn.Kind(spec), spec, err)
+		return nil, fmt.Errorf("oneDNN device: compile %s %v: %w", op.Kind(spec), spec, err)
 	}
 	k := &kernel{spec: spec, c: c}
-	k.dst, k.src = nn.Operands(spec)
+	k.dst, k.src = op.Operands(spec)
 	d.kernels = append(d.kernels, k)
 	return k, nil
 }
 
 // create makes the C kernel; known is false for an operation that this device does not have.
-func (d *Device) create(spec nn.Spec, w way, out **C.rl_kernel) (status C.int, known bool) {
+func (d *Device) create(spec op.Spec, w way, out **C.rl_kernel) (status C.int, known bool) {
 	if status, known = d.createFast(spec, w, out); known {
 		return status, true
 	}
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return d.convForward(s, w, out), true
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		return d.convBackwardData(s, w, out), true
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		return d.convBackwardWeights(s, w, out), true
-	case nn.LinearForward:
+	case op.LinearForward:
 		l := linear(s.Linear)
 		l.relu = flag(s.ReLU)
 		return C.rl_plan_linear(&d.c, l, layout(w), C.RL_FORWARD, out), true
-	case nn.LinearBackwardData:
+	case op.LinearBackwardData:
 		l := linear(s.Linear)
 		l.accumulate, l.mask = flag(s.Accumulate), flag(s.Mask)
 		return C.rl_plan_linear(&d.c, l, layout(w), C.RL_BACKWARD_DATA, out), true
-	case nn.LinearBackwardWeights:
+	case op.LinearBackwardWeights:
 		return C.rl_plan_linear(&d.c, linear(s.Linear), layout(w), C.RL_BACKWARD_WEIGHTS, out), true
-	case nn.AvgPoolForward:
+	case op.AvgPoolForward:
 		if w == halve {
-			return C.rl_halve_forward(&d.c, poolWindow(s.Pool, nn.Gather{}), out), true
+			return C.rl_halve_forward(&d.c, poolWindow(s.Pool, op.Gather{}), out), true
 		}
-		return C.rl_pool(&d.c, C.RL_AVG_FORWARD, poolWindow(s.Pool, nn.Gather{}), out), true
-	case nn.AvgPoolBackward:
+		return C.rl_pool(&d.c, C.RL_AVG_FORWARD, poolWindow(s.Pool, op.Gather{}), out), true
+	case op.AvgPoolBackward:
 		if w == halve {
 			return C.rl_halve_backward(&d.c, poolWindow(s.Pool, s.Gather), out), true
 		}
 		return C.rl_pool(&d.c, C.RL_AVG_BACKWARD, poolWindow(s.Pool, s.Gather), out), true
-	case nn.MaxPoolForward:
+	case op.MaxPoolForward:
 		what := either(s.Inference, C.RL_MAX_INFERENCE, C.RL_MAX_FORWARD)
-		return C.rl_pool(&d.c, what, poolWindow(s.Pool, nn.Gather{}), out), true
-	case nn.MaxPoolBackward:
+		return C.rl_pool(&d.c, what, poolWindow(s.Pool, op.Gather{}), out), true
+	case op.MaxPoolBackward:
 		return C.rl_pool(&d.c, C.RL_MAX_BACKWARD, poolWindow(s.Pool, s.Gather), out), true
-	case nn.SigmoidForward:
+	case op.SigmoidForward:
 		return C.rl_sigmoid_forward(&d.c, C.int64_t(s.Len), out), true
-	case nn.SigmoidBackward:
+	case op.SigmoidBackward:
 		return C.rl_sigmoid_backward(&d.c, C.int64_t(s.Len), out), true
-	case nn.ReLUForward:
+	case op.ReLUForward:
 		return C.rl_elementwise(&d.c, C.RL_RELU_FORWARD, C.int64_t(s.Len), out), true
-	case nn.ReLUBackward:
+	case op.ReLUBackward:
 		return C.rl_elementwise(&d.c, C.RL_RELU_BACKWARD, C.int64_t(s.Len), out), true
-	case nn.Add:
+	case op.Add:
 		return C.rl_elementwise(&d.c, either(s.ReLU, C.RL_ADD_RELU, C.RL_ADD), C.int64_t(s.Len), out), true
-	case nn.Dropout:
-		return C.rl_dropout(&d.c, C.int64_t(s.Len), C.float(1/(1-s.Rate)), C.uint32_t(nn.DropoutThreshold(s.Rate)),
+	case op.Dropout:
+		return C.rl_dropout(&d.c, C.int64_t(s.Len), C.float(1/(1-s.Rate)), C.uint32_t(op.DropoutThreshold(s.Rate)),
 			C.uint32_t(s.Layer), flag(s.Mask), out), true
-	case nn.ChannelCopy:
+	case op.ChannelCopy:
 		return C.rl_channel_copy(&d.c, C.int64_t(s.Src.N*s.Src.H*s.Src.W), C.int(s.Src.C), C.int(s.Src.PixelPitch()),
 			C.int(s.Dst.PixelPitch()), out), true
-	case nn.BatchNormMoments:
+	case op.BatchNormMoments:
 		return C.rl_norm_part(&d.c, C.RL_NORM_MOMENTS, norm(s.Image), out), true
-	case nn.BatchNormForward:
+	case op.BatchNormForward:
 		n := norm(s.Image)
 		n.count, n.relu = C.int64_t(s.Count), flag(s.ReLU)
 		return C.rl_norm_part(&d.c, C.RL_NORM_FORWARD, n, out), true
-	case nn.BatchNormInference:
+	case op.BatchNormInference:
 		n := norm(s.Image)
 		n.relu = flag(s.ReLU)
 		return C.rl_norm_part(&d.c, C.RL_NORM_INFERENCE, n, out), true
-	case nn.BatchNormBackwardSums:
+	case op.BatchNormBackwardSums:
 		return C.rl_norm_part(&d.c, C.RL_NORM_SUMS, norm(s.Image), out), true
-	case nn.BatchNormBackward:
+	case op.BatchNormBackward:
 		n := norm(s.Image)
 		n.accumulate, n.mask = flag(s.Accumulate), flag(s.Mask)
 		return C.rl_norm_part(&d.c, C.RL_NORM_BACKWARD, n, out), true
-	case nn.SoftmaxCrossEntropyForward:
+	case op.SoftmaxCrossEntropyForward:
 		return C.rl_softmax_cross_entropy(&d.c, C.int(s.N), C.int(s.C), C.float(s.Smoothing), out), true
-	case nn.AdamUpdate:
+	case op.AdamUpdate:
 		return C.rl_update(&d.c, C.RL_ADAM, C.int64_t(s.Len), out), true
-	case nn.SGDUpdate:
+	case op.SGDUpdate:
 		return C.rl_update(&d.c, either(s.Nesterov, C.RL_SGD_NESTEROV, C.RL_SGD), C.int64_t(s.Len), out), true
-	case nn.SumOfSquares:
+	case op.SumOfSquares:
 		return C.rl_sum_of_squares(&d.c, C.int64_t(s.Len), out), true
 	}
 	return C.RL_OK, false

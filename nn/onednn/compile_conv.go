@@ -5,9 +5,9 @@ package onednn
 // #include "kernel.h"
 import "C"
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
-func (d *Device) convForward(s nn.ConvForward, w way, out **C.rl_kernel) C.int {
+func (d *Device) convForward(s op.ConvForward, w way, out **C.rl_kernel) C.int {
 	c := convWindow(s.Conv)
 	c.relu = flag(s.ReLU)
 	switch w {
@@ -19,7 +19,7 @@ func (d *Device) convForward(s nn.ConvForward, w way, out **C.rl_kernel) C.int {
 	return C.rl_plan_conv(&d.c, c, layout(w), C.RL_FORWARD, out)
 }
 
-func (d *Device) convBackwardData(s nn.ConvBackwardData, w way, out **C.rl_kernel) C.int {
+func (d *Device) convBackwardData(s op.ConvBackwardData, w way, out **C.rl_kernel) C.int {
 	c := convWindow(s.Conv)
 	c.accumulate, c.mask = flag(s.Accumulate), flag(s.Mask)
 	if w == narrow {
@@ -28,7 +28,7 @@ func (d *Device) convBackwardData(s nn.ConvBackwardData, w way, out **C.rl_kerne
 	return C.rl_plan_conv(&d.c, c, layout(w), C.RL_BACKWARD_DATA, out)
 }
 
-func (d *Device) convBackwardWeights(s nn.ConvBackwardWeights, w way, out **C.rl_kernel) C.int {
+func (d *Device) convBackwardWeights(s op.ConvBackwardWeights, w way, out **C.rl_kernel) C.int {
 	c := convWindow(s.Conv)
 	switch w {
 	case grey:
@@ -59,19 +59,19 @@ func either(set bool, yes, no C.int) C.int {
 	return no
 }
 
-func convWindow(c nn.Conv) C.rl_window {
+func convWindow(c op.Conv) C.rl_window {
 	w := window(c.Src, c.Dst, c.KernelH, c.KernelW, c.StrideH, c.StrideW, c.PadH, c.PadW)
 	w.no_bias = flag(c.NoBias)
 	return w
 }
 
-func poolWindow(p nn.Pool, g nn.Gather) C.rl_window {
+func poolWindow(p op.Pool, g op.Gather) C.rl_window {
 	w := window(p.Src, p.Dst, p.KernelH, p.KernelW, p.StrideH, p.StrideW, p.PadH, p.PadW)
 	w.accumulate, w.mask = flag(g.Accumulate), flag(g.Mask)
 	return w
 }
 
-func window(src, dst nn.Image, kh, kw, sh, sw, ph, pw int) C.rl_window {
+func window(src, dst op.Image, kh, kw, sh, sw, ph, pw int) C.rl_window {
 	return C.rl_window{
 		n: C.int(src.N), ih: C.int(src.H), iw: C.int(src.W), ic: C.int(src.C),
 		oh: C.int(dst.H), ow: C.int(dst.W), oc: C.int(dst.C),
@@ -80,10 +80,10 @@ func window(src, dst nn.Image, kh, kw, sh, sw, ph, pw int) C.rl_window {
 	}
 }
 
-func linear(l nn.Linear) C.rl_linear {
+func linear(l op.Linear) C.rl_linear {
 	return C.rl_linear{n: C.int(l.Src.N), h: C.int(l.Src.H), w: C.int(l.Src.W), c: C.int(l.Src.C), out: C.int(l.Out)}
 }
 
-func norm(i nn.Image) C.rl_norm {
+func norm(i op.Image) C.rl_norm {
 	return C.rl_norm{pixels: C.int64_t(i.N * i.H * i.W), channels: C.int(i.C)}
 }

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // capAMX tells oneDNN, before its first use in the process, to leave an AMX that would kill it. It reports whether it
@@ -45,7 +45,7 @@ type Device struct {
 }
 
 // New opens the device. It fails where the library is not oneDNN 2.6 or later of the same major version.
-func New(o Options) (nn.Device, error) { return open(o) }
+func New(o Options) (op.Device, error) { return open(o) }
 
 // Available returns nil where New would succeed.
 func Available() error {
@@ -97,19 +97,19 @@ func (d *Device) Description() string {
 const maxElements = 1 << 40
 
 // Alloc returns n zeroed elements of C memory, aligned to 64 bytes (2 MiB from 2 MiB on). They live until Close.
-func (d *Device) Alloc(n int) (nn.Buffer, error) {
+func (d *Device) Alloc(n int) (op.Buffer, error) {
 	if d.closed {
-		return nn.Buffer{}, ErrClosed
+		return op.Buffer{}, ErrClosed
 	}
 	if n < 0 || n > maxElements {
-		return nn.Buffer{}, fmt.Errorf("oneDNN device: cannot allocate %d elements", n)
+		return op.Buffer{}, fmt.Errorf("oneDNN device: cannot allocate %d elements", n)
 	}
 	p := C.rl_alloc(C.int64_t(n))
 	if p == nil {
-		return nn.Buffer{}, fmt.Errorf("oneDNN device: allocate %d elements: %w", n, Status(C.RL_NO_MEMORY))
+		return op.Buffer{}, fmt.Errorf("oneDNN device: allocate %d elements: %w", n, Status(C.RL_NO_MEMORY))
 	}
 	d.buffers = append(d.buffers, p)
-	return nn.Buffer{Host: unsafe.Slice((*float32)(unsafe.Pointer(p)), n)}, nil
+	return op.Buffer{Host: unsafe.Slice((*float32)(unsafe.Pointer(p)), n)}, nil
 }
 
 // Close frees kernels and buffers. A second call does nothing.

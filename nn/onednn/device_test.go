@@ -14,26 +14,30 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/models/modelstest"
 	"ringloom/nn/nntest"
+	"ringloom/nn/op"
 )
 
-// threadsEnv is the number of threads of TestConformance, one if it is not set.
+// threadsEnv is the number of threads of TestConformance and TestGoldenSteps, one if it is not set.
 const threadsEnv = "RINGLOOM_TEST_THREADS"
 
-func TestConformance(t *testing.T) {
+func TestConformance(t *testing.T) { nntest.Run(t, newThreaded) }
+
+func TestGoldenSteps(t *testing.T) { modelstest.Run(t, newThreaded) }
+
+// newThreaded is a device with the number of threads that threadsEnv says.
+func newThreaded(t testing.TB) op.Device {
 	threads, _ := strconv.Atoi(os.Getenv(threadsEnv))
-	nntest.Run(t, func(t testing.TB) nn.Device {
-		d, err := New(Options{Threads: threads})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	})
+	d, err := New(Options{Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // The suite again on two threads, and as on processors without AVX-512 (oneDNN's own variable caps the instruction
-// set, and this package's kernels follow it). The networks' own shapes and the golden networks but LeNet are left to TestConformance.
+// set, and this package's kernels follow it). The networks' own shapes and the golden networks but LeNet are left out.
 func TestConformanceElsewhere(t *testing.T) {
 	for _, c := range []struct{ name, env, unwanted string }{
 		{"two threads", threadsEnv + "=2", ""},
@@ -41,7 +45,7 @@ func TestConformanceElsewhere(t *testing.T) {
 		{"SSE4.1", "ONEDNN_MAX_CPU_ISA=SSE41", `AVX|avx`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out := again(t, "^(TestConformance|TestAgainstPlainGo|TestDescription)$", c.env)
+			out := again(t, "^(TestConformance|TestGoldenSteps|TestAgainstPlainGo|TestDescription)$", c.env)
 			if c.unwanted != "" {
 				if found := regexp.MustCompile(c.unwanted).FindString(out); found != "" {
 					t.Errorf("%s: %s was used:\n%s", c.env, found, out)
@@ -74,7 +78,7 @@ func TestStepDigest(t *testing.T) {
 
 // again runs tests of this binary in another process, without the long parts of the suite, and returns its output.
 func again(t *testing.T, tests string, env ...string) string {
-	cmd := exec.Command(os.Args[0], "-test.run", tests, "-test.v", "-test.skip", "^TestConformance$/^(golden_[^l]|against_the_reference)")
+	cmd := exec.Command(os.Args[0], "-test.run", tests, "-test.v", "-test.skip", "^TestConformance$/^against_the_reference|^TestGoldenSteps$/^[^l]")
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -114,10 +118,10 @@ func (unknown) String() string { return "unknown" }
 
 func TestCompileRefuses(t *testing.T) {
 	d := openLocked(t, 1)
-	if _, err := d.Compile(unknown{}); !errors.Is(err, nn.ErrUnsupported) {
+	if _, err := d.Compile(unknown{}); !errors.Is(err, op.ErrUnsupported) {
 		t.Errorf("unknown operation: %v", err)
 	}
-	if _, err := d.Compile(nn.SigmoidForward{}); !errors.Is(err, nn.ErrSpec) {
+	if _, err := d.Compile(op.SigmoidForward{}); !errors.Is(err, op.ErrSpec) {
 		t.Errorf("empty sigmoid: %v", err)
 	}
 	if _, err := d.Alloc(-1); err == nil {
@@ -130,7 +134,7 @@ func TestCompileRefuses(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	d := openLocked(t, 1)
-	k := bind(t, d, nn.SoftmaxCrossEntropyForward{N: 3, C: 4}, direct)
+	k := bind(t, d, op.SoftmaxCrossEntropyForward{N: 3, C: 4}, direct)
 	for _, label := range []float32{-1, 4, 1.5, float32(math.NaN()), 1e9} {
 		k.src[1].Host[1] = label
 		if err := k.Run(k.dst, k.src); err == nil || !strings.Contains(err.Error(), "3 samples, 4 classes: a label is not") {
@@ -140,7 +144,7 @@ func TestRunRefuses(t *testing.T) {
 	if err := k.Run(k.dst[:1], k.src); !errors.Is(err, ErrOperand) {
 		t.Errorf("an output too few: %v", err)
 	}
-	if err := k.Run(k.dst, []nn.Buffer{k.src[0], {Device: 1}, k.src[2]}); !errors.Is(err, ErrOperand) {
+	if err := k.Run(k.dst, []op.Buffer{k.src[0], {Device: 1}, k.src[2]}); !errors.Is(err, ErrOperand) {
 		t.Errorf("an operand in device memory: %v", err)
 	}
 }
@@ -150,7 +154,7 @@ func TestClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := bind(t, d, nn.SigmoidForward{Len: 3}, direct)
+	k := bind(t, d, op.SigmoidForward{Len: 3}, direct)
 	for range 2 {
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
@@ -159,7 +163,7 @@ func TestClose(t *testing.T) {
 	if err := k.Run(k.dst, k.src); !errors.Is(err, ErrClosed) {
 		t.Errorf("Run: %v", err)
 	}
-	if _, err := d.Compile(nn.SigmoidForward{Len: 3}); !errors.Is(err, ErrClosed) {
+	if _, err := d.Compile(op.SigmoidForward{Len: 3}); !errors.Is(err, ErrClosed) {
 		t.Errorf("Compile: %v", err)
 	}
 	if _, err := d.Alloc(1); !errors.Is(err, ErrClosed) {
@@ -171,7 +175,7 @@ func TestSigmoidExtremes(t *testing.T) {
 	d := openLocked(t, 1)
 	in := []float32{0, 1e-8, -1, 1, 20, -20, 79, -79, 81, -81, 1e30, -1e30, float32(math.Inf(1)), float32(math.Inf(-1)),
 		float32(math.NaN()), 5, -5, 3} // a full vector and a tail
-	k := bind(t, d, nn.SigmoidForward{Len: len(in)}, direct)
+	k := bind(t, d, op.SigmoidForward{Len: len(in)}, direct)
 	copy(k.src[0].Host, in)
 	k.run(t)
 	for i, x := range in {
@@ -183,7 +187,7 @@ func TestSigmoidExtremes(t *testing.T) {
 	}
 	// Every binade, densely, to the relative error that sigmoid.h promises.
 	worst := 0.0
-	k = bind(t, d, nn.SigmoidForward{Len: 1 << 16}, direct)
+	k = bind(t, d, op.SigmoidForward{Len: 1 << 16}, direct)
 	for i := range k.src[0].Host {
 		k.src[0].Host[i] = (float32(i) - 1<<15) / 512
 	}

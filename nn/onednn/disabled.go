@@ -2,10 +2,10 @@
 
 package onednn
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // New returns ErrNotBuilt: this build has no oneDNN.
-func New(o Options) (nn.Device, error) {
+func New(o Options) (op.Device, error) {
 	if _, err := o.threads(); err != nil {
 		return nil, err
 	}

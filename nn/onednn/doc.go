@@ -8,7 +8,7 @@
 //	dev, err := onednn.New(onednn.Options{Threads: 1})
 //	if err != nil { ... }
 //	defer dev.Close()
-//	kernel, err := dev.Compile(nn.SigmoidForward{Len: 4704})
+//	kernel, err := dev.Compile(op.SigmoidForward{Len: 4704})
 //
 // # Which kernel runs
 //
@@ -33,7 +33,7 @@
 //
 // # Threads and memory
 //
-// A device belongs to one OS thread (see nn.Device). With one thread nothing is spawned; with more, oneDNN and the
+// A device belongs to one OS thread (see op.Device). With one thread nothing is spawned; with more, oneDNN and the
 // kernels here share the OpenMP team of the calling thread. Run allocates nothing on the Go heap. Alloc's memory
 // comes from C and is freed by Close, after which a buffer's Host must not be touched.
 //

@@ -1,11 +1,11 @@
 package onednn
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // The fast convolutions of this package (fast.h): every flag and pitch, any channels, stride 1, AVX-512.
 
 // fastCandidates are those that take an operation, in no order of speed.
-func fastCandidates(spec nn.Spec) []way {
+func fastCandidates(spec op.Spec) []way {
 	c, pass := convolution(spec)
 	switch {
 	case pass == noConvolution || c.StrideH != 1 || c.StrideW != 1:
@@ -19,7 +19,7 @@ func fastCandidates(spec nn.Spec) []way {
 }
 
 // chooseFast is the fast convolution that a rule expects to beat the direct one, or direct.
-func chooseFast(spec nn.Spec) way {
+func chooseFast(spec op.Spec) way {
 	c, pass := convolution(spec)
 	best, least := direct, directCost(c)
 	for _, w := range fastCandidates(spec) {
@@ -44,16 +44,16 @@ const (
 )
 
 // convolution is the geometry of a convolution's operation, and which of the three it is.
-func convolution(spec nn.Spec) (nn.Conv, pass) {
+func convolution(spec op.Spec) (op.Conv, pass) {
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return s.Conv, forward
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		return s.Conv, backwardData
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		return s.Conv, backwardWeights
 	}
-	return nn.Conv{}, noConvolution
+	return op.Conv{}, noConvolution
 }
 
 // winograds are the tile sizes m of F(m x m, kernel x kernel) whose largest error stays below 1e-4 of the result's root
@@ -95,13 +95,13 @@ const (
 	directSpeed = 1.15
 )
 
-func directCost(c nn.Conv) float64 {
+func directCost(c op.Conv) float64 {
 	return float64(c.Dst.Len()) * float64(c.Src.C*c.KernelH*c.KernelW) / directSpeed
 }
 
 // winogradCost is that of F(m x m, r x r). The forward pass and backward weights have tiles on the result's image, backward
 // data on the source's.
-func winogradCost(c nn.Conv, m int, p pass) float64 {
+func winogradCost(c op.Conv, m int, p pass) float64 {
 	image := c.Dst
 	if p == backwardData {
 		image = c.Src

@@ -9,13 +9,13 @@ import (
 	"slices"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // fastShapes are geometries of every fast convolution: sides that tiles overhang, channels that are no multiples of a
 // vector, every padding, results that are a range of a wider image's channels.
-func fastShapes() []nn.Conv {
-	var all []nn.Conv
+func fastShapes() []op.Conv {
+	var all []op.Conv
 	channels := [][2]int{{1, 16}, {16, 33}, {24, 64}, {33, 3}, {3, 24}, {64, 16}, {48, 50}}
 	sides := [][2]int{{3, 3}, {6, 5}, {7, 14}, {12, 12}, {4, 9}, {13, 8}}
 	i := 0
@@ -23,7 +23,7 @@ func fastShapes() []nn.Conv {
 		for pad := 0; pad <= kernel && (kernel > 1 || pad < 1); pad++ {
 			for range 2 {
 				c, s := channels[i%len(channels)], sides[i%len(sides)]
-				src := nn.Image{N: 1 + i%3, H: s[0] + kernel/5*2, W: s[1] + kernel/5*2, C: c[0]}
+				src := op.Image{N: 1 + i%3, H: s[0] + kernel/5*2, W: s[1] + kernel/5*2, C: c[0]}
 				conv := convOf(src, c[1], kernel, kernel, pad)
 				conv.Dst.Pitch = c[1] + i%2*7
 				conv.NoBias = i%4 == 2
@@ -33,20 +33,20 @@ func fastShapes() []nn.Conv {
 		}
 	}
 	// More tiles than a block has, weights that make the threads share a block, and several steps of every loop.
-	large := convOf(nn.Image{N: 2, H: 26, W: 19, C: 40}, 70, 3, 3, 1)
-	wide := convOf(nn.Image{N: 1, H: 7, W: 7, C: 130}, 70, 5, 5, 2)
-	pixels := convOf(nn.Image{N: 2, H: 17, W: 19, C: 130}, 70, 1, 1, 0)
+	large := convOf(op.Image{N: 2, H: 26, W: 19, C: 40}, 70, 3, 3, 1)
+	wide := convOf(op.Image{N: 1, H: 7, W: 7, C: 130}, 70, 5, 5, 2)
+	pixels := convOf(op.Image{N: 2, H: 17, W: 19, C: 130}, 70, 1, 1, 0)
 	return append(all, large, wide, pixels)
 }
 
 // fastSpecs are the three operations of a convolution with each of their flags.
-func fastSpecs(c nn.Conv) []nn.Spec {
-	return []nn.Spec{
-		nn.ConvForward{Conv: c}, nn.ConvForward{Conv: c, ReLU: true},
-		nn.ConvBackwardData{Conv: c}, nn.ConvBackwardData{Conv: c, Gather: nn.Gather{Accumulate: true}},
-		nn.ConvBackwardData{Conv: c, Gather: nn.Gather{Mask: true}},
-		nn.ConvBackwardData{Conv: c, Gather: nn.Gather{Accumulate: true, Mask: true}},
-		nn.ConvBackwardWeights{Conv: c},
+func fastSpecs(c op.Conv) []op.Spec {
+	return []op.Spec{
+		op.ConvForward{Conv: c}, op.ConvForward{Conv: c, ReLU: true},
+		op.ConvBackwardData{Conv: c}, op.ConvBackwardData{Conv: c, Gather: op.Gather{Accumulate: true}},
+		op.ConvBackwardData{Conv: c, Gather: op.Gather{Mask: true}},
+		op.ConvBackwardData{Conv: c, Gather: op.Gather{Accumulate: true, Mask: true}},
+		op.ConvBackwardWeights{Conv: c},
 	}
 }
 
@@ -89,7 +89,7 @@ func TestFastConvolutions(t *testing.T) {
 	}
 }
 
-func checkFast(t *testing.T, d *Device, spec nn.Spec, w way, dst, src [][]float32, want [][]float64) {
+func checkFast(t *testing.T, d *Device, spec op.Spec, w way, dst, src [][]float32, want [][]float64) {
 	name := fmt.Sprintf("%s %v by %v, %d threads", describe(spec), spec, w, d.c.threads)
 	k, err := d.compile(spec, w)
 	if err != nil {
@@ -111,8 +111,8 @@ func checkFast(t *testing.T, d *Device, spec nn.Spec, w way, dst, src [][]float3
 }
 
 func TestFastConvolutionsRepeatTheirBits(t *testing.T) {
-	c := convOf(nn.Image{N: 2, H: 13, W: 11, C: 40}, 70, 3, 3, 1)
-	one := convOf(nn.Image{N: 2, H: 13, W: 11, C: 40}, 70, 1, 1, 0)
+	c := convOf(op.Image{N: 2, H: 13, W: 11, C: 40}, 70, 3, 3, 1)
+	one := convOf(op.Image{N: 2, H: 13, W: 11, C: 40}, 70, 1, 1, 0)
 	d := openLocked(t, 3)
 	if d.c.avx512 == 0 {
 		t.Skip("this processor has no AVX-512, which the fast convolutions need")
@@ -124,7 +124,7 @@ func TestFastConvolutionsRepeatTheirBits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var first []nn.Buffer
+			var first []op.Buffer
 			for range 4 {
 				got := fence(dst).inside
 				if err := k.Run(got, fence(src).inside); err != nil {
@@ -144,35 +144,35 @@ func TestFastConvolutionsRepeatTheirBits(t *testing.T) {
 // The rule must look at the shape alone and pick among the candidates, direct where tiles are mostly overhang.
 func TestChooseFast(t *testing.T) {
 	for _, c := range []struct {
-		conv nn.Conv
+		conv op.Conv
 		want way
 	}{
-		{convOf(nn.Image{N: 128, H: 12, W: 12, C: 384}, 384, 3, 3, 1), winograd4},
-		{convOf(nn.Image{N: 128, H: 26, W: 26, C: 96}, 256, 5, 5, 2), winograd4},
-		{convOf(nn.Image{N: 64, H: 12, W: 12, C: 192}, 64, 1, 1, 0), pointwise},
-		{convOf(nn.Image{N: 64, H: 224, W: 224, C: 1}, 64, 3, 3, 1), direct},
-		{convOf(nn.Image{N: 64, H: 14, W: 14, C: 64}, 64, 7, 7, 3), direct},
+		{convOf(op.Image{N: 128, H: 12, W: 12, C: 384}, 384, 3, 3, 1), winograd4},
+		{convOf(op.Image{N: 128, H: 26, W: 26, C: 96}, 256, 5, 5, 2), winograd4},
+		{convOf(op.Image{N: 64, H: 12, W: 12, C: 192}, 64, 1, 1, 0), pointwise},
+		{convOf(op.Image{N: 64, H: 224, W: 224, C: 1}, 64, 3, 3, 1), direct},
+		{convOf(op.Image{N: 64, H: 14, W: 14, C: 64}, 64, 7, 7, 3), direct},
 	} {
-		if got := chooseFast(nn.ConvForward{Conv: c.conv}); got != c.want {
+		if got := chooseFast(op.ConvForward{Conv: c.conv}); got != c.want {
 			t.Errorf("%v: %v, want %v", c.conv, got, c.want)
 		}
 	}
 }
 
-func describe(spec nn.Spec) string { return fmt.Sprintf("%s %+v", nn.Kind(spec), flags(spec)) }
+func describe(spec op.Spec) string { return fmt.Sprintf("%s %+v", op.Kind(spec), flags(spec)) }
 
-func flags(spec nn.Spec) any {
+func flags(spec op.Spec) any {
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return s.ReLU
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		return s.Gather
 	}
 	return "-"
 }
 
 // fastOperands are values for an operation's operands, with NaN between the pixels of images that have a pitch.
-func fastOperands(spec nn.Spec) (dst, src [][]float32) {
+func fastOperands(spec op.Spec) (dst, src [][]float32) {
 	random := rand.New(rand.NewPCG(1, 2))
 	make1 := func(n int) []float32 {
 		x := make([]float32, n)
@@ -181,7 +181,7 @@ func fastOperands(spec nn.Spec) (dst, src [][]float32) {
 		}
 		return x
 	}
-	dstLens, srcLens := nn.Operands(spec)
+	dstLens, srcLens := op.Operands(spec)
 	for _, n := range dstLens {
 		dst = append(dst, make1(n))
 	}
@@ -203,7 +203,7 @@ func fastOperands(spec nn.Spec) (dst, src [][]float32) {
 
 // fenced are copies of operands with NaN on both sides.
 type fenced struct {
-	inside []nn.Buffer
+	inside []op.Buffer
 	around [][]float32
 }
 
@@ -214,7 +214,7 @@ func fence(operands [][]float32) fenced {
 		all := make([]float32, len(x)+2*guard)
 		fill(all, float32(math.NaN()))
 		copy(all[guard:], x)
-		f.inside = append(f.inside, nn.Buffer{Host: all[guard : guard+len(x) : guard+len(x)]})
+		f.inside = append(f.inside, op.Buffer{Host: all[guard : guard+len(x) : guard+len(x)]})
 		f.around = append(f.around, all[:guard], all[guard+len(x):])
 	}
 	return f
@@ -255,7 +255,7 @@ func relativeError(got []float32, want []float64) float64 {
 }
 
 // directConvolution computes an operation from its definition, into dst.
-func directConvolution(spec nn.Spec, dst [][]float64, src [][]float32) {
+func directConvolution(spec op.Spec, dst [][]float64, src [][]float32) {
 	c, pass := convolution(spec)
 	pitch := c.Dst.PixelPitch()
 	taps := func(visit func(y, x, w, o int)) { // offsets of a result, a source and a weight, and the output channel
@@ -281,7 +281,7 @@ func directConvolution(spec nn.Spec, dst [][]float64, src [][]float32) {
 		}
 	}
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		for i := range dst[0] {
 			if o := i % pitch; o < c.Dst.C {
 				dst[0][i] = 0
@@ -296,7 +296,7 @@ func directConvolution(spec nn.Spec, dst [][]float64, src [][]float32) {
 				dst[0][i] = 0
 			}
 		}
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		if !s.Accumulate {
 			clear(dst[0])
 		}
@@ -306,7 +306,7 @@ func directConvolution(spec nn.Spec, dst [][]float64, src [][]float32) {
 				dst[0][i] = 0
 			}
 		}
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		clear(dst[0])
 		taps(func(y, x, w, _ int) { dst[0][w] += float64(src[0][y]) * float64(src[1][x]) })
 		if !c.NoBias {

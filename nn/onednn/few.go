@@ -1,12 +1,12 @@
 package onednn
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // The convolutions of few channels (few.h): every flag and pitch, AVX-512.
 
 // fewFits says which operations they take. The limits keep a row of the input, split into planes, and the sums of the
 // weights' gradient in a core's cache. Backward data has no stride; the forward pass has a horizontal one of one channel.
-func fewFits(spec nn.Spec) bool {
+func fewFits(spec op.Spec) bool {
 	c, pass := convolution(spec)
 	if pass == noConvolution || c.Src.C > 64 || c.Dst.C > 128 || c.KernelH > 16 || c.KernelW > 16 {
 		return false
@@ -21,7 +21,7 @@ func fewFits(spec nn.Spec) bool {
 }
 
 // fewFaster is a rule from measurements: where they beat oneDNN, which pads channels to 16.
-func fewFaster(spec nn.Spec) bool {
+func fewFaster(spec op.Spec) bool {
 	if !fewFits(spec) {
 		return false
 	}
@@ -39,6 +39,6 @@ func fewFaster(spec nn.Spec) bool {
 }
 
 // fewLanes says whether the kernels for so many channels of a result are fast ones.
-func fewLanes(result nn.Image, kernelW int) bool {
+func fewLanes(result op.Image, kernelW int) bool {
 	return result.C == 4 || result.C == 8 || result.C > 8 && result.C <= 16 && kernelW%3 == 0
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // BenchmarkFew times the first layers of the networks: every way, best run of each.
@@ -25,20 +25,20 @@ func BenchmarkFew(b *testing.B) {
 		{"vgg11", 16, 224, 1, 64, 3, 1, 1}, {"alexnet", 16, 224, 1, 96, 11, 4, 1}, {"googlenet", 16, 224, 1, 64, 7, 2, 3},
 		{"googlenet-96", 64, 96, 1, 64, 7, 2, 3}, {"vgg11-96", 64, 96, 1, 64, 3, 1, 1},
 	} {
-		c := windowed(nn.Image{N: l.n, H: l.side, W: l.side, C: l.in}, l.out, 0, l.k, l.k, l.stride, l.pad, l.pad)
-		for _, spec := range []nn.Spec{nn.ConvForward{Conv: c, ReLU: true}, nn.ConvBackwardData{Conv: c, Gather: nn.Gather{Mask: true}},
-			nn.ConvBackwardWeights{Conv: c}} {
+		c := windowed(op.Image{N: l.n, H: l.side, W: l.side, C: l.in}, l.out, 0, l.k, l.k, l.stride, l.pad, l.pad)
+		for _, spec := range []op.Spec{op.ConvForward{Conv: c, ReLU: true}, op.ConvBackwardData{Conv: c, Gather: op.Gather{Mask: true}},
+			op.ConvBackwardWeights{Conv: c}} {
 			if _, pass := convolution(spec); pass == backwardData && l.in == 1 {
 				continue // nothing trains an image's pixels
 			}
-			b.Run(fmt.Sprintf("%s/%s", l.name, nn.Kind(spec)), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%s", l.name, op.Kind(spec)), func(b *testing.B) {
 				benchFew(b, openLocked(b, 1), spec)
 			})
 		}
 	}
 }
 
-func benchFew(b *testing.B, d *Device, spec nn.Spec) {
+func benchFew(b *testing.B, d *Device, spec op.Spec) {
 	var kernels []bound
 	ways := d.candidates(spec)
 	for _, w := range ways {
@@ -57,6 +57,6 @@ func benchFew(b *testing.B, d *Device, spec nn.Spec) {
 	b.ReportMetric(0, "ns/op")
 	for i, w := range ways {
 		b.ReportMetric(best[i].Seconds()*1e3, "ms-"+w.String())
-		b.ReportMetric(float64(nn.FLOPs(spec))/best[i].Seconds()/1e9, "GFLOP/s-"+w.String())
+		b.ReportMetric(float64(op.FLOPs(spec))/best[i].Seconds()/1e9, "GFLOP/s-"+w.String())
 	}
 }

@@ -6,39 +6,39 @@ import (
 	"slices"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
 // fewShapes are geometries of every kernel and way of splitting: each number of channels that has a kernel of its own,
 // rows of one tile and of several, images of one strip and of several, paddings smaller and larger than the kernel,
 // strides, dense results and ranges of a wider image's channels.
-func fewShapes() []nn.Conv {
-	var all []nn.Conv
+func fewShapes() []op.Conv {
+	var all []op.Conv
 	kernels := [][4]int{{3, 3, 1, 1}, {1, 3, 1, 1}, {3, 1, 0, 1}, {5, 5, 2, 2}, {2, 4, 0, 1}, {7, 7, 3, 3}, {1, 1, 0, 0}, {3, 6, 2, 5}}
 	for i := range 48 { // results of 1 to 48 channels
 		k := kernels[i%len(kernels)]
 		in := []int{1, 2, 4, 8, 3, 16, 1, 5, 17, 6, 4, 32}[i%12]
-		src := nn.Image{N: 1 + i%3, H: 7 + i%4, W: 7 + i*11%60, C: in}
+		src := op.Image{N: 1 + i%3, H: 7 + i%4, W: 7 + i*11%60, C: in}
 		c := windowed(src, i+1, (i+1)+i%3*3, k[0], k[1], 1, k[2], k[3])
 		c.NoBias = i%5 == 3
 		all = append(all, c)
 	}
 	for _, channels := range [][2]int{{1, 4}, {4, 8}, {8, 4}, {8, 8}, {8, 16}, {16, 16}, {16, 32}, {1, 64}, {4, 4}, {16, 8}} {
 		for _, width := range []int{6, 28, 57, 130} {
-			all = append(all, windowed(nn.Image{N: 2, H: 9, W: width, C: channels[0]}, channels[1], 0, 3, 3, 1, 1, 1))
+			all = append(all, windowed(op.Image{N: 2, H: 9, W: width, C: channels[0]}, channels[1], 0, 3, 3, 1, 1, 1))
 		}
 	}
 	// Several strips to an image.
 	all = append(all,
-		windowed(nn.Image{N: 1, H: 190, W: 200, C: 1}, 4, 0, 3, 3, 1, 1, 1),
-		windowed(nn.Image{N: 2, H: 100, W: 90, C: 4}, 8, 0, 3, 3, 1, 1, 1),
-		windowed(nn.Image{N: 1, H: 90, W: 70, C: 16}, 16, 0, 3, 3, 1, 1, 1),
+		windowed(op.Image{N: 1, H: 190, W: 200, C: 1}, 4, 0, 3, 3, 1, 1, 1),
+		windowed(op.Image{N: 2, H: 100, W: 90, C: 4}, 8, 0, 3, 3, 1, 1, 1),
+		windowed(op.Image{N: 1, H: 90, W: 70, C: 16}, 16, 0, 3, 3, 1, 1, 1),
 		// Strides, of which backward data takes none.
-		windowed(nn.Image{N: 2, H: 63, W: 60, C: 1}, 96, 0, 11, 11, 4, 1, 1),
-		windowed(nn.Image{N: 1, H: 65, W: 66, C: 1}, 64, 70, 7, 7, 2, 3, 3),
-		windowed(nn.Image{N: 2, H: 31, W: 30, C: 1}, 5, 0, 3, 3, 3, 0, 0),
-		windowed(nn.Image{N: 2, H: 21, W: 20, C: 6}, 7, 0, 3, 3, 2, 1, 1))
+		windowed(op.Image{N: 2, H: 63, W: 60, C: 1}, 96, 0, 11, 11, 4, 1, 1),
+		windowed(op.Image{N: 1, H: 65, W: 66, C: 1}, 64, 70, 7, 7, 2, 3, 3),
+		windowed(op.Image{N: 2, H: 31, W: 30, C: 1}, 5, 0, 3, 3, 3, 0, 0),
+		windowed(op.Image{N: 2, H: 21, W: 20, C: 6}, 7, 0, 3, 3, 2, 1, 1))
 	return all
 }
 
@@ -86,11 +86,11 @@ func TestFewPastTheCache(t *testing.T) {
 	if d.c.avx512 == 0 {
 		t.Skip("this processor has no AVX-512, which the convolutions of few channels need")
 	}
-	for _, c := range []nn.Conv{
-		windowed(nn.Image{N: 3, H: 900, W: 900, C: 1}, 4, 0, 3, 3, 1, 1, 1),
-		windowed(nn.Image{N: 2, H: 600, W: 601, C: 1}, 16, 0, 3, 3, 1, 1, 1),
+	for _, c := range []op.Conv{
+		windowed(op.Image{N: 3, H: 900, W: 900, C: 1}, 4, 0, 3, 3, 1, 1, 1),
+		windowed(op.Image{N: 2, H: 600, W: 601, C: 1}, 16, 0, 3, 3, 1, 1, 1),
 	} {
-		spec := nn.ConvForward{Conv: c, ReLU: true}
+		spec := op.ConvForward{Conv: c, ReLU: true}
 		want, got := bind(t, d, spec, direct), bind(t, d, spec, few)
 		want.run(t)
 		got.run(t)
@@ -106,7 +106,7 @@ func TestFewRepeatsItsBits(t *testing.T) {
 		t.Skip("this processor has no AVX-512, which the convolutions of few channels need")
 	}
 	for _, channels := range [][2]int{{1, 4}, {4, 8}, {16, 16}} {
-		k := bind(t, d, nn.ConvBackwardWeights{Conv: windowed(nn.Image{N: 7, H: 40, W: 41, C: channels[0]}, channels[1], 0, 3, 3, 1, 1, 1)}, few)
+		k := bind(t, d, op.ConvBackwardWeights{Conv: windowed(op.Image{N: 7, H: 40, W: 41, C: channels[0]}, channels[1], 0, 3, 3, 1, 1, 1)}, few)
 		k.run(t)
 		first := slices.Clone(k.dst[0].Host)
 		for range 4 {
@@ -119,24 +119,24 @@ func TestFewRepeatsItsBits(t *testing.T) {
 }
 
 func TestFewFaster(t *testing.T) {
-	tiny := windowed(nn.Image{N: 4, H: 112, W: 112, C: 4}, 8, 0, 3, 3, 1, 1, 1)
-	stem := windowed(nn.Image{N: 4, H: 224, W: 224, C: 1}, 64, 0, 7, 7, 2, 3, 3)
-	wide := windowed(nn.Image{N: 4, H: 14, W: 14, C: 64}, 64, 0, 3, 3, 1, 1, 1)
+	tiny := windowed(op.Image{N: 4, H: 112, W: 112, C: 4}, 8, 0, 3, 3, 1, 1, 1)
+	stem := windowed(op.Image{N: 4, H: 224, W: 224, C: 1}, 64, 0, 7, 7, 2, 3, 3)
+	wide := windowed(op.Image{N: 4, H: 14, W: 14, C: 64}, 64, 0, 3, 3, 1, 1, 1)
 	for _, c := range []struct {
-		spec nn.Spec
+		spec op.Spec
 		want bool
 	}{
-		{nn.ConvForward{Conv: tiny}, true},
-		{nn.ConvBackwardData{Conv: tiny}, true},
-		{nn.ConvBackwardWeights{Conv: tiny}, true},
-		{nn.ConvForward{Conv: stem}, false},
-		{nn.ConvBackwardWeights{Conv: stem}, true},
-		{nn.ConvForward{Conv: wide}, false},
-		{nn.ConvBackwardData{Conv: wide}, false},
-		{nn.ReLUForward{Len: 3}, false},
+		{op.ConvForward{Conv: tiny}, true},
+		{op.ConvBackwardData{Conv: tiny}, true},
+		{op.ConvBackwardWeights{Conv: tiny}, true},
+		{op.ConvForward{Conv: stem}, false},
+		{op.ConvBackwardWeights{Conv: stem}, true},
+		{op.ConvForward{Conv: wide}, false},
+		{op.ConvBackwardData{Conv: wide}, false},
+		{op.ReLUForward{Len: 3}, false},
 	} {
 		if got := fewFaster(c.spec); got != c.want {
-			t.Errorf("%s %v: %v, want %v", nn.Kind(c.spec), c.spec, got, c.want)
+			t.Errorf("%s %v: %v, want %v", op.Kind(c.spec), c.spec, got, c.want)
 		}
 	}
 }

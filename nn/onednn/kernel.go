@@ -9,18 +9,18 @@ import (
 	"fmt"
 	"unsafe"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // kernel is a compiled operation: one C struct, one C call a run.
 type kernel struct {
-	spec     nn.Spec
+	spec     op.Spec
 	c        *C.rl_kernel // nil after the device's Close
 	dst, src []int        // operands' lengths
 }
 
 // Run computes dst from src. Errors wrap ErrOperand, ErrClosed or a Status.
-func (k *kernel) Run(dst, src []nn.Buffer) error {
+func (k *kernel) Run(dst, src []op.Buffer) error {
 	if k.c == nil {
 		return ErrClosed
 	}
@@ -30,35 +30,35 @@ func (k *kernel) Run(dst, src []nn.Buffer) error {
 	if err := k.check("src", src, k.src); err != nil {
 		return err
 	}
-	var op C.rl_operands
+	var operands C.rl_operands
 	for i := range dst {
-		op.dst[i] = pointer(dst[i])
+		operands.dst[i] = pointer(dst[i])
 	}
 	for i := range src {
-		op.src[i] = pointer(src[i])
+		operands.src[i] = pointer(src[i])
 	}
-	status := C.rl_run(k.c, op)
+	status := C.rl_run(k.c, operands)
 	if status != C.RL_OK {
-		return fmt.Errorf("oneDNN device: run %s %v: %w", nn.Kind(k.spec), k.spec, Status(status))
+		return fmt.Errorf("oneDNN device: run %s %v: %w", op.Kind(k.spec), k.spec, Status(status))
 	}
 	return nil
 }
 
-func (k *kernel) check(what string, operands []nn.Buffer, lens []int) error {
+func (k *kernel) check(what string, operands []op.Buffer, lens []int) error {
 	if len(operands) != len(lens) {
-		return fmt.Errorf("oneDNN device: %s %v takes %d operands in %s, not %d: %w", nn.Kind(k.spec), k.spec, len(lens),
+		return fmt.Errorf("oneDNN device: %s %v takes %d operands in %s, not %d: %w", op.Kind(k.spec), k.spec, len(lens),
 			what, len(operands), ErrOperand)
 	}
 	for i := range operands {
 		if len(operands[i].Host) != lens[i] {
-			return fmt.Errorf("oneDNN device: %s %v: %s[%d] has %d host elements, not %d: %w", nn.Kind(k.spec), k.spec,
+			return fmt.Errorf("oneDNN device: %s %v: %s[%d] has %d host elements, not %d: %w", op.Kind(k.spec), k.spec,
 				what, i, len(operands[i].Host), lens[i], ErrOperand)
 		}
 	}
 	return nil
 }
 
-func pointer(b nn.Buffer) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(b.Host))) }
+func pointer(b op.Buffer) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(b.Host))) }
 
 // impl names what runs: oneDNN's kernel, such as "jit:avx512_core", or this package's.
 func (k *kernel) impl() string { return C.GoString(&k.c.impl[0]) }

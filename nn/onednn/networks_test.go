@@ -10,24 +10,25 @@ import (
 	"time"
 
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // recorder is a device that computes nothing and remembers what it was asked to.
 type recorder struct {
-	seen  map[nn.Spec]bool
-	specs []nn.Spec
+	seen  map[op.Spec]bool
+	specs []op.Spec
 }
 
 func (r *recorder) Name() string { return "recorder" }
 
 func (r *recorder) Description() string { return "records specs" }
 
-func (r *recorder) Alloc(n int) (nn.Buffer, error) { return nn.Buffer{Host: make([]float32, n)}, nil }
+func (r *recorder) Alloc(n int) (op.Buffer, error) { return op.Buffer{Host: make([]float32, n)}, nil }
 
 func (r *recorder) Close() error { return nil }
 
-func (r *recorder) Compile(spec nn.Spec) (nn.Kernel, error) {
+func (r *recorder) Compile(spec op.Spec) (op.Kernel, error) {
 	if !r.seen[spec] {
 		r.seen[spec] = true
 		r.specs = append(r.specs, spec)
@@ -37,24 +38,24 @@ func (r *recorder) Compile(spec nn.Spec) (nn.Kernel, error) {
 
 type nothing struct{}
 
-func (nothing) Run(_, _ []nn.Buffer) error { return nil }
+func (nothing) Run(_, _ []op.Buffer) error { return nil }
 
 // networkStep are the different operations of a model's training step.
-func networkStep(t testing.TB, model string, batch int) []nn.Spec {
+func networkStep(t testing.TB, model string, batch int) []op.Spec {
 	m, err := models.Lookup(model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorder{seen: map[nn.Spec]bool{}}
+	r := &recorder{seen: map[op.Spec]bool{}}
 	params, err := m.NewParams(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := nn.ProgramConfig{Device: r, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build, Training: true}
-	if _, err := nn.Compile(cfg); err != nil {
+	cfg := exec.Config{Device: r, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build, Training: true}
+	if _, err := exec.Compile(cfg); err != nil {
 		t.Fatal(err)
 	}
-	return append(r.specs, nn.AdamUpdate{Len: params.Len()})
+	return append(r.specs, op.AdamUpdate{Len: params.Len()})
 }
 
 // oneDNN's reference loops take minutes where its other kernels take milliseconds.
@@ -68,9 +69,9 @@ func TestNetworksAvoidReferenceKernels(t *testing.T) {
 					t.Fatal(err)
 				}
 				impl := k.(*kernel).impl()
-				t.Logf("%-18s %-70v %s", nn.Kind(spec), spec, impl)
+				t.Logf("%-18s %-70v %s", op.Kind(spec), spec, impl)
 				if strings.HasPrefix(impl, "ref") {
-					t.Errorf("%s %v runs oneDNN's reference kernel %s", nn.Kind(spec), spec, impl)
+					t.Errorf("%s %v runs oneDNN's reference kernel %s", op.Kind(spec), spec, impl)
 				}
 			}
 		})
@@ -87,18 +88,18 @@ func BenchmarkNetworkOps(b *testing.B) {
 			d := openLocked(b, 1)
 			for i, spec := range networkStep(b, model, 16) {
 				for _, w := range d.candidates(spec) {
-					benchOp(b, d, fmt.Sprintf("%02d-%s/%v", i, nn.Kind(spec), w), spec, w)
+					benchOp(b, d, fmt.Sprintf("%02d-%s/%v", i, op.Kind(spec), w), spec, w)
 				}
 			}
 		})
 	}
 	b.Run("copy", func(b *testing.B) {
 		d := openLocked(b, 1)
-		benchOp(b, d, "64MiB", nn.ReLUForward{Len: 16 << 20}, direct)
+		benchOp(b, d, "64MiB", op.ReLUForward{Len: 16 << 20}, direct)
 	})
 }
 
-func benchOp(b *testing.B, d *Device, name string, spec nn.Spec, w way) {
+func benchOp(b *testing.B, d *Device, name string, spec op.Spec, w way) {
 	b.Run(name, func(b *testing.B) {
 		k, err := d.compile(spec, w)
 		if err != nil {
@@ -113,14 +114,14 @@ func benchOp(b *testing.B, d *Device, name string, spec nn.Spec, w way) {
 		}
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(best.Seconds()*1e6, "µs-best")
-		if f := nn.FLOPs(spec); f > 0 {
+		if f := op.FLOPs(spec); f > 0 {
 			b.ReportMetric(float64(f)/best.Seconds()/1e9, "GFLOP/s")
 			return
 		}
 		bytes := 0
 		for i, buffer := range run.dst {
 			bytes += 4 * len(buffer.Host)
-			if nn.Updates(spec, i) {
+			if op.Updates(spec, i) {
 				bytes += 4 * len(buffer.Host)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unsafe"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 const (
@@ -28,10 +28,10 @@ const (
 	worthwhile = 0.95
 )
 
-var _ nn.Tuner = (*Device)(nil)
+var _ op.Tuner = (*Device)(nil)
 
 // Tune tries the candidates of each convolution and linear layer among specs and keeps the fastest.
-func (d *Device) Tune(specs []nn.Spec) error {
+func (d *Device) Tune(specs []op.Spec) error {
 	if d.closed {
 		return ErrClosed
 	}
@@ -53,13 +53,13 @@ func (d *Device) Tune(specs []nn.Spec) error {
 }
 
 // fastest tries the candidates on a device of its own, whose memory goes when it closes.
-func (d *Device) fastest(spec nn.Spec) (best way, err error) {
+func (d *Device) fastest(spec op.Spec) (best way, err error) {
 	trial, err := open(Options{Threads: int(d.c.threads)})
 	if err != nil {
 		return best, err
 	}
 	defer trial.Close()
-	dstLens, srcLens := nn.Operands(spec)
+	dstLens, srcLens := op.Operands(spec)
 	dst, err := trial.operands(dstLens)
 	if err != nil {
 		return best, err
@@ -95,7 +95,7 @@ type try struct {
 func faster(a, b try) int { return cmp.Compare(a.best, b.best) }
 
 // tries are the candidates, compiled. What the rule says has an advantage.
-func (d *Device) tries(spec nn.Spec) (all []try, err error) {
+func (d *Device) tries(spec op.Spec) (all []try, err error) {
 	expected := choose(spec, d.c.avx512 != 0)
 	for _, w := range d.candidates(spec) {
 		t := try{way: w, factor: 1}
@@ -111,7 +111,7 @@ func (d *Device) tries(spec nn.Spec) (all []try, err error) {
 }
 
 // run measures it once. The first round only warms up: its time stands until the second.
-func (t *try) run(dst, src []nn.Buffer, round int) error {
+func (t *try) run(dst, src []op.Buffer, round int) error {
 	begin := time.Now()
 	if err := t.kernel.Run(dst, src); err != nil {
 		return err
@@ -123,8 +123,8 @@ func (t *try) run(dst, src []nn.Buffer, round int) error {
 }
 
 // operands allocates operands with numbers in them that are neither zero nor denormal.
-func (d *Device) operands(lens []int) ([]nn.Buffer, error) {
-	all := make([]nn.Buffer, len(lens))
+func (d *Device) operands(lens []int) ([]op.Buffer, error) {
+	all := make([]op.Buffer, len(lens))
 	for i, n := range lens {
 		var err error
 		if all[i], err = d.Alloc(n); err != nil {

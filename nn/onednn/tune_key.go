@@ -3,14 +3,14 @@ package onednn
 import (
 	"strings"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // tuneKey names what a choice of way holds for: the operation at its geometry, whatever the batch and whatever is fused
 // to it, so that an uneven last batch is computed as the others are.
-func tuneKey(spec nn.Spec) string {
+func tuneKey(spec op.Spec) string {
 	one := atBatch(spec, 1)
-	key := nn.Kind(one) + " " + one.String()
+	key := op.Kind(one) + " " + one.String()
 	if c, pass := convolution(one); pass != noConvolution && c.NoBias {
 		key += ", no bias"
 	}
@@ -18,32 +18,32 @@ func tuneKey(spec nn.Spec) string {
 }
 
 // atBatch is a convolution or a linear layer at a batch of at most n; other operations as they are.
-func atBatch(spec nn.Spec, n int) nn.Spec {
-	conv := func(c nn.Conv) nn.Conv {
+func atBatch(spec op.Spec, n int) op.Spec {
+	conv := func(c op.Conv) op.Conv {
 		c.Src.N, c.Dst.N = min(c.Src.N, n), min(c.Dst.N, n)
 		return c
 	}
-	linear := func(l nn.Linear) nn.Linear {
+	linear := func(l op.Linear) op.Linear {
 		l.Src.N = min(l.Src.N, n)
 		return l
 	}
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		s.Conv = conv(s.Conv)
 		return s
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		s.Conv = conv(s.Conv)
 		return s
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		s.Conv = conv(s.Conv)
 		return s
-	case nn.LinearForward:
+	case op.LinearForward:
 		s.Linear = linear(s.Linear)
 		return s
-	case nn.LinearBackwardData:
+	case op.LinearBackwardData:
 		s.Linear = linear(s.Linear)
 		return s
-	case nn.LinearBackwardWeights:
+	case op.LinearBackwardWeights:
 		s.Linear = linear(s.Linear)
 		return s
 	}

@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/exec"
+	"ringloom/nn/op"
 )
 
 // A choice is found for every operation that has several ways, holds at other batches, and decides what is compiled.
@@ -18,7 +19,7 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	specs, err := nn.Specs(m.Build, m.InputSide, 4, true)
+	specs, err := exec.Specs(m.Build, m.InputSide, 4, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,10 +39,10 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 		last := all[len(all)-1]
 		d.SetChoices(map[string]string{tuneKey(spec): last.String()})
 		if got := d.choose(atBatch(spec, 3)); got != last {
-			t.Errorf("%s %v: %v is compiled, %v was chosen", nn.Kind(spec), spec, got, last)
+			t.Errorf("%s %v: %v is compiled, %v was chosen", op.Kind(spec), spec, got, last)
 		}
 		if !slices.ContainsFunc(all, func(w way) bool { return w.String() == chosen[tuneKey(spec)] }) {
-			t.Errorf("%s %v: %q is none of its ways %v", nn.Kind(spec), spec, chosen[tuneKey(spec)], all)
+			t.Errorf("%s %v: %q is none of its ways %v", op.Kind(spec), spec, chosen[tuneKey(spec)], all)
 		}
 	}
 	if tuned == 0 || len(chosen) != tuned {
@@ -57,11 +58,11 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 
 func TestDirectPinsTheWay(t *testing.T) {
 	d := opened(t, Options{Direct: true})
-	for _, spec := range []nn.Spec{nn.ConvForward{Conv: nn.Conv{
-		Src: nn.Image{N: 1, H: 12, W: 12, C: 64}, Dst: nn.Image{N: 1, H: 12, W: 12, C: 64}, KernelH: 3, KernelW: 3,
+	for _, spec := range []op.Spec{op.ConvForward{Conv: op.Conv{
+		Src: op.Image{N: 1, H: 12, W: 12, C: 64}, Dst: op.Image{N: 1, H: 12, W: 12, C: 64}, KernelH: 3, KernelW: 3,
 		StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
 	}}} {
-		if err := d.Tune([]nn.Spec{spec}); err != nil {
+		if err := d.Tune([]op.Spec{spec}); err != nil {
 			t.Fatal(err)
 		}
 		if w := d.choose(spec); w != direct || len(d.Choices()) != 0 {

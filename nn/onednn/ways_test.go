@@ -7,30 +7,30 @@ import (
 	"slices"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // ownShapes are shapes that the kernels written here take, beyond LeNet's: odd heights, several blocks of a row, other
 // kernel heights, every number of channels.
-func ownShapes() []nn.Spec {
-	var all []nn.Spec
-	for _, c := range []nn.Conv{
-		convOf(nn.Image{N: 3, H: 28, W: 28, C: 1}, 6, 5, 5, 2),
-		convOf(nn.Image{N: 2, H: 9, W: 40, C: 1}, 6, 3, 5, 1),
-		convOf(nn.Image{N: 1, H: 12, W: 69, C: 1}, 6, 5, 5, 0),
-		convOf(nn.Image{N: 5, H: 4, W: 5, C: 1}, 6, 1, 5, 0),
-		convOf(nn.Image{N: 2, H: 8, W: 36, C: 1}, 6, 7, 5, 3),
-		convOf(nn.Image{N: 3, H: 14, W: 14, C: 6}, 16, 5, 5, 0),
-		convOf(nn.Image{N: 2, H: 9, W: 24, C: 6}, 16, 3, 5, 0),
-		convOf(nn.Image{N: 2, H: 2, W: 34, C: 6}, 16, 1, 5, 0),
+func ownShapes() []op.Spec {
+	var all []op.Spec
+	for _, c := range []op.Conv{
+		convOf(op.Image{N: 3, H: 28, W: 28, C: 1}, 6, 5, 5, 2),
+		convOf(op.Image{N: 2, H: 9, W: 40, C: 1}, 6, 3, 5, 1),
+		convOf(op.Image{N: 1, H: 12, W: 69, C: 1}, 6, 5, 5, 0),
+		convOf(op.Image{N: 5, H: 4, W: 5, C: 1}, 6, 1, 5, 0),
+		convOf(op.Image{N: 2, H: 8, W: 36, C: 1}, 6, 7, 5, 3),
+		convOf(op.Image{N: 3, H: 14, W: 14, C: 6}, 16, 5, 5, 0),
+		convOf(op.Image{N: 2, H: 9, W: 24, C: 6}, 16, 3, 5, 0),
+		convOf(op.Image{N: 2, H: 2, W: 34, C: 6}, 16, 1, 5, 0),
 	} {
-		all = append(all, nn.ConvForward{Conv: c}, nn.ConvBackwardWeights{Conv: c}, nn.ConvBackwardData{Conv: c})
+		all = append(all, op.ConvForward{Conv: c}, op.ConvBackwardWeights{Conv: c}, op.ConvBackwardData{Conv: c})
 	}
 	for channels := 1; channels <= 16; channels++ {
 		for _, w := range []int{1, 5, 14} {
-			p := nn.Pool{Src: nn.Image{N: 2, H: 6, W: 2 * w, C: channels}, Dst: nn.Image{N: 2, H: 3, W: w, C: channels},
+			p := op.Pool{Src: op.Image{N: 2, H: 6, W: 2 * w, C: channels}, Dst: op.Image{N: 2, H: 3, W: w, C: channels},
 				KernelH: 2, KernelW: 2, StrideH: 2, StrideW: 2}
-			all = append(all, nn.AvgPoolForward{Pool: p}, nn.AvgPoolBackward{Pool: p})
+			all = append(all, op.AvgPoolForward{Pool: p}, op.AvgPoolBackward{Pool: p})
 		}
 	}
 	return all
@@ -57,7 +57,7 @@ func TestWaysAgree(t *testing.T) {
 				for i := range got.dst {
 					if diff := difference(got.dst[i].Host, want.dst[i].Host); !(diff <= 1e-5) {
 						t.Errorf("%s %v, %d threads: dst[%d] by %v (%s) differs from %s by %g of the largest element",
-							nn.Kind(spec), spec, threads, i, w, got.impl(), want.impl(), diff)
+							op.Kind(spec), spec, threads, i, w, got.impl(), want.impl(), diff)
 					}
 				}
 			}
@@ -78,7 +78,7 @@ func TestThreadsGiveTheSameBitsEachTime(t *testing.T) {
 			k.run(t)
 			for i, b := range k.dst {
 				if !slices.Equal(first[i], b.Host) {
-					t.Fatalf("%s %v: dst[%d] differs from run to run", nn.Kind(spec), spec, i)
+					t.Fatalf("%s %v: dst[%d] differs from run to run", op.Kind(spec), spec, i)
 				}
 			}
 		}
@@ -93,12 +93,12 @@ func TestOperandsEnds(t *testing.T) {
 	for _, spec := range append(ownShapes(), lenetStep(3)...) {
 		k := bind(t, d, spec, d.choose(spec))
 		var around [][]float32
-		fence := func(b nn.Buffer) nn.Buffer {
+		fence := func(b op.Buffer) op.Buffer {
 			all := alloc(t, d, len(b.Host)+2*guard, 0).Host
 			fill(all, nan)
 			copy(all[guard:], b.Host)
 			around = append(around, all[:guard], all[guard+len(b.Host):])
-			return nn.Buffer{Host: all[guard : guard+len(b.Host) : guard+len(b.Host)]}
+			return op.Buffer{Host: all[guard : guard+len(b.Host) : guard+len(b.Host)]}
 		}
 		k.run(t)
 		fenced := bound{kernel: k.kernel}
@@ -111,12 +111,12 @@ func TestOperandsEnds(t *testing.T) {
 		fenced.run(t)
 		for i := range k.dst {
 			if !slices.Equal(k.dst[i].Host, fenced.dst[i].Host) {
-				t.Errorf("%s %v (%s): dst[%d] depends on what lies beside the operands", nn.Kind(spec), spec, k.impl(), i)
+				t.Errorf("%s %v (%s): dst[%d] depends on what lies beside the operands", op.Kind(spec), spec, k.impl(), i)
 			}
 		}
 		for _, g := range around {
 			if slices.ContainsFunc(g, func(v float32) bool { return v == v }) {
-				t.Errorf("%s %v (%s): wrote beside an operand", nn.Kind(spec), spec, k.impl())
+				t.Errorf("%s %v (%s): wrote beside an operand", op.Kind(spec), spec, k.impl())
 			}
 		}
 	}
@@ -124,14 +124,14 @@ func TestOperandsEnds(t *testing.T) {
 
 func TestSigmoidInPlace(t *testing.T) {
 	d := openLocked(t, 1)
-	for _, spec := range []nn.Spec{nn.SigmoidForward{Len: 1000}, nn.SigmoidBackward{Len: 1000}} {
+	for _, spec := range []op.Spec{op.SigmoidForward{Len: 1000}, op.SigmoidBackward{Len: 1000}} {
 		k := bind(t, d, spec, direct)
 		k.run(t)
 		if err := k.Run(k.src[:1], k.src); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(k.src[0].Host, k.dst[0].Host) {
-			t.Errorf("%s in place differs", nn.Kind(spec))
+			t.Errorf("%s in place differs", op.Kind(spec))
 		}
 	}
 }

@@ -3,17 +3,17 @@ package purego
 import (
 	"math"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Batch norm is computed in float64: means cancel.
 
 // inverseDeviation is 1/sqrt(variance+eps).
 func inverseDeviation(variance float32) float64 {
-	return 1 / math.Sqrt(float64(variance)+nn.BatchNormEpsilon)
+	return 1 / math.Sqrt(float64(variance)+op.BatchNormEpsilon)
 }
 
-func batchNormMoments(s nn.BatchNormMoments, o *operands) func() {
+func batchNormMoments(s op.BatchNormMoments, o *operands) func() {
 	count := float64(s.N * s.H * s.W)
 	mean, variance := make([]float64, s.C), make([]float64, s.C)
 	return func() {
@@ -35,7 +35,7 @@ func batchNormMoments(s nn.BatchNormMoments, o *operands) func() {
 	}
 }
 
-func batchNormForward(s nn.BatchNormForward, o *operands) func() {
+func batchNormForward(s op.BatchNormForward, o *operands) func() {
 	normalize := normalizer(s.Image, s.ReLU, o)
 	unbiased := 1.0
 	if s.Count > 1 {
@@ -49,17 +49,17 @@ func batchNormForward(s nn.BatchNormForward, o *operands) func() {
 			if i >= s.C {
 				batch *= unbiased
 			}
-			running[i] += float32(nn.BatchNormMomentum * (batch - float64(running[i])))
+			running[i] += float32(op.BatchNormMomentum * (batch - float64(running[i])))
 		}
 	}
 }
 
-func batchNormInference(s nn.BatchNormInference, o *operands) func() {
+func batchNormInference(s op.BatchNormInference, o *operands) func() {
 	return normalizer(s.Image, s.ReLU, o)
 }
 
 // y = gamma (x-mean)/sqrt(variance+eps) + beta, with src = {x, gamma, beta, moments}
-func normalizer(shape nn.Image, withReLU bool, o *operands) func() {
+func normalizer(shape op.Image, withReLU bool, o *operands) func() {
 	factor := make([]float64, shape.C)
 	return func() {
 		y, x, gamma, beta, moments := o.dst[0], o.src[0], o.src[1], o.src[2], o.src[3]
@@ -77,7 +77,7 @@ func normalizer(shape nn.Image, withReLU bool, o *operands) func() {
 	}
 }
 
-func batchNormBackwardSums(s nn.BatchNormBackwardSums, o *operands) func() {
+func batchNormBackwardSums(s op.BatchNormBackwardSums, o *operands) func() {
 	count := float64(s.N * s.H * s.W)
 	dgamma, dbeta := make([]float64, s.C), make([]float64, s.C)
 	return func() {
@@ -98,7 +98,7 @@ func batchNormBackwardSums(s nn.BatchNormBackwardSums, o *operands) func() {
 	}
 }
 
-func batchNormBackward(s nn.BatchNormBackward, o *operands) func() {
+func batchNormBackward(s op.BatchNormBackward, o *operands) func() {
 	inverse := make([]float64, s.C)
 	return func() {
 		dx, dy, x, gamma, moments, means := o.dst[0], o.src[0], o.src[1], o.src[2], o.src[3], o.src[4]

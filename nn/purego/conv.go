@@ -1,6 +1,6 @@
 package purego
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // tileOf is how many of a number of places, or taps, a task takes: a multiple of 4, as addProducts likes, small enough for
 // every worker to get several tasks and for their windows to stay in the second-level cache.
@@ -16,7 +16,7 @@ type convProducts struct {
 	device  *Device
 	tile    int
 	weights func(dst []float64, w []float32) // rearranges the weights as the rows to multiply with
-	results nn.Image                         // its C are the rows of weights
+	results op.Image                         // its C are the rows of weights
 	put     func(place int, sums []float64)  // takes the sums of a place, one for each row of weights
 
 	x       []float32
@@ -26,7 +26,7 @@ type convProducts struct {
 }
 
 // compile returns the function that runs it on x and w.
-func (p *convProducts) compile(c nn.Conv) func(x, w []float32) {
+func (p *convProducts) compile(c op.Conv) func(x, w []float32) {
 	d := p.device
 	workers := d.crew.size()
 	p.tile = tileOf(p.count(), workers)
@@ -59,7 +59,7 @@ func (p *convProducts) work(worker, task int) {
 }
 
 // y[place, out] = b[out] + x's window[place]·w[out]
-func convForward(d *Device, s nn.ConvForward, o *operands) func() {
+func convForward(d *Device, s op.ConvForward, o *operands) func() {
 	pitch, window := s.Dst.PixelPitch(), s.KernelH*s.KernelW
 	p := &convProducts{device: d, windows: forwardWindows(s.Conv), results: s.Dst}
 	p.weights = func(dst []float64, w []float32) { // from out, channel, tap to out, tap, channel
@@ -85,7 +85,7 @@ func convForward(d *Device, s nn.ConvForward, o *operands) func() {
 }
 
 // dx[pixel, channel] = dy's window[pixel]·w[channel]
-func convBackwardData(d *Device, s nn.ConvBackwardData, o *operands) func() {
+func convBackwardData(d *Device, s op.ConvBackwardData, o *operands) func() {
 	window, channels := s.KernelH*s.KernelW, s.Src.C
 	p := &convProducts{device: d, windows: backwardWindows(s.Conv), results: s.Src}
 	p.weights = func(dst []float64, w []float32) { // from out, channel, tap to channel, tap, out
@@ -114,7 +114,7 @@ const panelElements, panelPlaces = 1 << 21, 1024
 
 // dw[out, tap] = sum over places of dy[place, out]*window[place, tap]; db[out] = sum over places of dy[place, out].
 // Both are turned first, so that places are neighbours in memory.
-func convBackwardWeights(d *Device, s nn.ConvBackwardWeights, o *operands) func() {
+func convBackwardWeights(d *Device, s op.ConvBackwardWeights, o *operands) func() {
 	win := forwardWindows(s.Conv)
 	taps, places, pitch, window := win.taps(), win.count(), s.Dst.PixelPitch(), s.KernelH*s.KernelW
 	panel := max(min(panelElements/taps, panelPlaces, places), 1)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"runtime"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Device computes in the process's own memory. Make it with New.
@@ -26,11 +26,11 @@ func (d *Device) Description() string {
 }
 
 // Alloc returns n zeroed elements that start on a 64-byte boundary.
-func (d *Device) Alloc(n int) (nn.Buffer, error) {
+func (d *Device) Alloc(n int) (op.Buffer, error) {
 	if d.closed {
-		return nn.Buffer{}, errClosed
+		return op.Buffer{}, errClosed
 	}
-	return nn.NewHostBuffer(n)
+	return op.NewHostBuffer(n)
 }
 
 // Close ends the device's goroutines and forbids further use. The garbage collector takes the memory.
@@ -51,7 +51,7 @@ type operands struct{ dst, src [][]float32 }
 func (o *operands) mask() []float32 { return o.src[len(o.src)-1] }
 
 // Compile prepares one operation and the scratch memory that it needs.
-func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
+func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if d.closed {
 		return nil, errClosed
 	}
@@ -59,68 +59,68 @@ func (d *Device) Compile(spec nn.Spec) (nn.Kernel, error) {
 		return nil, fmt.Errorf("purego: %w", err)
 	}
 	k := &kernel{device: d, spec: spec}
-	k.dstLens, k.srcLens = nn.Operands(spec)
+	k.dstLens, k.srcLens = op.Operands(spec)
 	k.dst, k.src = make([][]float32, len(k.dstLens)), make([][]float32, len(k.srcLens))
 	if k.run = d.operation(spec, &k.operands); k.run == nil {
-		return nil, fmt.Errorf("purego: %T: %w", spec, nn.ErrUnsupported)
+		return nil, fmt.Errorf("purego: %T: %w", spec, op.ErrUnsupported)
 	}
 	return k, nil
 }
 
 // operation returns the function that computes spec on what o holds when it is called, or nil.
-func (d *Device) operation(spec nn.Spec, o *operands) func() {
+func (d *Device) operation(spec op.Spec, o *operands) func() {
 	switch s := spec.(type) {
-	case nn.ConvForward:
+	case op.ConvForward:
 		return convForward(d, s, o)
-	case nn.ConvBackwardData:
+	case op.ConvBackwardData:
 		return convBackwardData(d, s, o)
-	case nn.ConvBackwardWeights:
+	case op.ConvBackwardWeights:
 		return convBackwardWeights(d, s, o)
-	case nn.LinearForward:
+	case op.LinearForward:
 		return linearForward(d, s, o)
-	case nn.LinearBackwardData:
+	case op.LinearBackwardData:
 		return linearBackwardData(d, s, o)
-	case nn.LinearBackwardWeights:
+	case op.LinearBackwardWeights:
 		return linearBackwardWeights(d, s, o)
-	case nn.AvgPoolForward:
+	case op.AvgPoolForward:
 		return avgPoolForward(s, o)
-	case nn.AvgPoolBackward:
+	case op.AvgPoolBackward:
 		return avgPoolBackward(s, o)
-	case nn.MaxPoolForward:
+	case op.MaxPoolForward:
 		return maxPoolForward(s, o)
-	case nn.MaxPoolBackward:
+	case op.MaxPoolBackward:
 		return maxPoolBackward(s, o)
-	case nn.SigmoidForward:
+	case op.SigmoidForward:
 		return sigmoidForward(o)
-	case nn.SigmoidBackward:
+	case op.SigmoidBackward:
 		return sigmoidBackward(o)
-	case nn.ReLUForward:
+	case op.ReLUForward:
 		return reluForward(o)
-	case nn.ReLUBackward:
+	case op.ReLUBackward:
 		return reluBackward(o)
-	case nn.Add:
+	case op.Add:
 		return add(s, o)
-	case nn.Dropout:
+	case op.Dropout:
 		return dropout(s, o)
-	case nn.ChannelCopy:
+	case op.ChannelCopy:
 		return channelCopy(s, o)
-	case nn.BatchNormMoments:
+	case op.BatchNormMoments:
 		return batchNormMoments(s, o)
-	case nn.BatchNormForward:
+	case op.BatchNormForward:
 		return batchNormForward(s, o)
-	case nn.BatchNormInference:
+	case op.BatchNormInference:
 		return batchNormInference(s, o)
-	case nn.BatchNormBackwardSums:
+	case op.BatchNormBackwardSums:
 		return batchNormBackwardSums(s, o)
-	case nn.BatchNormBackward:
+	case op.BatchNormBackward:
 		return batchNormBackward(s, o)
-	case nn.SoftmaxCrossEntropyForward:
+	case op.SoftmaxCrossEntropyForward:
 		return softmaxCrossEntropy(s, o)
-	case nn.AdamUpdate:
+	case op.AdamUpdate:
 		return adamUpdate(d, s, o)
-	case nn.SGDUpdate:
+	case op.SGDUpdate:
 		return sgdUpdate(d, s, o)
-	case nn.SumOfSquares:
+	case op.SumOfSquares:
 		return sumOfSquares(o)
 	}
 	return nil
@@ -130,12 +130,12 @@ func (d *Device) operation(spec nn.Spec, o *operands) func() {
 type kernel struct {
 	operands
 	device           *Device
-	spec             nn.Spec
+	spec             op.Spec
 	run              func()
 	dstLens, srcLens []int
 }
 
-func (k *kernel) Run(dst, src []nn.Buffer) error {
+func (k *kernel) Run(dst, src []op.Buffer) error {
 	if k.device.closed {
 		return errClosed
 	}
@@ -151,13 +151,13 @@ func (k *kernel) Run(dst, src []nn.Buffer) error {
 	return nil
 }
 
-func (k *kernel) bind(what string, to [][]float32, from []nn.Buffer, lens []int) error {
+func (k *kernel) bind(what string, to [][]float32, from []op.Buffer, lens []int) error {
 	if len(from) != len(lens) {
-		return fmt.Errorf("purego: %s takes %d operands in %s, not %d", nn.Kind(k.spec), len(lens), what, len(from))
+		return fmt.Errorf("purego: %s takes %d operands in %s, not %d", op.Kind(k.spec), len(lens), what, len(from))
 	}
 	for i, b := range from {
 		if len(b.Host) != lens[i] {
-			return fmt.Errorf("purego: %s: %s[%d] has %d host elements, not %d", nn.Kind(k.spec), what, i, len(b.Host), lens[i])
+			return fmt.Errorf("purego: %s: %s[%d] has %d host elements, not %d", op.Kind(k.spec), what, i, len(b.Host), lens[i])
 		}
 		to[i] = b.Host
 	}

@@ -5,13 +5,18 @@ import (
 	"slices"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/models/modelstest"
 	"ringloom/nn/nntest"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
 func TestConformance(t *testing.T) {
-	nntest.Run(t, func(testing.TB) nn.Device { return purego.New() })
+	nntest.Run(t, func(testing.TB) op.Device { return purego.New() })
+}
+
+func TestGoldenSteps(t *testing.T) {
+	modelstest.Run(t, func(testing.TB) op.Device { return purego.New() })
 }
 
 func TestClosedDeviceRefuses(t *testing.T) {
@@ -22,21 +27,21 @@ func TestClosedDeviceRefuses(t *testing.T) {
 	if _, err := d.Alloc(1); err == nil {
 		t.Error("Alloc on a closed device gave no error")
 	}
-	if _, err := d.Compile(nn.SigmoidForward{Len: 1}); err == nil {
+	if _, err := d.Compile(op.SigmoidForward{Len: 1}); err == nil {
 		t.Error("Compile on a closed device gave no error")
 	}
 }
 
 func TestAnyNumberOfProcessorsGivesTheSameBits(t *testing.T) {
-	c := nn.Conv{
-		Src: nn.Image{N: 3, H: 13, W: 11, C: 130}, Dst: nn.Image{N: 3, H: 13, W: 11, C: 21, Pitch: 23},
+	c := op.Conv{
+		Src: op.Image{N: 3, H: 13, W: 11, C: 130}, Dst: op.Image{N: 3, H: 13, W: 11, C: 21, Pitch: 23},
 		KernelH: 3, KernelW: 3, StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
 	}
-	l := nn.Linear{Src: nn.Image{N: 5, H: 3, W: 3, C: 130}, Out: 77}
-	for _, spec := range []nn.Spec{
-		nn.ConvForward{Conv: c}, nn.ConvBackwardData{Conv: c}, nn.ConvBackwardWeights{Conv: c},
-		nn.LinearForward{Linear: l}, nn.LinearBackwardData{Linear: l}, nn.LinearBackwardWeights{Linear: l},
-		nn.AdamUpdate{Len: 1 << 18},
+	l := op.Linear{Src: op.Image{N: 5, H: 3, W: 3, C: 130}, Out: 77}
+	for _, spec := range []op.Spec{
+		op.ConvForward{Conv: c}, op.ConvBackwardData{Conv: c}, op.ConvBackwardWeights{Conv: c},
+		op.LinearForward{Linear: l}, op.LinearBackwardData{Linear: l}, op.LinearBackwardWeights{Linear: l},
+		op.AdamUpdate{Len: 1 << 18},
 	} {
 		var want [][]float32
 		for _, processors := range []int{1, 2, 5} {
@@ -46,7 +51,7 @@ func TestAnyNumberOfProcessorsGivesTheSameBits(t *testing.T) {
 			}
 			for i := range want {
 				if !slices.Equal(got[i], want[i]) {
-					t.Errorf("%s: dst[%d] differs between 1 and %d processors", nn.Kind(spec), i, processors)
+					t.Errorf("%s: dst[%d] differs between 1 and %d processors", op.Kind(spec), i, processors)
 				}
 			}
 		}
@@ -54,12 +59,12 @@ func TestAnyNumberOfProcessorsGivesTheSameBits(t *testing.T) {
 }
 
 // runOn returns the results of a spec, computed with GOMAXPROCS at processors.
-func runOn(t *testing.T, spec nn.Spec, processors int) (results [][]float32) {
+func runOn(t *testing.T, spec op.Spec, processors int) (results [][]float32) {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
 	d := purego.New()
 	defer d.Close()
-	operands := func(lens []int) (buffers []nn.Buffer) {
+	operands := func(lens []int) (buffers []op.Buffer) {
 		for _, n := range lens {
 			b, err := d.Alloc(n)
 			if err != nil {
@@ -72,7 +77,7 @@ func runOn(t *testing.T, spec nn.Spec, processors int) (results [][]float32) {
 		}
 		return buffers
 	}
-	dstLens, srcLens := nn.Operands(spec)
+	dstLens, srcLens := op.Operands(spec)
 	dst, src := operands(dstLens), operands(srcLens)
 	k, err := d.Compile(spec)
 	if err != nil {

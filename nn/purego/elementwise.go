@@ -3,7 +3,7 @@ package purego
 import (
 	"math"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // y = 1/(1+exp(-x))
@@ -58,7 +58,7 @@ func reluBackward(o *operands) func() {
 	}
 }
 
-func add(s nn.Add, o *operands) func() {
+func add(s op.Add, o *operands) func() {
 	return func() {
 		y, b := o.dst[0], o.src[1]
 		for i, v := range o.src[0] {
@@ -70,14 +70,14 @@ func add(s nn.Add, o *operands) func() {
 	}
 }
 
-func dropout(s nn.Dropout, o *operands) func() {
+func dropout(s op.Dropout, o *operands) func() {
 	scale := 1 / (1 - s.Rate)
 	return func() {
 		y, bits := o.dst[0], o.src[1]
 		key := [2]uint32{math.Float32bits(bits[0]), math.Float32bits(bits[1])}
 		for i, v := range o.src[0] {
 			y[i] = 0
-			if nn.DropoutKeeps(s.Rate, s.Layer, key, i) {
+			if op.DropoutKeeps(s.Rate, s.Layer, key, i) {
 				y[i] = scale * v
 			}
 		}
@@ -87,7 +87,7 @@ func dropout(s nn.Dropout, o *operands) func() {
 	}
 }
 
-func channelCopy(s nn.ChannelCopy, o *operands) func() {
+func channelCopy(s op.ChannelCopy, o *operands) func() {
 	from, to := s.Src.PixelPitch(), s.Dst.PixelPitch()
 	return func() {
 		for pixel := range s.Src.N * s.Src.H * s.Src.W {

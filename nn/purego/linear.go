@@ -1,12 +1,12 @@
 package purego
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // Linear layers are cut into tasks of so many outputs, or of so many inputs.
 const linearOutputs, linearInputs = 16, 512
 
 // flatten widens a batch of images to a matrix, each row in the order C, H, W.
-func flatten(dst []float64, src []float32, shape nn.Image) rows {
+func flatten(dst []float64, src []float32, shape op.Image) rows {
 	in := shape.H * shape.W * shape.C
 	for n := range shape.N {
 		transpose(dst[n*in:], src[n*in:(n+1)*in], shape.H*shape.W, shape.C)
@@ -15,13 +15,13 @@ func flatten(dst []float64, src []float32, shape nn.Image) rows {
 }
 
 // unflatten returns where element in of a flattened image lies in the image.
-func unflatten(shape nn.Image, in int) int {
+func unflatten(shape op.Image, in int) int {
 	pixels := shape.H * shape.W
 	return in%pixels*shape.C + in/pixels
 }
 
 // y[n, out] = b[out] + x[n]·w[out]
-func linearForward(d *Device, s nn.LinearForward, o *operands) func() {
+func linearForward(d *Device, s op.LinearForward, o *operands) func() {
 	in, batch := s.In(), s.Src.N
 	const tile = 4 // rows of weights that are widened at a time
 	workers := d.crew.size()
@@ -57,7 +57,7 @@ func linearForward(d *Device, s nn.LinearForward, o *operands) func() {
 }
 
 // dx[n, in] = sum over out of dy[n, out]*w[out, in]
-func linearBackwardData(d *Device, s nn.LinearBackwardData, o *operands) func() {
+func linearBackwardData(d *Device, s op.LinearBackwardData, o *operands) func() {
 	in, batch := s.In(), s.Src.N
 	d.scratch.reserve(s.Src.Len())
 	var sums []float64
@@ -94,7 +94,7 @@ func linearBackwardData(d *Device, s nn.LinearBackwardData, o *operands) func() 
 }
 
 // dw[out, in] = sum over n of dy[n, out]*x[n, in]; db[out] = sum over n of dy[n, out]
-func linearBackwardWeights(d *Device, s nn.LinearBackwardWeights, o *operands) func() {
+func linearBackwardWeights(d *Device, s op.LinearBackwardWeights, o *operands) func() {
 	in, batch := s.In(), s.Src.N
 	d.scratch.reserve(s.Src.Len())
 	sums := make([]float64, s.Out)

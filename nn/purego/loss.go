@@ -3,11 +3,11 @@ package purego
 import (
 	"math"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // softmaxCrossEntropy sums in float64: the loss is what people compare between runs.
-func softmaxCrossEntropy(s nn.SoftmaxCrossEntropyForward, o *operands) func() {
+func softmaxCrossEntropy(s op.SoftmaxCrossEntropyForward, o *operands) func() {
 	p := make([]float64, s.C)
 	other := float64(s.Smoothing) / float64(s.C) // target of a class that is not the label
 	return func() {

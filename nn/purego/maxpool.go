@@ -4,7 +4,7 @@ import (
 	"math"
 	"unsafe"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // bytesOf is a buffer as bytes; this package runs on little-endian processors.
@@ -13,7 +13,7 @@ func bytesOf(where []float32) []byte {
 }
 
 // A value that is not a number wins, as PyTorch has it: an error upstream stays visible.
-func maxPoolForward(s nn.MaxPoolForward, o *operands) func() {
+func maxPoolForward(s op.MaxPoolForward, o *operands) func() {
 	c := s.Src.C
 	lowest := float32(math.Inf(-1))
 	place := func(at int) {
@@ -55,7 +55,7 @@ func maxPoolForward(s nn.MaxPoolForward, o *operands) func() {
 }
 
 // dx = sum of dy over the windows that x is the largest of
-func maxPoolBackward(s nn.MaxPoolBackward, o *operands) func() {
+func maxPoolBackward(s op.MaxPoolBackward, o *operands) func() {
 	c := s.Src.C
 	return func() {
 		dx, dy, where := o.dst[0], o.src[0], bytesOf(o.src[1])

@@ -1,6 +1,6 @@
 package purego
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // windowAt is the part [from, to) of a window at output position out that lies inside an axis of the given size.
 func windowAt(out, stride, pad, kernel, size int) (from, to int) {
@@ -10,7 +10,7 @@ func windowAt(out, stride, pad, kernel, size int) (from, to int) {
 
 // forWindows calls place for every sample and output place with the offset of its channels in y, and then element for
 // every input element in its window with the offset of its channels in x and its tap, KernelW*row + column.
-func forWindows(p nn.Pool, place func(y int), element func(y, x, tap int)) {
+func forWindows(p op.Pool, place func(y int), element func(y, x, tap int)) {
 	c := p.Src.C
 	for n := range p.Src.N {
 		for oh := range p.Dst.H {
@@ -31,7 +31,7 @@ func forWindows(p nn.Pool, place func(y int), element func(y, x, tap int)) {
 }
 
 // y = sum over the window / (KernelH*KernelW): padding counts as zeros.
-func avgPoolForward(s nn.AvgPoolForward, o *operands) func() {
+func avgPoolForward(s op.AvgPoolForward, o *operands) func() {
 	c, share := s.Src.C, 1/float32(s.KernelH*s.KernelW)
 	place := func(at int) { clear(o.dst[0][at : at+c]) }
 	element := func(at, from, _ int) { addScaled(o.dst[0][at:at+c], o.src[0][from:from+c], share) }
@@ -39,7 +39,7 @@ func avgPoolForward(s nn.AvgPoolForward, o *operands) func() {
 }
 
 // dx = sum over the windows that hold x of dy / (KernelH*KernelW)
-func avgPoolBackward(s nn.AvgPoolBackward, o *operands) func() {
+func avgPoolBackward(s op.AvgPoolBackward, o *operands) func() {
 	c, share := s.Src.C, 1/float32(s.KernelH*s.KernelW)
 	place := func(int) {}
 	element := func(from, at, _ int) { addScaled(o.dst[0][at:at+c], o.src[0][from:from+c], share) }

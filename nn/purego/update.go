@@ -3,7 +3,7 @@ package purego
 import (
 	"math"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // update cuts n elements into tasks.
@@ -13,34 +13,34 @@ func update(d *Device, n int, elements func(from, to int)) func() {
 	return func() { d.crew.do((n+task-1)/task, work) }
 }
 
-func adamUpdate(d *Device, s nn.AdamUpdate, o *operands) func() {
+func adamUpdate(d *Device, s op.AdamUpdate, o *operands) func() {
 	return update(d, s.Len, func(from, to int) {
 		value, mean, square := o.dst[0], o.dst[1], o.dst[2]
 		grad, h := o.src[0], o.src[1]
-		beta1, beta2 := h[nn.HyperMomentum], h[nn.HyperBeta2]
+		beta1, beta2 := h[op.HyperMomentum], h[op.HyperBeta2]
 		for i := from; i < to; i++ {
-			g := grad[i]*h[nn.HyperGradScale] + value[i]*h[nn.HyperL2]
+			g := grad[i]*h[op.HyperGradScale] + value[i]*h[op.HyperL2]
 			mean[i] = beta1*mean[i] + (1-beta1)*g
 			square[i] = beta2*square[i] + (1-beta2)*g*g
 			root := float32(math.Sqrt(float64(square[i])))
-			value[i] = value[i]*h[nn.HyperDecay] - h[nn.HyperRate]*mean[i]/(root*h[nn.HyperRoot]+h[nn.HyperEpsilon])
+			value[i] = value[i]*h[op.HyperDecay] - h[op.HyperRate]*mean[i]/(root*h[op.HyperRoot]+h[op.HyperEpsilon])
 		}
 	})
 }
 
-func sgdUpdate(d *Device, s nn.SGDUpdate, o *operands) func() {
+func sgdUpdate(d *Device, s op.SGDUpdate, o *operands) func() {
 	return update(d, s.Len, func(from, to int) {
 		value, velocity := o.dst[0], o.dst[1]
 		grad, h := o.src[0], o.src[1]
-		momentum := h[nn.HyperMomentum]
+		momentum := h[op.HyperMomentum]
 		for i := from; i < to; i++ {
-			g := grad[i]*h[nn.HyperGradScale] + value[i]*h[nn.HyperL2]
+			g := grad[i]*h[op.HyperGradScale] + value[i]*h[op.HyperL2]
 			velocity[i] = momentum*velocity[i] + g
 			move := velocity[i]
 			if s.Nesterov {
 				move = g + momentum*velocity[i]
 			}
-			value[i] = value[i]*h[nn.HyperDecay] - h[nn.HyperRate]*move
+			value[i] = value[i]*h[op.HyperDecay] - h[op.HyperRate]*move
 		}
 	})
 }

@@ -1,11 +1,11 @@
 package purego
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // windows gathers what a sliding window sees into rows ("im2col"), one row a place: row, column, channel of the
 // window. Places are counted over all images of a batch: sample, row, column.
 type windows struct {
-	image, places    nn.Image // what is looked at, and the grid of places
+	image, places    op.Image // what is looked at, and the grid of places
 	kernelH, kernelW int
 	gather           func(dst []float64, x []float32, n, h, w int)
 }
@@ -15,7 +15,7 @@ func (w windows) count() int { return w.places.N * w.places.H * w.places.W }
 func (w windows) taps() int { return w.kernelH * w.kernelW * w.image.C }
 
 // forwardWindows are those of a convolution's input, one for each pixel of its output.
-func forwardWindows(c nn.Conv) windows {
+func forwardWindows(c op.Conv) windows {
 	w := windows{image: c.Src, places: c.Dst, kernelH: c.KernelH, kernelW: c.KernelW}
 	w.gather = func(dst []float64, x []float32, n, oh, ow int) {
 		line := c.KernelW * c.Src.C
@@ -40,7 +40,7 @@ func forwardWindows(c nn.Conv) windows {
 
 // backwardWindows are those of a convolution's output gradient, one for each pixel of its input: tap (kh, kw) is the
 // place whose window has the pixel at (kh, kw), or zero where there is none.
-func backwardWindows(c nn.Conv) windows {
+func backwardWindows(c op.Conv) windows {
 	w := windows{image: c.Dst, places: c.Src, kernelH: c.KernelH, kernelW: c.KernelW}
 	pitch, channels := c.Dst.PixelPitch(), c.Dst.C
 	w.gather = func(dst []float64, dy []float32, n, ih, iw int) {

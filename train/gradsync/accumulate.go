@@ -2,28 +2,29 @@ package gradsync
 
 import (
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/train/optim"
 )
 
 // accumulator adds up the gradients of a step's micro-batches. The last one's are added bucket by bucket as they become
 // final, so that the ring starts as early as without accumulation. nil is for steps of one micro-batch.
 type accumulator struct {
-	sum   nn.Buffer    // of the micro-batches before the last
+	sum   op.Buffer    // of the micro-batches before the last
 	first optim.Call   // sum = gradients
 	all   optim.Call   // sum += gradients
 	last  []optim.Call // by bucket: gradients += sum
 	kept  int          // micro-batches in sum
 }
 
-func newAccumulator(device nn.Device, params *nn.Params, plan Plan) (*accumulator, error) {
+func newAccumulator(device op.Device, params *nn.Params, plan Plan) (*accumulator, error) {
 	a := &accumulator{}
 	var err error
 	if a.sum, err = device.Alloc(params.Len()); err != nil {
 		return nil, preparing("gradient accumulation", err)
 	}
-	add := func(dst, src nn.Buffer, n int) (optim.Call, error) {
-		kernel, err := device.Compile(nn.Add{Len: n})
-		return optim.Call{Kernel: kernel, Dst: []nn.Buffer{dst}, Src: []nn.Buffer{dst, src}}, err
+	add := func(dst, src op.Buffer, n int) (optim.Call, error) {
+		kernel, err := device.Compile(op.Add{Len: n})
+		return optim.Call{Kernel: kernel, Dst: []op.Buffer{dst}, Src: []op.Buffer{dst, src}}, err
 	}
 	if a.first, err = copyCall(device, a.sum, params.Grads, params.Len()); err != nil {
 		return nil, preparing("gradient accumulation", err)
@@ -42,10 +43,10 @@ func newAccumulator(device nn.Device, params *nn.Params, plan Plan) (*accumulato
 }
 
 // copyCall copies n elements on the device.
-func copyCall(device nn.Device, dst, src nn.Buffer, n int) (optim.Call, error) {
-	whole := nn.Image{N: 1, H: 1, W: 1, C: n}
-	kernel, err := device.Compile(nn.ChannelCopy{Src: whole, Dst: whole})
-	return optim.Call{Kernel: kernel, Dst: []nn.Buffer{dst}, Src: []nn.Buffer{src}}, err
+func copyCall(device op.Device, dst, src op.Buffer, n int) (optim.Call, error) {
+	whole := op.Image{N: 1, H: 1, W: 1, C: n}
+	kernel, err := device.Compile(op.ChannelCopy{Src: whole, Dst: whole})
+	return optim.Call{Kernel: kernel, Dst: []op.Buffer{dst}, Src: []op.Buffer{src}}, err
 }
 
 // begin forgets the step before.

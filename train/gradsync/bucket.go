@@ -3,6 +3,7 @@ package gradsync
 import (
 	"ringloom/allreduce"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/train/optim"
 )
 
@@ -15,7 +16,7 @@ type Bucket struct {
 // Len is its number of elements.
 func (b Bucket) Len() int { return b.To - b.From }
 
-func (b Bucket) of(whole nn.Buffer) nn.Buffer { return whole.Slice(b.From, b.Len()) }
+func (b Bucket) of(whole op.Buffer) op.Buffer { return whole.Slice(b.From, b.Len()) }
 
 // Plan divides the gradients into buckets, in the order in which they leave: the last layer's first.
 type Plan []Bucket

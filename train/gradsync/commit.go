@@ -2,7 +2,7 @@ package gradsync
 
 import (
 	"context"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/timeline"
 )
 
@@ -35,7 +35,7 @@ func (s *Sync) Commit(ctx context.Context, rate, scale float64) error {
 // startGather hands what this rank has updated of a bucket to the others.
 func (s *Sync) startGather(b int) error {
 	for _, r := range s.opt.Owned().Regions[b] {
-		if err := nn.Pull(s.device, s.params.Values.Slice(r.From, r.To-r.From)); err != nil {
+		if err := op.Pull(s.device, s.params.Values.Slice(r.From, r.To-r.From)); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Sync) gather(ctx context.Context) error {
 			return err
 		}
 		s.clock.Collective(timeline.Return, b, 4*int64(s.plan[b].Len()), p)
-		if err := nn.Push(s.device, s.plan[b].of(s.params.Values)); err != nil {
+		if err := op.Push(s.device, s.plan[b].of(s.params.Values)); err != nil {
 			return err
 		}
 	}

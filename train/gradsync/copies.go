@@ -1,18 +1,21 @@
 package gradsync
 
-import "ringloom/nn"
+import (
+	"ringloom/nn"
+	"ringloom/nn/op"
+)
 
 // copies bring buckets of gradients from an accelerator's memory to their mirror in the host's, where the ring adds them up,
 // and the sums back. nil does nothing: for a device that computes in the host's memory, and for a run that needs no gradient
 // there.
 type copies struct {
-	acc   nn.Accelerator
-	grads []nn.Buffer   // by bucket
-	under []nn.Transfer // on their way to the mirror, by bucket
+	acc   op.Accelerator
+	grads []op.Buffer   // by bucket
+	under []op.Transfer // on their way to the mirror, by bucket
 }
 
-func newCopies(acc nn.Accelerator, params *nn.Params, plan Plan) *copies {
-	c := &copies{acc: acc, under: make([]nn.Transfer, len(plan))}
+func newCopies(acc op.Accelerator, params *nn.Params, plan Plan) *copies {
+	c := &copies{acc: acc, under: make([]op.Transfer, len(plan))}
 	for _, b := range plan {
 		c.grads = append(c.grads, b.of(params.Grads))
 	}

@@ -1,22 +1,22 @@
 package gradsync
 
 import (
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
 // hostAlloc is memory that nothing but the host needs.
-func hostAlloc(device nn.Device, n int) (nn.Buffer, error) {
-	if _, ok := device.(nn.Accelerator); ok {
-		return nn.NewHostBuffer(n)
+func hostAlloc(device op.Device, n int) (op.Buffer, error) {
+	if _, ok := device.(op.Accelerator); ok {
+		return op.NewHostBuffer(n)
 	}
 	return device.Alloc(n)
 }
 
 // hostDevice computes in the host's memory: it is the device itself or, in the place of an accelerator, purego, which the
 // caller closes.
-func hostDevice(device nn.Device) (_ nn.Device, opened *purego.Device) {
-	if _, ok := device.(nn.Accelerator); ok {
+func hostDevice(device op.Device) (_ op.Device, opened *purego.Device) {
+	if _, ok := device.(op.Accelerator); ok {
 		opened = purego.New()
 		return opened, opened
 	}
@@ -25,11 +25,11 @@ func hostDevice(device nn.Device) (_ nn.Device, opened *purego.Device) {
 
 // blanker makes gradients zero where the device has them.
 type blanker struct {
-	acc   nn.Accelerator // nil for a device that computes in the host's memory
+	acc   op.Accelerator // nil for a device that computes in the host's memory
 	zeros []float32
 }
 
-func (z *blanker) blank(grads nn.Buffer, n int) error {
+func (z *blanker) blank(grads op.Buffer, n int) error {
 	if z.acc == nil {
 		clear(grads.Host)
 		return nil

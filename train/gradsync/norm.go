@@ -5,18 +5,19 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/train/optim"
 )
 
 // squaredNorm takes the sum of squares of what this rank owns of the gradient, bucket by bucket as the sums arrive. nil is
 // for steps whose norm nobody asks for.
 type squaredNorm struct {
-	device nn.Device
+	device op.Device
 	calls  [][]optim.Call // by bucket and region
-	result nn.Buffer      // of each, in that order
+	result op.Buffer      // of each, in that order
 }
 
-func newSquaredNorm(device nn.Device, params *nn.Params, owned optim.Ownership) (*squaredNorm, error) {
+func newSquaredNorm(device op.Device, params *nn.Params, owned optim.Ownership) (*squaredNorm, error) {
 	n := &squaredNorm{device: device}
 	count := 0
 	owned.Each(func(optim.Region) { count++ })
@@ -29,8 +30,8 @@ func newSquaredNorm(device nn.Device, params *nn.Params, owned optim.Ownership) 
 		var calls []optim.Call
 		for _, r := range regions {
 			length := r.To - r.From
-			c := optim.Call{Dst: []nn.Buffer{n.result.Slice(at, 1)}, Src: []nn.Buffer{params.Grads.Slice(r.From, length)}}
-			if c.Kernel, err = device.Compile(nn.SumOfSquares{Len: length}); err != nil {
+			c := optim.Call{Dst: []op.Buffer{n.result.Slice(at, 1)}, Src: []op.Buffer{params.Grads.Slice(r.From, length)}}
+			if c.Kernel, err = device.Compile(op.SumOfSquares{Len: length}); err != nil {
 				return nil, preparing("gradient clipping", err)
 			}
 			calls, at = append(calls, c), at+1
@@ -56,7 +57,7 @@ func (n *squaredNorm) add(bucket int) error {
 // total adds them up over all buckets. Where this rank owns everything, the gradient and the plan are the same on all
 // ranks, hence the total. It waits for an accelerator.
 func (n *squaredNorm) total() (squares float64, err error) {
-	if err := nn.Pull(n.device, n.result); err != nil {
+	if err := op.Pull(n.device, n.result); err != nil {
 		return 0, err
 	}
 	at := 0

@@ -4,6 +4,7 @@ import (
 	"runtime"
 
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 	"ringloom/train/optim"
 )
@@ -48,7 +49,7 @@ type products struct {
 	forward, right optim.Call // p = q m^T; q = p m
 }
 
-func newPowerSGD(c Config, device nn.Device, params *nn.Params, left *residuals, plan Plan) (*powerSGD, error) {
+func newPowerSGD(c Config, device op.Device, params *nn.Params, left *residuals, plan Plan) (*powerSGD, error) {
 	length := c.FactorsLen(params.List)
 	if length == 0 {
 		return nil, nil
@@ -72,7 +73,7 @@ func newPowerSGD(c Config, device nn.Device, params *nn.Params, left *residuals,
 			continue
 		}
 		rows, cols := w.Shape[0], w.Shape[1]
-		var p, bias nn.Buffer
+		var p, bias op.Buffer
 		if p, err = device.Alloc(c.PowerSGD * rows); err != nil {
 			return failed(err)
 		}
@@ -85,13 +86,13 @@ func newPowerSGD(c Config, device nn.Device, params *nn.Params, left *residuals,
 			bucket: b, number: len(s.matrices), rank: c.PowerSGD, share: 1 / float32(c.WorldSize),
 			grad: grad.Host, p: p.Host, q: q.Host,
 		}
-		layer := nn.Linear{Src: nn.Image{N: c.PowerSGD, H: 1, W: 1, C: cols}, Out: rows}
-		var sum, forward, right nn.Kernel
+		layer := op.Linear{Src: op.Image{N: c.PowerSGD, H: 1, W: 1, C: cols}, Out: rows}
+		var sum, forward, right op.Kernel
 		for _, k := range []struct {
-			to   *nn.Kernel
-			spec nn.Spec
+			to   *op.Kernel
+			spec op.Spec
 		}{
-			{&sum, nn.Add{Len: w.Len}}, {&forward, nn.LinearForward{Linear: layer}}, {&right, nn.LinearBackwardData{Linear: layer}},
+			{&sum, op.Add{Len: w.Len}}, {&forward, op.LinearForward{Linear: layer}}, {&right, op.LinearBackwardData{Linear: layer}},
 		} {
 			if *k.to, err = device.Compile(k.spec); err != nil {
 				return failed(err)
@@ -101,9 +102,9 @@ func newPowerSGD(c Config, device nn.Device, params *nn.Params, left *residuals,
 			m, committed := bucket.of(left.half[half]), bucket.of(left.half[1-half])
 			f.products[half] = products{
 				m:       m.Host,
-				keep:    optim.Call{Kernel: sum, Dst: []nn.Buffer{m}, Src: []nn.Buffer{committed, grad}},
-				forward: optim.Call{Kernel: forward, Dst: []nn.Buffer{p}, Src: []nn.Buffer{q, m, bias}},
-				right:   optim.Call{Kernel: right, Dst: []nn.Buffer{q}, Src: []nn.Buffer{p, m}},
+				keep:    optim.Call{Kernel: sum, Dst: []op.Buffer{m}, Src: []op.Buffer{committed, grad}},
+				forward: optim.Call{Kernel: forward, Dst: []op.Buffer{p}, Src: []op.Buffer{q, m, bias}},
+				right:   optim.Call{Kernel: right, Dst: []op.Buffer{q}, Src: []op.Buffer{p, m}},
 			}
 		}
 		for i := range f.rank {

@@ -6,6 +6,7 @@ import (
 
 	"ringloom/nn"
 	"ringloom/nn/onednn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
@@ -14,7 +15,7 @@ import (
 func BenchmarkPowerSGD(b *testing.B) {
 	for _, shape := range [][]int{{4096, 6400}, {4096, 4096}} {
 		for _, rank := range []int{1, 2, 4, 8} {
-			var device nn.Device = purego.New()
+			var device op.Device = purego.New()
 			if onednn.Available() == nil {
 				var err error
 				if device, err = onednn.New(onednn.Options{Threads: 1}); err != nil {

@@ -1,18 +1,18 @@
 package gradsync
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // residuals are what this rank has yet to add to the sums of gradients: what its wire format or PowerSGD's factors have
 // lost. A step leaves the new ones of a bucket beside the committed ones and only its commit takes them over, so that a
 // step that is dropped loses nothing. nil is for a run that loses nothing.
 type residuals struct {
 	plan Plan
-	half [2]nn.Buffer // each laid out as the parameters
+	half [2]op.Buffer // each laid out as the parameters
 	live []int        // by bucket: which half is committed
 	next []bool       // by bucket: the step has left new ones in the other half
 }
 
-func newResiduals(device nn.Device, length int, plan Plan) (*residuals, error) {
+func newResiduals(device op.Device, length int, plan Plan) (*residuals, error) {
 	r := &residuals{plan: plan, live: make([]int, len(plan)), next: make([]bool, len(plan))}
 	for i := range r.half {
 		var err error

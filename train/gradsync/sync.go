@@ -3,13 +3,14 @@ package gradsync
 import (
 	"ringloom/allreduce"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/train/optim"
 )
 
 // Sync takes the gradients of one rank's steps to the other ranks and applies the sums. Create one with New.
 type Sync struct {
 	cfg    Config
-	device nn.Device
+	device op.Device
 	ring   *allreduce.Group
 	params *nn.Params
 	clock  Clock
@@ -37,7 +38,7 @@ type Sync struct {
 
 // Parts is what a Sync works with, and closes none of. Gradients are final in Params.Grads of Device when Ready is called.
 type Parts struct {
-	Device nn.Device
+	Device op.Device
 	Ring   *allreduce.Group
 	Params *nn.Params
 	Clock  Clock
@@ -52,7 +53,7 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 		check: newCheck(p.Ring, c.WorldSize),
 		sums:  make([]*allreduce.Pending, len(plan)), gathers: make([]*allreduce.Pending, len(plan)),
 	}
-	if acc, ok := p.Device.(nn.Accelerator); ok {
+	if acc, ok := p.Device.(op.Accelerator); ok {
 		s.blanker.acc = acc
 		if c.Travels() {
 			s.copies = newCopies(acc, p.Params, plan)

@@ -1,11 +1,11 @@
 package optim
 
-import "ringloom/nn"
+import "ringloom/nn/op"
 
 // Call is a kernel bound to its operands.
 type Call struct {
-	Kernel   nn.Kernel
-	Dst, Src []nn.Buffer
+	Kernel   op.Kernel
+	Dst, Src []op.Buffer
 }
 
 // Run computes it, or queues it on an accelerator.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // Methods lists the names that Config.Method takes.
@@ -32,15 +33,15 @@ type Config struct {
 // (Loshchilov and Hutter, arXiv:1711.05101) and SGD with momentum (no dampening).
 type Optimizer struct {
 	cfg    Config
-	device nn.Device
+	device op.Device
 	owned  Ownership
 	calls  [][]Call    // by bucket and region
-	state  []nn.Buffer // of the regions alone, by Kinds
-	hyper  nn.Buffer
+	state  []op.Buffer // of the regions alone, by Kinds
+	hyper  op.Buffer
 }
 
 // New compiles the updates of the regions, and allocates what the method remembers of each of their parameters.
-func New(cfg Config, device nn.Device, params *nn.Params, owned Ownership) (*Optimizer, error) {
+func New(cfg Config, device op.Device, params *nn.Params, owned Ownership) (*Optimizer, error) {
 	o := &Optimizer{cfg: cfg, device: device, owned: owned}
 	for range Kinds(cfg.Method) {
 		b, err := device.Alloc(owned.Len)
@@ -50,20 +51,20 @@ func New(cfg Config, device nn.Device, params *nn.Params, owned Ownership) (*Opt
 		o.state = append(o.state, b)
 	}
 	var err error
-	if o.hyper, err = device.Alloc(nn.HyperLen); err != nil {
+	if o.hyper, err = device.Alloc(op.HyperLen); err != nil {
 		return nil, fmt.Errorf("allocating the state of %s: %w", cfg.Method, err)
 	}
 	for _, regions := range owned.Regions {
 		var calls []Call
 		for _, r := range regions {
 			n := r.To - r.From
-			var spec nn.Spec = nn.AdamUpdate{Len: n}
+			var spec op.Spec = op.AdamUpdate{Len: n}
 			if cfg.Method == "sgd" {
-				spec = nn.SGDUpdate{Len: n, Nesterov: cfg.Nesterov}
+				spec = op.SGDUpdate{Len: n, Nesterov: cfg.Nesterov}
 			}
 			c := Call{
-				Dst: []nn.Buffer{params.Values.Slice(r.From, n)},
-				Src: []nn.Buffer{params.Grads.Slice(r.From, n), o.hyper},
+				Dst: []op.Buffer{params.Values.Slice(r.From, n)},
+				Src: []op.Buffer{params.Grads.Slice(r.From, n), o.hyper},
 			}
 			for _, s := range o.state {
 				c.Dst = append(c.Dst, s.Slice(r.At, n))
@@ -85,17 +86,17 @@ func (o *Optimizer) Owned() Ownership { return o.owned }
 // gradScale.
 func (o *Optimizer) Begin(steps int, rate, gradScale float64) error {
 	h := o.hyper.Host
-	h[nn.HyperRate] = float32(rate)
-	h[nn.HyperGradScale] = float32(gradScale)
-	h[nn.HyperL2], h[nn.HyperDecay] = float32(o.cfg.WeightDecay), 1
-	h[nn.HyperMomentum] = float32(o.cfg.Momentum)
+	h[op.HyperRate] = float32(rate)
+	h[op.HyperGradScale] = float32(gradScale)
+	h[op.HyperL2], h[op.HyperDecay] = float32(o.cfg.WeightDecay), 1
+	h[op.HyperMomentum] = float32(o.cfg.Momentum)
 	if o.cfg.Method == "adamw" {
-		h[nn.HyperL2], h[nn.HyperDecay] = 0, float32(1-rate*o.cfg.WeightDecay)
+		h[op.HyperL2], h[op.HyperDecay] = 0, float32(1-rate*o.cfg.WeightDecay)
 	}
 	if o.cfg.Method != "sgd" {
-		nn.Adam{Rate: rate, Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Epsilon: o.cfg.Epsilon}.SetHyper(h, steps+1)
+		op.Adam{Rate: rate, Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Epsilon: o.cfg.Epsilon}.SetHyper(h, steps+1)
 	}
-	return nn.Push(o.device, o.hyper)
+	return op.Push(o.device, o.hyper)
 }
 
 // Update applies the step to the regions of one bucket, whose sum must stand in the parameters' gradient memory.
@@ -111,12 +112,12 @@ func (o *Optimizer) Update(bucket int) error {
 // Load takes the regions' part of memory, which is laid out as the parameters: one of Kinds.
 func (o *Optimizer) Load(kind int, memory []float32) error {
 	o.owned.Each(func(r Region) { copy(o.state[kind].Host[r.At:], memory[r.From:r.To]) })
-	return nn.Push(o.device, o.state[kind])
+	return op.Push(o.device, o.state[kind])
 }
 
 // Kept is the regions' memory of one kind, one region after the other as Ownership has them.
 func (o *Optimizer) Kept(kind int) ([]float32, error) {
-	return o.state[kind].Host, nn.Pull(o.device, o.state[kind])
+	return o.state[kind].Host, op.Pull(o.device, o.state[kind])
 }
 
 // Store puts the regions into their place in memory, as Load takes them.

@@ -12,6 +12,7 @@ import (
 	"ringloom/bench/scaling"
 	"ringloom/data"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/timeline"
 	"ringloom/train"
 )
@@ -20,7 +21,7 @@ import (
 type Rank struct {
 	Ring *allreduce.Group
 	// Open opens the device; Measure closes it. Each global batch has one of its own, so that memory does not add up.
-	Open func() (nn.Device, error)
+	Open func() (op.Device, error)
 	// Threads is the number of compute threads of the device.
 	Threads int
 	// Node is this rank's process in messages.

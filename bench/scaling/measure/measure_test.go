@@ -12,12 +12,12 @@ import (
 	"ringloom/bench/scaling"
 	"ringloom/data"
 	"ringloom/models"
-	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/nn/purego"
 )
 
 // measureAll measures on all ranks of an in-memory ring and returns their studies.
-func measureAll(t *testing.T, c Config, ranks int, open func() (nn.Device, error)) []scaling.Study {
+func measureAll(t *testing.T, c Config, ranks int, open func() (op.Device, error)) []scaling.Study {
 	t.Helper()
 	cfg := allreduce.DefaultConfig()
 	cfg.Job, cfg.View, cfg.WorldSize, cfg.Alone = "test", 1, ranks, ranks == 1
@@ -70,7 +70,7 @@ func TestMeasureRealSteps(t *testing.T) {
 	c := config(t, "lenet", 4, 8)
 	c.BucketBytes = 20_000
 	for _, ranks := range []int{1, 2} {
-		studies := measureAll(t, c, ranks, func() (nn.Device, error) { return purego.New(), nil })
+		studies := measureAll(t, c, ranks, func() (op.Device, error) { return purego.New(), nil })
 		s := studies[0]
 		if len(s.Points) != 2 || s.Points[0].GlobalBatch != 4 || s.Points[1].GlobalBatch != 8 || s.GradientBytes != 4*61706 || len(s.Buckets) < 3 {
 			t.Fatalf("%d ranks: %+v", ranks, s)
@@ -99,7 +99,7 @@ func TestMeasureRealSteps(t *testing.T) {
 func TestMeasureEmulatedSteps(t *testing.T) {
 	const step = 20 * time.Millisecond
 	c := config(t, "lenet", 8)
-	s := measureAll(t, c, 2, func() (nn.Device, error) {
+	s := measureAll(t, c, 2, func() (op.Device, error) {
 		return emulate.New(emulate.Config{Step: step, Model: c.Model, Batch: 4})
 	})[0]
 	p := s.Points[0]

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringloom/nn"
+	"ringloom/nn/op"
 )
 
 // What the sources have as constants, too.
@@ -13,17 +13,17 @@ func TestConstantsAreThoseOfTheSource(t *testing.T) {
 	for _, line := range []string{
 		fmt.Sprintf("constexpr int sum_threads = %d, sum_lanes = %d, finish_threads = %d;", blockThreads, sumLanes, finishThreads),
 		fmt.Sprintf("constexpr int loss_threads = %d;", lossThreads),
-		fmt.Sprintf("constexpr float bn_epsilon = %gf, bn_momentum = %gf;", nn.BatchNormEpsilon, nn.BatchNormMomentum),
+		fmt.Sprintf("constexpr float bn_epsilon = %gf, bn_momentum = %gf;", op.BatchNormEpsilon, op.BatchNormMomentum),
 	} {
 		line = strings.Replace(line, "1e-05", "1e-5", 1)
 		if !strings.Contains(Source(), line) {
 			t.Errorf("the source does not have %q", line)
 		}
 	}
-	names := make([]string, nn.HyperLen)
+	names := make([]string, op.HyperLen)
 	for i, name := range map[int]string{
-		nn.HyperRate: "rate", nn.HyperGradScale: "grad_scale", nn.HyperL2: "l2", nn.HyperDecay: "decay",
-		nn.HyperMomentum: "momentum", nn.HyperBeta2: "beta2", nn.HyperRoot: "root", nn.HyperEpsilon: "epsilon",
+		op.HyperRate: "rate", op.HyperGradScale: "grad_scale", op.HyperL2: "l2", op.HyperDecay: "decay",
+		op.HyperMomentum: "momentum", op.HyperBeta2: "beta2", op.HyperRoot: "root", op.HyperEpsilon: "epsilon",
 	} {
 		names[i] = "hyper_" + name
 	}
