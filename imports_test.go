@@ -73,6 +73,9 @@ var house = []room{
 	{"shard", "which rank gets which sample", "", ""},
 
 	{"models", "the networks, about one line a layer", "nn nn/op", "nn/exec nn/purego"},
+	{"models/modelstest", "the networks on a device, against PyTorch's numbers",
+		"data models nn nn/exec nn/op nn/purego",
+		""},
 	{"nn", "layers to a differentiated graph, and that to a list of operations", "nn/op", "data models nn/exec nn/purego"},
 	{"nn/op", "operations, shapes, FLOPs, and what a device must do", "", "nn/purego"},
 	{"nn/exec", "a step's list of operations to a program: fuse, plan memory, run", "nn nn/op", "data models nn/purego"},
@@ -84,7 +87,7 @@ var house = []room{
 	{"nn/cuda/kernels", "our own CUDA kernels", "", "data nn/cuda/driver nn/cuda/libs nn/op"},
 	{"nn/cuda/libs", "cuDNN, cuBLAS and NVRTC, loaded at run time", "", "nn/cuda/driver"},
 	{"nn/purego", "plain Go, the reference for the other devices", "nn/op", ""},
-	{"nn/nntest", "what every device must pass", "data models nn nn/exec nn/op nn/purego", ""},
+	{"nn/nntest", "what every device must pass", "nn/op nn/purego internal/splitmix", ""},
 	{"nn/acceltest", "an accelerator in memory that queues as a GPU does", "nn/op nn/purego", "data nn nn/exec"},
 
 	{"checkpoint", "safetensors files, written whole or not at all", "", ""},
@@ -105,6 +108,7 @@ var house = []room{
 
 	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
 	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
+	{"internal/splitmix", "numbers that a counter determines", "", ""},
 	{"internal/split", "a sequence divided among equals", "", ""},
 	{"internal/sysinfo", "cores, memory, fields of /proc", "", ""},
 	{"internal/cudaemu", "NVIDIA's libraries in C++ on the processor, for the tests of nn/cuda", "", ""},
