@@ -1,6 +1,11 @@
 // Package cudaemu stands in for a GPU in tests: one shared library, built with g++ from the C++ sources under src, that
 // exports the functions of libcuda, NVRTC, cuBLAS and cuDNN which this program uses, under their real names and with their
-// real binary interface. Device memory is host memory; a device pointer is a host address.
+// real binary interface. Device memory is host memory; a device pointer is a host address. NVRTC compiles the kernels' own
+// sources with g++, and a launch executes them: what is tested is what runs on a GPU, and its numbers.
+//
+// Two other packages stand in for something that computes, and neither executes CUDA. bench/emulate is a device that waits as
+// long as a measured step took, to show what communication costs. nn/acceltest is an accelerator in memory: the reference
+// device behind a queue, to test that the trainer keeps the order that a queue needs.
 //
 // # Use
 //
