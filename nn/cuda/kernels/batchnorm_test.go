@@ -4,10 +4,9 @@ package kernels_test
 
 import (
 	"math"
+	"ringloom/nn/op"
 	"slices"
 	"testing"
-
-	"ringloom/nn"
 )
 
 func TestBatchNorm(t *testing.T) {
@@ -39,7 +38,7 @@ type batchNorm struct {
 func (b *batchNorm) flat() shape { return shape{b.grid.x, 1, b.grid.threads} }
 
 func (b *batchNorm) inverse(c int) float64 {
-	return 1 / math.Sqrt(b.moments.v[b.c+c]+nn.BatchNormEpsilon)
+	return 1 / math.Sqrt(b.moments.v[b.c+c]+op.BatchNormEpsilon)
 }
 
 // unit is element i of x, normalized.
