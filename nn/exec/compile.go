@@ -59,7 +59,7 @@ func Compile(cfg Config) (*Program, error) {
 	for _, i := range l.Instructions {
 		kernel, err := cfg.Device.Compile(i.Spec)
 		if err != nil {
-			return nil, fmt.Errorf("compiling %s %v for %s: %w", op.Kind(i.Spec), i.Spec, cfg.Device.Name(), err)
+			return nil, fmt.Errorf("compiling %s %v for %s: %w", i.Spec.Kind(), i.Spec, cfg.Device.Name(), err)
 		}
 		b.add(i, kernel)
 	}
