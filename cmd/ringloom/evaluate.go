@@ -179,7 +179,7 @@ type evaluation struct {
 
 func (e *evaluation) run(ctx context.Context, set *data.Dataset) error {
 	side := e.spec.InputSide
-	if _, accelerated := e.device.(op.Accelerator); accelerated {
+	if _, accelerated := op.AsAccelerator(e.device); accelerated {
 		side = set.Side // it resizes them itself
 	}
 	e.resampling.From = side

@@ -23,7 +23,7 @@ func Compile(cfg Config) (*Program, error) {
 		params: cfg.Params, batch: cfg.Batch, side: cfg.Side, classes: l.Classes, training: cfg.Training, dropout: l.Dropout,
 		device: cfg.Device, sync: cfg.SyncBatchNorm,
 	}
-	p.acc, _ = cfg.Device.(op.Accelerator)
+	p.acc, _ = op.AsAccelerator(cfg.Device)
 	half := p.acc != nil && p.acc.HalfActivations()
 	if half {
 		if err := l.halve(); err != nil {

@@ -102,7 +102,7 @@ func kernelContract(t *testing.T, b bench, spec op.Spec) {
 // operands for the first time may prepare for them.
 func (b bench) allocations(k op.Kernel, dst, src []op.Buffer) uint64 {
 	b.t.Helper()
-	if _, ok := b.device.(op.Accelerator); ok {
+	if _, ok := op.AsAccelerator(b.device); ok {
 		before := make([]op.Buffer, len(dst))
 		for i := range dst {
 			before[i] = b.copyOf(dst[i].Host)
