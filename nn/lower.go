@@ -131,10 +131,10 @@ func (l *lowering) lowerOp(node kernelNode) []*Value {
 	for _, in := range o.inputs {
 		src = append(src, l.values[in][0])
 	}
-	lens, _ := op.Operands(o.spec)
-	dst := make([]*Value, len(lens))
-	for i, n := range lens {
-		dst[i] = &Value{Len: n}
+	operands, _ := o.spec.Operands()
+	dst := make([]*Value, len(operands))
+	for i, d := range operands {
+		dst[i] = &Value{Len: d.Len}
 	}
 	switch bn := node.(type) {
 	case *batchNormOp:

@@ -89,7 +89,7 @@ func (o *operation) OverwritesInput() int { return -1 }
 
 func (o *operation) WriteHash(h hash.Hash) { fmt.Fprintf(h, "ringloom %d", o.id) }
 func (o *operation) Hashcode() uint32      { return hashcode(o) }
-func (o *operation) String() string        { return op.Kind(o.spec) + "(" + o.spec.String() + ")" }
+func (o *operation) String() string        { return o.spec.Kind() + "(" + o.spec.String() + ")" }
 
 var errHostOnly = errors.New("gorgonia's machines need kernels of a device that computes in host memory")
 
@@ -99,7 +99,7 @@ func (o *operation) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
 	if o.kernel == nil {
 		return nil, fmt.Errorf("%v: %w", o, errHostOnly)
 	}
-	dstLens, srcLens := op.Operands(o.spec)
+	dstLens, srcLens := op.Lens(o.spec)
 	dst, src := make([]op.Buffer, len(dstLens)), make([]op.Buffer, len(srcLens))
 	for i := range src {
 		data, ok := values[i].Data().([]float32)

@@ -195,7 +195,7 @@ func Hardware(device op.Device) string {
 // BusyThreads is how many threads keep a core busy while a device with so many computes: behind an accelerator it is the
 // one that tells it what to do.
 func BusyThreads(device op.Device, threads int) int {
-	if _, ok := device.(op.Accelerator); ok {
+	if _, ok := op.AsAccelerator(device); ok {
 		return 1
 	}
 	return threads

@@ -72,7 +72,7 @@ type clock struct {
 
 func newClock(device op.Device, quiet bool) *clock {
 	c := &clock{}
-	if acc, ok := device.(op.Accelerator); ok {
+	if acc, ok := op.AsAccelerator(device); ok {
 		c.meter = &meter{acc: acc, quiet: quiet}
 	}
 	return c

@@ -30,7 +30,7 @@ func newImages(device op.Device, stored, side int) *images {
 	if d, ok := device.(imageIgnorer); ok {
 		m.labelsOnly = d.IgnoresImages()
 	}
-	if _, m.accelerated = device.(op.Accelerator); m.accelerated {
+	if _, m.accelerated = op.AsAccelerator(device); m.accelerated {
 		m.resampling = op.Resampling(data.NewResampling(stored, side))
 	}
 	return m

@@ -15,16 +15,16 @@ const flopsPerByte = 20
 // once.
 func cost(spec op.Spec) float64 {
 	const elementBytes = 4
-	dst, src := op.Operands(spec)
+	dst, src := spec.Operands()
 	elements := 0
-	for i, n := range dst {
-		elements += n
-		if op.Updates(spec, i) { // it is read as well
-			elements += n
+	for _, o := range dst {
+		elements += o.Len
+		if o.Updated { // it is read as well
+			elements += o.Len
 		}
 	}
-	for _, n := range src {
-		elements += n
+	for _, o := range src {
+		elements += o.Len
 	}
 	return float64(op.FLOPs(spec)) + flopsPerByte*elementBytes*float64(elements)
 }

@@ -28,7 +28,7 @@ func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 		return nil, fmt.Errorf("emulated: %w", err)
 	}
 	k := &kernel{device: d, spec: spec, time: time.Duration(math.Round(cost(spec) * d.unit))}
-	k.dstLens, k.srcLens = op.Operands(spec)
+	k.dstLens, k.srcLens = op.Lens(spec)
 	switch s := spec.(type) {
 	case op.ConvBackwardWeights, op.LinearBackwardWeights:
 		k.write = func(dst, _ []op.Buffer) { writeGradients(dst) }
@@ -68,11 +68,11 @@ func (k *kernel) Run(dst, src []op.Buffer) error {
 // check finds operands that a real device could not compute with.
 func (k *kernel) check(what string, operands []op.Buffer, lens []int) error {
 	if len(operands) != len(lens) {
-		return fmt.Errorf("emulated: %s takes %d operands in %s, not %d", op.Kind(k.spec), len(lens), what, len(operands))
+		return fmt.Errorf("emulated: %s takes %d operands in %s, not %d", k.spec.Kind(), len(lens), what, len(operands))
 	}
 	for i, b := range operands {
 		if len(b.Host) != lens[i] {
-			return fmt.Errorf("emulated: %s: %s[%d] has %d host elements, not %d", op.Kind(k.spec), what, i, len(b.Host), lens[i])
+			return fmt.Errorf("emulated: %s: %s[%d] has %d host elements, not %d", k.spec.Kind(), what, i, len(b.Host), lens[i])
 		}
 	}
 	return nil

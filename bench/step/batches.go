@@ -18,7 +18,7 @@ type batch struct {
 
 // sourceSide is the side of the images that the device gets.
 func (c Config) sourceSide() int {
-	switch _, accelerated := c.Device.(op.Accelerator); {
+	switch _, accelerated := op.AsAccelerator(c.Device); {
 	case !accelerated:
 		return c.Model.InputSide
 	case c.Images == nil:
@@ -60,7 +60,7 @@ func (c Config) batches(ctx context.Context) ([]batch, error) {
 			return nil, err
 		}
 		all[i] = batch{labels: slices.Clone(b.Labels)}
-		if _, accelerated := c.Device.(op.Accelerator); accelerated {
+		if _, accelerated := op.AsAccelerator(c.Device); accelerated {
 			all[i].images = slices.Clone(b.Pixels)
 		} else {
 			all[i].pixels = make([]float32, len(b.Pixels))
@@ -76,7 +76,7 @@ func (c Config) randomBatch() batch {
 	rng := rand.New(rand.NewPCG(c.Seed, 0))
 	side := c.sourceSide()
 	b := batch{labels: make([]float32, c.Batch)}
-	if _, accelerated := c.Device.(op.Accelerator); accelerated {
+	if _, accelerated := op.AsAccelerator(c.Device); accelerated {
 		b.images = make([]byte, c.Batch*side*side)
 		for i := range b.images {
 			b.images[i] = byte(rng.IntN(256))

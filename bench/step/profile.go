@@ -52,7 +52,7 @@ func (p *profiler) ops(dst []Op) []Op {
 	for _, k := range p.kernels {
 		if k.runs > 0 {
 			dst = append(dst, Op{
-				Kind: op.Kind(k.spec), Geometry: k.spec.String(), Count: k.runs,
+				Kind: k.spec.Kind(), Geometry: k.spec.String(), Count: k.runs,
 				Seconds: k.time.Seconds(), FLOPs: int64(k.runs) * op.FLOPs(k.spec),
 			})
 		}

@@ -69,7 +69,7 @@ func tracedOps(traced []op.Traced) []Op {
 			continue
 		}
 		ops = append(ops, Op{
-			Kind: op.Kind(t.Spec), Geometry: t.Spec.String(), Count: 1, Seconds: t.Time.Seconds(), FLOPs: op.FLOPs(t.Spec),
+			Kind: t.Spec.Kind(), Geometry: t.Spec.String(), Count: 1, Seconds: t.Time.Seconds(), FLOPs: op.FLOPs(t.Spec),
 			Kernels: []string{t.Name},
 		})
 		last = t.Spec

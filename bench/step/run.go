@@ -77,7 +77,7 @@ func newStepper(ctx context.Context, c Config) (s *stepper, err error) {
 		return nil, err
 	}
 	device := c.Device
-	if s.acc, _ = device.(op.Accelerator); s.acc != nil {
+	if s.acc, _ = op.AsAccelerator(device); s.acc != nil {
 		s.images = c.resampling()
 	} else {
 		s.profile = &profiler{Device: device}

@@ -26,7 +26,7 @@ func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 		return nil, err
 	}
 	k := &kernel{Kernel: host, device: d, spec: spec}
-	k.dstLens, k.srcLens = op.Operands(spec)
+	k.dstLens, k.srcLens = op.Lens(spec)
 	k.dst, k.src = make([]op.Buffer, len(k.dstLens)), make([]op.Buffer, len(k.srcLens))
 	return k, nil
 }
@@ -34,21 +34,21 @@ func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 // Run queues it.
 func (k *kernel) Run(dst, src []op.Buffer) error {
 	if len(dst) != len(k.dst) || len(src) != len(k.src) {
-		return fmt.Errorf("in-memory accelerator: %s takes %d and %d operands, not %d and %d", op.Kind(k.spec), len(k.dst), len(k.src), len(dst), len(src))
+		return fmt.Errorf("in-memory accelerator: %s takes %d and %d operands, not %d and %d", k.spec.Kind(), len(k.dst), len(k.src), len(dst), len(src))
 	}
 	c := k.device.queue.add(runKernel)
 	c.device, c.kernel = k.device, k
 	for i, b := range dst {
 		m, err := k.device.at(b, k.dstLens[i], true)
 		if err != nil {
-			return k.device.queue.fail(fmt.Errorf("%s: dst[%d]: %w", op.Kind(k.spec), i, err))
+			return k.device.queue.fail(fmt.Errorf("%s: dst[%d]: %w", k.spec.Kind(), i, err))
 		}
 		c.dst = append(c.dst, m)
 	}
 	for i, b := range src {
 		m, err := k.device.at(b, k.srcLens[i], false)
 		if err != nil {
-			return k.device.queue.fail(fmt.Errorf("%s: src[%d]: %w", op.Kind(k.spec), i, err))
+			return k.device.queue.fail(fmt.Errorf("%s: src[%d]: %w", k.spec.Kind(), i, err))
 		}
 		c.src = append(c.src, m)
 	}
@@ -66,7 +66,7 @@ func runKernel(c *command) error {
 	begin := time.Now()
 	err := k.Kernel.Run(k.dst, k.src)
 	if d.traces {
-		d.trace = append(d.trace, op.Traced{Spec: k.spec, Name: "purego " + op.Kind(k.spec), Time: time.Since(begin)})
+		d.trace = append(d.trace, op.Traced{Spec: k.spec, Name: "purego " + k.spec.Kind(), Time: time.Since(begin)})
 	}
 	return err
 }

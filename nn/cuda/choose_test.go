@@ -224,7 +224,7 @@ func TestAccumulatingPlan(t *testing.T) {
 			if way := chosen(t, d, accumulateTask); !onGPU && strings.HasPrefix(way, "engine") == legacy {
 				t.Errorf("legacy %v: %s", legacy, way)
 			}
-			dst, src := op.Operands(spec)
+			dst, src := op.Lens(spec)
 			var buffers []op.Buffer
 			for at, n := range append(dst, src...) {
 				b, err := d.Alloc(n)

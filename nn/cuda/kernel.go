@@ -79,10 +79,10 @@ func (e *emitter) scratch(use int) uintptr { return e.device.scratch[use].at }
 
 // kernel is a compiled operation.
 type kernel struct {
-	device           *Device
-	spec             op.Spec
-	op               operation
-	dstLens, srcLens []int
+	device   *Device
+	spec     op.Spec
+	op       operation
+	dst, src []op.Operand
 
 	emitter emitter
 	last    operands // that the emitter's actions are for
@@ -100,7 +100,7 @@ func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if k.op == nil {
 		return nil, fmt.Errorf("cuda: %T: %w", spec, op.ErrUnsupported)
 	}
-	k.dstLens, k.srcLens = op.Operands(spec)
+	k.dst, k.src = spec.Operands()
 	return k, nil
 }
 
@@ -184,7 +184,7 @@ func (k *kernel) Run(dst, src []op.Buffer) error {
 			err = k.emit(&k.emitter, o)
 		}
 		if err != nil {
-			return fmt.Errorf("%s %v: %w", op.Kind(k.spec), k.spec, err)
+			return fmt.Errorf("%s %v: %w", k.spec.Kind(), k.spec, err)
 		}
 		k.last = o
 	}
@@ -207,7 +207,7 @@ func (d *Device) run(spec op.Spec, actions []action) error {
 			}
 		}
 		if err := a.run(); err != nil {
-			return fmt.Errorf("%s %v: %s: %w", op.Kind(spec), spec, a.name, err)
+			return fmt.Errorf("%s %v: %s: %w", spec.Kind(), spec, a.name, err)
 		}
 		if d.tracing != nil {
 			if err := d.tracing.end(d, spec, a.name); err != nil {

@@ -28,25 +28,23 @@ func (o operands) same(dst, src []op.Buffer) bool {
 
 // check refuses operands that are not in the GPU's memory, too few or too many, or of a type that the kernels do not mix.
 func (k *kernel) check(o operands) error {
-	dstHalf, srcHalf := op.Activations(k.spec)
 	for _, side := range []struct {
 		name    string
 		buffers []op.Buffer
-		lens    []int
-		half    []bool
-	}{{"dst", o.dst, k.dstLens, dstHalf}, {"src", o.src, k.srcLens, srcHalf}} {
-		if len(side.buffers) != len(side.lens) {
-			return fmt.Errorf("cuda: %s takes %d operands in %s, not %d", op.Kind(k.spec), len(side.lens), side.name, len(side.buffers))
+		wanted  []op.Operand
+	}{{"dst", o.dst, k.dst}, {"src", o.src, k.src}} {
+		if len(side.buffers) != len(side.wanted) {
+			return fmt.Errorf("cuda: %s takes %d operands in %s, not %d", k.spec.Kind(), len(side.wanted), side.name, len(side.buffers))
 		}
 		for i, b := range side.buffers {
 			if b.Device == 0 {
-				return fmt.Errorf("cuda: %s: %s[%d] is not in the GPU's memory", op.Kind(k.spec), side.name, i)
+				return fmt.Errorf("cuda: %s: %s[%d] is not in the GPU's memory", k.spec.Kind(), side.name, i)
 			}
-			if b.Host != nil && len(b.Host) != side.lens[i] {
-				return fmt.Errorf("cuda: %s: %s[%d] has %d elements, not %d", op.Kind(k.spec), side.name, i, len(b.Host), side.lens[i])
+			if b.Host != nil && len(b.Host) != side.wanted[i].Len {
+				return fmt.Errorf("cuda: %s: %s[%d] has %d elements, not %d", k.spec.Kind(), side.name, i, len(b.Host), side.wanted[i].Len)
 			}
-			if b.Half != (side.half[i] && o.half(k.spec)) {
-				return fmt.Errorf("cuda: %s: %s[%d] is of the wrong type", op.Kind(k.spec), side.name, i)
+			if b.Half != (side.wanted[i].Activation && o.half(k.spec)) {
+				return fmt.Errorf("cuda: %s: %s[%d] is of the wrong type", k.spec.Kind(), side.name, i)
 			}
 		}
 	}
@@ -55,14 +53,14 @@ func (k *kernel) check(o operands) error {
 
 // half says whether the activations among the operands are bfloat16.
 func (o operands) half(spec op.Spec) bool {
-	dst, src := op.Activations(spec)
-	for i, is := range dst {
-		if is {
+	dst, src := spec.Operands()
+	for i, d := range dst {
+		if d.Activation {
 			return o.dst[i].Half
 		}
 	}
-	for i, is := range src {
-		if is {
+	for i, s := range src {
+		if s.Activation {
 			return o.src[i].Half
 		}
 	}

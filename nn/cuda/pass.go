@@ -39,7 +39,7 @@ func (d *Device) NewPasses(parts [][]op.Step) ([]op.Pass, error) {
 		for _, s := range steps {
 			n, err := d.needsOf(s)
 			if err != nil {
-				return nil, fmt.Errorf("%s %v: %w", op.Kind(s.Spec), s.Spec, err)
+				return nil, fmt.Errorf("%s %v: %w", s.Spec.Kind(), s.Spec, err)
 			}
 			for use, bytes := range n {
 				most.atLeast(use, bytes)
@@ -116,7 +116,7 @@ func (d *Device) newPass(steps []op.Step, tables []packTable) (*pass, error) {
 		p.steps = append(p.steps, passStep{spec: s.Spec, emitter: e})
 		k := s.Kernel.(*kernel)
 		if err := k.emit(&p.steps[len(p.steps)-1].emitter, operands{s.Dst, s.Src}); err != nil {
-			return nil, fmt.Errorf("%s %v: %w", op.Kind(s.Spec), s.Spec, err)
+			return nil, fmt.Errorf("%s %v: %w", s.Spec.Kind(), s.Spec, err)
 		}
 	}
 	return p, nil

@@ -10,7 +10,6 @@ import (
 	"ringloom/models"
 	"ringloom/models/modelstest"
 	"ringloom/nn/exec"
-	"ringloom/nn/op"
 )
 
 // TestGraphsComputeWhatSingleKernelsDo trains with and without CUDA graphs, in the same ways: the bits must be the same.
@@ -112,9 +111,9 @@ func TestTraceNamesEveryKernel(t *testing.T) {
 		}
 		kinds := map[string]bool{}
 		for _, k := range traced {
-			kinds[op.Kind(k.Spec)] = true
+			kinds[k.Spec.Kind()] = true
 			if k.Name == "" || k.Time <= 0 {
-				t.Errorf("%s: kernel %q took %v", op.Kind(k.Spec), k.Name, k.Time)
+				t.Errorf("%s: kernel %q took %v", k.Spec.Kind(), k.Name, k.Time)
 			}
 		}
 		specs, err := exec.Specs(m.Build, m.InputSide, 2, true)
@@ -122,8 +121,8 @@ func TestTraceNamesEveryKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range specs {
-			if !kinds[op.Kind(s)] {
-				t.Errorf("no kernel of %s was traced", op.Kind(s))
+			if !kinds[s.Kind()] {
+				t.Errorf("no kernel of %s was traced", s.Kind())
 			}
 		}
 	})

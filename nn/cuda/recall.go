@@ -28,7 +28,7 @@ func (d *Device) Tune(specs []op.Spec) error {
 			continue
 		}
 		if _, err := d.choose(task); err != nil {
-			return fmt.Errorf("%s %v: %w", op.Kind(spec), spec, err)
+			return fmt.Errorf("%s %v: %w", spec.Kind(), spec, err)
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ func Compile(cfg Config) (*Program, error) {
 		params: cfg.Params, batch: cfg.Batch, side: cfg.Side, classes: l.Classes, training: cfg.Training, dropout: l.Dropout,
 		device: cfg.Device, sync: cfg.SyncBatchNorm,
 	}
-	p.acc, _ = cfg.Device.(op.Accelerator)
+	p.acc, _ = op.AsAccelerator(cfg.Device)
 	half := p.acc != nil && p.acc.HalfActivations()
 	if half {
 		if err := l.halve(); err != nil {
@@ -59,7 +59,7 @@ func Compile(cfg Config) (*Program, error) {
 	for _, i := range l.Instructions {
 		kernel, err := cfg.Device.Compile(i.Spec)
 		if err != nil {
-			return nil, fmt.Errorf("compiling %s %v for %s: %w", op.Kind(i.Spec), i.Spec, cfg.Device.Name(), err)
+			return nil, fmt.Errorf("compiling %s %v for %s: %w", i.Spec.Kind(), i.Spec, cfg.Device.Name(), err)
 		}
 		b.add(i, kernel)
 	}

@@ -1,17 +1,14 @@
 package exec
 
-import (
-	"ringloom/nn"
-	"ringloom/nn/op"
-)
+import "ringloom/nn"
 
 // StepNames are the kinds of the forward and backward steps in order.
 func (p *Program) StepNames() (forward, backward []string) {
 	for _, s := range p.forward {
-		forward = append(forward, op.Kind(s.Spec))
+		forward = append(forward, s.Spec.Kind())
 	}
 	for _, s := range p.backward {
-		backward = append(backward, op.Kind(s.Spec))
+		backward = append(backward, s.Spec.Kind())
 	}
 	return forward, backward
 }
@@ -24,7 +21,7 @@ func Kinds(build nn.BuildFunc, side int) (map[string]int, error) {
 	}
 	kinds := map[string]int{}
 	for _, s := range specs {
-		kinds[op.Kind(s)]++
+		kinds[s.Kind()]++
 	}
 	return kinds, nil
 }

@@ -22,7 +22,7 @@ func (c Config) listing() (*listing, error) {
 	}
 	l := &listing{Listing: lowered, memory: map[*nn.Value]*memory{}, half: map[*nn.Value]bool{}}
 	if !c.Unfused {
-		_, accelerated := c.Device.(op.Accelerator)
+		_, accelerated := op.AsAccelerator(c.Device)
 		l.fuse(accelerated)
 	}
 	for _, i := range l.Instructions {

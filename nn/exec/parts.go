@@ -26,8 +26,8 @@ func cutParts(steps []step, stops []int) (all []part) {
 		now.ready = append(now.ready, s.ready...)
 		stop := slices.ContainsFunc(s.ready, func(param int) bool { return slices.Contains(stops, param) })
 		if s.sync >= 0 {
-			lens, _ := op.Operands(s.Spec)
-			now.sync, now.own = s, make([]float32, lens[s.sync])
+			dst, _ := s.Spec.Operands()
+			now.sync, now.own = s, make([]float32, dst[s.sync].Len)
 		}
 		if stop || s.sync >= 0 || i == len(steps)-1 {
 			all, now = append(all, now), part{}
@@ -122,14 +122,14 @@ func (p *Program) averageRemote(t *part) error {
 func (l *listing) halve() error {
 	marked := map[*nn.Value]bool{}
 	for _, i := range l.Instructions {
-		dst, src := op.Activations(i.Spec)
+		dst, src := i.Spec.Operands()
 		for k, v := range slices.Concat(i.Dst, i.Src) {
-			v, half := v.Root(), slices.Concat(dst, src)[k]
+			v, half := v.Root(), slices.Concat(dst, src)[k].Activation
 			if half && v.Home.Kind != nn.InArena && v.Home.Kind != nn.InPixels {
-				return fmt.Errorf("%w: %s takes %q as an activation, which it is not", nn.ErrModel, op.Kind(i.Spec), v.Name)
+				return fmt.Errorf("%w: %s takes %q as an activation, which it is not", nn.ErrModel, i.Spec.Kind(), v.Name)
 			}
 			if before, ok := marked[v]; ok && before != half {
-				return fmt.Errorf("%w: a value that is an activation for some operations is none for %s", nn.ErrModel, op.Kind(i.Spec))
+				return fmt.Errorf("%w: a value that is an activation for some operations is none for %s", nn.ErrModel, i.Spec.Kind())
 			}
 			marked[v], l.half[v] = half, half
 		}

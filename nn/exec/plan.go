@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"ringloom/nn"
-	"ringloom/nn/op"
 )
 
 // memory is a stretch of the arena that one value has, or several in turn where operations work in place.
@@ -27,12 +26,13 @@ func (l *listing) plan() (all []*memory, offsets []int, total int) {
 		}
 	}
 	for at, i := range l.Instructions {
+		operands, _ := i.Spec.Operands()
 		for k, v := range i.Dst {
 			v = v.Root()
 			if l.memory[v] != nil || v.Home.Kind != nn.InArena {
 				continue
 			}
-			if k == 0 && op.InPlace(i.Spec) && !op.Updates(i.Spec, 0) {
+			if operands[k].InPlace {
 				// A source that nobody reads any more gives its memory.
 				src := i.Src[0]
 				if src.Of == nil && l.memory[src] != nil && lastUse[src] == at && src.Len == v.Len && !slices.Contains(i.Src[1:], src) {

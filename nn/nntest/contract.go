@@ -31,7 +31,7 @@ func contract(t *testing.T, d op.Device) {
 	bad.Dst.H++
 	for _, spec := range []op.Spec{op.ConvForward{Conv: bad}, op.LinearForward{}, op.SigmoidForward{Len: -1}, op.Dropout{Len: 1, Rate: 1}} {
 		if _, err := d.Compile(spec); !errors.Is(err, op.ErrSpec) {
-			t.Errorf("compile of impossible %s %v: error %v, not op.ErrSpec", op.Kind(spec), spec, err)
+			t.Errorf("compile of impossible %s %v: error %v, not op.ErrSpec", spec.Kind(), spec, err)
 		}
 	}
 	for _, spec := range allSpecs() {
@@ -86,7 +86,7 @@ func kernelContract(t *testing.T, b bench, spec op.Spec) {
 			t.Errorf("src[%d] was changed", i)
 		}
 	}
-	if op.InPlace(spec) && !op.Updates(spec, 0) {
+	if dst, _ := spec.Operands(); dst[0].InPlace {
 		third := b.results(spec)
 		third[0] = b.copyOf(src[0].Host)
 		b.run(k, third, append([]op.Buffer{third[0]}, src[1:]...))
@@ -102,7 +102,7 @@ func kernelContract(t *testing.T, b bench, spec op.Spec) {
 // operands for the first time may prepare for them.
 func (b bench) allocations(k op.Kernel, dst, src []op.Buffer) uint64 {
 	b.t.Helper()
-	if _, ok := b.device.(op.Accelerator); ok {
+	if _, ok := op.AsAccelerator(b.device); ok {
 		before := make([]op.Buffer, len(dst))
 		for i := range dst {
 			before[i] = b.copyOf(dst[i].Host)

@@ -51,7 +51,7 @@ func unfused(spec op.Spec) func(b bench, src []op.Buffer) [][]float32 {
 			return nil
 		}
 		return func(b bench, src []op.Buffer) [][]float32 {
-			_, lens := op.Operands(plain)
+			_, lens := op.Lens(plain)
 			return [][]float32{b.gathered(spec, g, b.compute(plain, src[:len(lens)]...)[0].Host, src)}
 		}
 	}

@@ -60,7 +60,7 @@ func (b bench) compile(spec op.Spec) op.Kernel {
 	b.t.Helper()
 	k, err := b.device.Compile(spec)
 	if err != nil {
-		b.t.Fatalf("compile %s %v: %v", op.Kind(spec), spec, err)
+		b.t.Fatalf("compile %s %v: %v", spec.Kind(), spec, err)
 	}
 	return k
 }
@@ -107,14 +107,14 @@ func (b bench) compute(spec op.Spec, src ...op.Buffer) []op.Buffer {
 // is not a number.
 func (b bench) results(spec op.Spec) []op.Buffer {
 	b.t.Helper()
-	lens, _ := op.Operands(spec)
-	dst := make([]op.Buffer, len(lens))
-	for i, n := range lens {
-		if !op.Updates(spec, i) {
-			dst[i] = b.empty(n)
+	operands, _ := spec.Operands()
+	dst := make([]op.Buffer, len(operands))
+	for i, o := range operands {
+		if !o.Updated {
+			dst[i] = b.empty(o.Len)
 			continue
 		}
-		dst[i] = b.buffer(n, uint64(100+i))
+		dst[i] = b.buffer(o.Len, uint64(100+i))
 		switch s := spec.(type) {
 		case op.AdamUpdate:
 			if i == 2 { // squares
@@ -130,7 +130,7 @@ func (b bench) results(spec op.Spec) []op.Buffer {
 // source fills the operands src of a spec with numbers that make sense for it; what lies in gaps is not a number.
 func (b bench) source(spec op.Spec) []op.Buffer {
 	b.t.Helper()
-	_, lens := op.Operands(spec)
+	_, lens := op.Lens(spec)
 	src := make([]op.Buffer, len(lens))
 	for i, n := range lens {
 		src[i] = b.buffer(n, uint64(i+1))

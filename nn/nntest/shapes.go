@@ -190,7 +190,7 @@ func layerSpecs(small bool) (all []op.Spec) {
 
 // specName is a spec's kind, geometry and flags, for the name of a test.
 func specName(spec op.Spec) string {
-	name := op.Kind(spec) + " " + spec.String()
+	name := spec.Kind() + " " + spec.String()
 	flag := func(set bool, what string) {
 		if set {
 			name += ", " + what

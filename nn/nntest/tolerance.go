@@ -27,7 +27,7 @@ func closeTo(t *testing.T, spec op.Spec, i int, got, want []float32) {
 	usual := rms(want)
 	for j, w := range want {
 		if diff := math.Abs(float64(got[j]) - float64(w)); !(diff <= tolerance(spec)*max(usual, math.Abs(float64(w)))+1e-7) {
-			t.Fatalf("%s %v: dst[%d][%d] = %g, want %g: off by %.2g of the usual size %.3g", op.Kind(spec), spec, i, j, got[j], w, diff/usual, usual)
+			t.Fatalf("%s %v: dst[%d][%d] = %g, want %g: off by %.2g of the usual size %.3g", spec.Kind(), spec, i, j, got[j], w, diff/usual, usual)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func optimizers(t *testing.T, d op.Device) {
 	} {
 		sub(t, c.name, func(t *testing.T) {
 			b := bench{t, d}
-			lens, _ := op.Operands(c.spec)
+			lens, _ := op.Lens(c.spec)
 			value, k := b.buffer(n, 1), b.compile(c.spec)
 			dst := []op.Buffer{value}
 			for range lens[1:] {

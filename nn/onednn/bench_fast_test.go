@@ -50,7 +50,7 @@ func BenchmarkFastConvolutions(b *testing.B) {
 	for _, l := range fastLayers() {
 		c := l.conv
 		for _, spec := range []op.Spec{op.ConvForward{Conv: c}, op.ConvBackwardData{Conv: c}, op.ConvBackwardWeights{Conv: c}} {
-			b.Run(fmt.Sprintf("%s/%s", l.name, op.Kind(spec)), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%s", l.name, spec.Kind()), func(b *testing.B) {
 				d := openLocked(b, 2)
 				ways := append([]way{direct}, fastCandidates(spec)...)
 				best := make([]time.Duration, len(ways))

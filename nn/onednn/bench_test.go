@@ -19,7 +19,7 @@ func BenchmarkLenetOps(b *testing.B) {
 		for i, spec := range lenetStep(batch) {
 			for _, w := range d.candidates(spec) {
 				k := bind(b, d, spec, w)
-				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, op.Kind(spec), w, k.impl()), func(b *testing.B) {
+				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, spec.Kind(), w, k.impl()), func(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						k.run(b)

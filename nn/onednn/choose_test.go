@@ -29,7 +29,7 @@ func TestChoose(t *testing.T) {
 		{op.SigmoidForward{Len: 3}, true, direct},
 	} {
 		if got := choose(c.spec, c.avx512); got != c.want {
-			t.Errorf("%s %v, AVX-512 %v: %v, want %v", op.Kind(c.spec), c.spec, c.avx512, got, c.want)
+			t.Errorf("%s %v, AVX-512 %v: %v, want %v", c.spec.Kind(), c.spec, c.avx512, got, c.want)
 		}
 	}
 }

@@ -54,10 +54,10 @@ func (d *Device) compile(spec op.Spec, w way) (*kernel, error) {
 		if status == C.dnnl_unimplemented {
 			err = fmt.Errorf("%w: %w", op.ErrUnsupported, err)
 		}
-		return nil, fmt.Errorf("oneDNN device: compile %s %v: %w", op.Kind(spec), spec, err)
+		return nil, fmt.Errorf("oneDNN device: compile %s %v: %w", spec.Kind(), spec, err)
 	}
 	k := &kernel{spec: spec, c: c}
-	k.dst, k.src = op.Operands(spec)
+	k.dst, k.src = op.Lens(spec)
 	d.kernels = append(d.kernels, k)
 	return k, nil
 }

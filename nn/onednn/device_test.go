@@ -110,15 +110,12 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-type unknown struct{}
-
-func (unknown) Validate() error { return nil }
-
-func (unknown) String() string { return "unknown" }
+// unknown is an operation of a type that no device knows.
+type unknown struct{ op.Spec }
 
 func TestCompileRefuses(t *testing.T) {
 	d := openLocked(t, 1)
-	if _, err := d.Compile(unknown{}); !errors.Is(err, op.ErrUnsupported) {
+	if _, err := d.Compile(unknown{op.Add{Len: 1}}); !errors.Is(err, op.ErrUnsupported) {
 		t.Errorf("unknown operation: %v", err)
 	}
 	if _, err := d.Compile(op.SigmoidForward{}); !errors.Is(err, op.ErrSpec) {

@@ -159,7 +159,7 @@ func TestChooseFast(t *testing.T) {
 	}
 }
 
-func describe(spec op.Spec) string { return fmt.Sprintf("%s %+v", op.Kind(spec), flags(spec)) }
+func describe(spec op.Spec) string { return fmt.Sprintf("%s %+v", spec.Kind(), flags(spec)) }
 
 func flags(spec op.Spec) any {
 	switch s := spec.(type) {
@@ -181,7 +181,7 @@ func fastOperands(spec op.Spec) (dst, src [][]float32) {
 		}
 		return x
 	}
-	dstLens, srcLens := op.Operands(spec)
+	dstLens, srcLens := op.Lens(spec)
 	for _, n := range dstLens {
 		dst = append(dst, make1(n))
 	}

@@ -31,7 +31,7 @@ func BenchmarkFew(b *testing.B) {
 			if _, pass := convolution(spec); pass == backwardData && l.in == 1 {
 				continue // nothing trains an image's pixels
 			}
-			b.Run(fmt.Sprintf("%s/%s", l.name, op.Kind(spec)), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%s", l.name, spec.Kind()), func(b *testing.B) {
 				benchFew(b, openLocked(b, 1), spec)
 			})
 		}

@@ -136,7 +136,7 @@ func TestFewFaster(t *testing.T) {
 		{op.ReLUForward{Len: 3}, false},
 	} {
 		if got := fewFaster(c.spec); got != c.want {
-			t.Errorf("%s %v: %v, want %v", op.Kind(c.spec), c.spec, got, c.want)
+			t.Errorf("%s %v: %v, want %v", c.spec.Kind(), c.spec, got, c.want)
 		}
 	}
 }

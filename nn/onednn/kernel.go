@@ -39,19 +39,19 @@ func (k *kernel) Run(dst, src []op.Buffer) error {
 	}
 	status := C.rl_run(k.c, operands)
 	if status != C.RL_OK {
-		return fmt.Errorf("oneDNN device: run %s %v: %w", op.Kind(k.spec), k.spec, Status(status))
+		return fmt.Errorf("oneDNN device: run %s %v: %w", k.spec.Kind(), k.spec, Status(status))
 	}
 	return nil
 }
 
 func (k *kernel) check(what string, operands []op.Buffer, lens []int) error {
 	if len(operands) != len(lens) {
-		return fmt.Errorf("oneDNN device: %s %v takes %d operands in %s, not %d: %w", op.Kind(k.spec), k.spec, len(lens),
+		return fmt.Errorf("oneDNN device: %s %v takes %d operands in %s, not %d: %w", k.spec.Kind(), k.spec, len(lens),
 			what, len(operands), ErrOperand)
 	}
 	for i := range operands {
 		if len(operands[i].Host) != lens[i] {
-			return fmt.Errorf("oneDNN device: %s %v: %s[%d] has %d host elements, not %d: %w", op.Kind(k.spec), k.spec,
+			return fmt.Errorf("oneDNN device: %s %v: %s[%d] has %d host elements, not %d: %w", k.spec.Kind(), k.spec,
 				what, i, len(operands[i].Host), lens[i], ErrOperand)
 		}
 	}

@@ -69,9 +69,9 @@ func TestNetworksAvoidReferenceKernels(t *testing.T) {
 					t.Fatal(err)
 				}
 				impl := k.(*kernel).impl()
-				t.Logf("%-18s %-70v %s", op.Kind(spec), spec, impl)
+				t.Logf("%-18s %-70v %s", spec.Kind(), spec, impl)
 				if strings.HasPrefix(impl, "ref") {
-					t.Errorf("%s %v runs oneDNN's reference kernel %s", op.Kind(spec), spec, impl)
+					t.Errorf("%s %v runs oneDNN's reference kernel %s", spec.Kind(), spec, impl)
 				}
 			}
 		})
@@ -88,7 +88,7 @@ func BenchmarkNetworkOps(b *testing.B) {
 			d := openLocked(b, 1)
 			for i, spec := range networkStep(b, model, 16) {
 				for _, w := range d.candidates(spec) {
-					benchOp(b, d, fmt.Sprintf("%02d-%s/%v", i, op.Kind(spec), w), spec, w)
+					benchOp(b, d, fmt.Sprintf("%02d-%s/%v", i, spec.Kind(), w), spec, w)
 				}
 			}
 		})
@@ -119,9 +119,10 @@ func benchOp(b *testing.B, d *Device, name string, spec op.Spec, w way) {
 			return
 		}
 		bytes := 0
+		operands, _ := spec.Operands()
 		for i, buffer := range run.dst {
 			bytes += 4 * len(buffer.Host)
-			if op.Updates(spec, i) {
+			if operands[i].Updated {
 				bytes += 4 * len(buffer.Host)
 			}
 		}

@@ -118,7 +118,7 @@ func TestAgainstPlainGo(t *testing.T) {
 					}
 					bound{k, got, src}.run(t)
 					for i := range want {
-						compare(t, fmt.Sprintf("%s %+v by %v (%s), dst[%d]", op.Kind(spec), spec, w, k.impl(), i), spec, i, got[i], want[i])
+						compare(t, fmt.Sprintf("%s %+v by %v (%s), dst[%d]", spec.Kind(), spec, w, k.impl(), i), spec, i, got[i], want[i])
 					}
 				}
 			}
@@ -144,7 +144,7 @@ func compare(t *testing.T, what string, spec op.Spec, i int, got, want op.Buffer
 
 // outputs are a spec's results before the run: numbers, which an operation adds to, or updates, or overwrites.
 func outputs(t testing.TB, d *Device, spec op.Spec) (dst []op.Buffer) {
-	lens, _ := op.Operands(spec)
+	lens, _ := op.Lens(spec)
 	for i, n := range lens {
 		dst = append(dst, alloc(t, d, n, uint32(i+100)))
 	}
@@ -159,7 +159,7 @@ func outputs(t testing.TB, d *Device, spec op.Spec) (dst []op.Buffer) {
 
 // sources are operands that make sense for a spec.
 func sources(t testing.TB, d *Device, spec op.Spec) (src []op.Buffer) {
-	_, lens := op.Operands(spec)
+	_, lens := op.Lens(spec)
 	for i, n := range lens {
 		src = append(src, alloc(t, d, n, uint32(i+1)))
 	}

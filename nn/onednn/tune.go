@@ -59,7 +59,7 @@ func (d *Device) fastest(spec op.Spec) (best way, err error) {
 		return best, err
 	}
 	defer trial.Close()
-	dstLens, srcLens := op.Operands(spec)
+	dstLens, srcLens := op.Lens(spec)
 	dst, err := trial.operands(dstLens)
 	if err != nil {
 		return best, err

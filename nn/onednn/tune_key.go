@@ -10,7 +10,7 @@ import (
 // to it, so that an uneven last batch is computed as the others are.
 func tuneKey(spec op.Spec) string {
 	one := atBatch(spec, 1)
-	key := op.Kind(one) + " " + one.String()
+	key := one.Kind() + " " + one.String()
 	if c, pass := convolution(one); pass != noConvolution && c.NoBias {
 		key += ", no bias"
 	}

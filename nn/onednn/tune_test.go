@@ -39,10 +39,10 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 		last := all[len(all)-1]
 		d.SetChoices(map[string]string{tuneKey(spec): last.String()})
 		if got := d.choose(atBatch(spec, 3)); got != last {
-			t.Errorf("%s %v: %v is compiled, %v was chosen", op.Kind(spec), spec, got, last)
+			t.Errorf("%s %v: %v is compiled, %v was chosen", spec.Kind(), spec, got, last)
 		}
 		if !slices.ContainsFunc(all, func(w way) bool { return w.String() == chosen[tuneKey(spec)] }) {
-			t.Errorf("%s %v: %q is none of its ways %v", op.Kind(spec), spec, chosen[tuneKey(spec)], all)
+			t.Errorf("%s %v: %q is none of its ways %v", spec.Kind(), spec, chosen[tuneKey(spec)], all)
 		}
 	}
 	if tuned == 0 || len(chosen) != tuned {

@@ -57,7 +57,7 @@ func TestWaysAgree(t *testing.T) {
 				for i := range got.dst {
 					if diff := difference(got.dst[i].Host, want.dst[i].Host); !(diff <= 1e-5) {
 						t.Errorf("%s %v, %d threads: dst[%d] by %v (%s) differs from %s by %g of the largest element",
-							op.Kind(spec), spec, threads, i, w, got.impl(), want.impl(), diff)
+							spec.Kind(), spec, threads, i, w, got.impl(), want.impl(), diff)
 					}
 				}
 			}
@@ -78,7 +78,7 @@ func TestThreadsGiveTheSameBitsEachTime(t *testing.T) {
 			k.run(t)
 			for i, b := range k.dst {
 				if !slices.Equal(first[i], b.Host) {
-					t.Fatalf("%s %v: dst[%d] differs from run to run", op.Kind(spec), spec, i)
+					t.Fatalf("%s %v: dst[%d] differs from run to run", spec.Kind(), spec, i)
 				}
 			}
 		}
@@ -111,12 +111,12 @@ func TestOperandsEnds(t *testing.T) {
 		fenced.run(t)
 		for i := range k.dst {
 			if !slices.Equal(k.dst[i].Host, fenced.dst[i].Host) {
-				t.Errorf("%s %v (%s): dst[%d] depends on what lies beside the operands", op.Kind(spec), spec, k.impl(), i)
+				t.Errorf("%s %v (%s): dst[%d] depends on what lies beside the operands", spec.Kind(), spec, k.impl(), i)
 			}
 		}
 		for _, g := range around {
 			if slices.ContainsFunc(g, func(v float32) bool { return v == v }) {
-				t.Errorf("%s %v (%s): wrote beside an operand", op.Kind(spec), spec, k.impl())
+				t.Errorf("%s %v (%s): wrote beside an operand", spec.Kind(), spec, k.impl())
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func TestSigmoidInPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.Equal(k.src[0].Host, k.dst[0].Host) {
-			t.Errorf("%s in place differs", op.Kind(spec))
+			t.Errorf("%s in place differs", spec.Kind())
 		}
 	}
 }

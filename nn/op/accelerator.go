@@ -74,10 +74,25 @@ type Resampling struct {
 	Bounds, Weights []int32
 }
 
+// AsAccelerator is the device as an Accelerator, and whether it is one.
+func AsAccelerator(d Device) (Accelerator, bool) {
+	a, ok := d.(Accelerator)
+	return a, ok
+}
+
+// HostAlloc returns n zeroed elements that nothing but the host needs: an Accelerator's Alloc would give a mirror and
+// what it is a mirror of.
+func HostAlloc(d Device, n int) (Buffer, error) {
+	if _, ok := AsAccelerator(d); ok {
+		return NewHostBuffer(n)
+	}
+	return d.Alloc(n)
+}
+
 // Push brings the mirror of b to the device; Pull brings b to its mirror and waits for it. Where b lies in the host's
 // own memory there is nothing to do.
 func Push(d Device, b Buffer) error {
-	if a, ok := d.(Accelerator); ok && len(b.Host) > 0 {
+	if a, ok := AsAccelerator(d); ok && len(b.Host) > 0 {
 		return a.Put(b, b.Host)
 	}
 	return nil
@@ -85,7 +100,7 @@ func Push(d Device, b Buffer) error {
 
 // Pull is described at Push.
 func Pull(d Device, b Buffer) error {
-	if a, ok := d.(Accelerator); ok && len(b.Host) > 0 {
+	if a, ok := AsAccelerator(d); ok && len(b.Host) > 0 {
 		return a.Get(b.Host, b)
 	}
 	return nil

@@ -53,19 +53,10 @@ type Device interface {
 
 // Kernel is a compiled operation. The operands' order and shapes are those that its Spec documents. Run writes every
 // element of dst (where the Spec says that dst accumulates, it adds to what is there), allocates nothing and never
-// keeps an operand after it returns. Operands do not overlap, but dst[0] may be src[0] where InPlace says so.
+// keeps an operand after it returns. Operands do not overlap, but dst[0] may be src[0] where its Operand says InPlace.
 type Kernel interface {
 	Run(dst, src []Buffer) error
 }
 
 // ErrUnsupported is wrapped by Compile's error when a device lacks an operation.
 var ErrUnsupported = errors.New("operation not supported by this device")
-
-// Spec describes one operation at fixed shapes. The set is closed: the types of the files spec_*.go. Specs are
-// comparable: equal specs make equal kernels.
-type Spec interface {
-	// Validate returns an error that wraps ErrSpec where the shapes do not fit together.
-	Validate() error
-	// String is the geometry in a few words, such as "8x28x28x1 -> 8x28x28x6, kernel 5x5, stride 1x1, padding 2x2".
-	String() string
-}

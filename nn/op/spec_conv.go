@@ -30,38 +30,28 @@ type ConvBackwardData struct {
 // ConvBackwardWeights: dst = {dw OIHW, db [Dst.C]}, src = {dy Dst, x Src}; without db where NoBias is set.
 type ConvBackwardWeights struct{ Conv }
 
-// Gather says how a gradient with respect to activations reaches its destination. It saves a pass over memory for
-// each summation over branches and for each ReLU.
-type Gather struct {
-	// Accumulate adds to dst[0] instead of overwriting it.
-	Accumulate bool
-	// Mask appends an operand to src, shaped as dst[0]: where it is not positive, dst[0] becomes 0, what was there
-	// before included. With a ReLU's result as the mask this is that ReLU's gradient.
-	Mask bool
+func (ConvForward) Kind() string         { return "conv" }
+func (ConvBackwardData) Kind() string    { return "conv.dx" }
+func (ConvBackwardWeights) Kind() string { return "conv.dw" }
+
+func (s ConvForward) Operands() (dst, src []Operand) {
+	return []Operand{activation(s.Dst.Span())}, s.withBias(activation(s.Src.Len()), plain(s.WeightLen()))
 }
 
-// Linear is y = x w^T + b. x is an Image whose H, W, C are flattened in the order C, H, W (as PyTorch flattens NCHW)
-// to index the columns of w [Out, Src.C*Src.H*Src.W]; the bias is [Out]; y is [Src.N, Out].
-type Linear struct {
-	Src Image
-	Out int
+func (s ConvBackwardData) Operands() (dst, src []Operand) {
+	return s.gathered(s.Src.Len(), activation(s.Dst.Span()), plain(s.WeightLen()))
 }
 
-// LinearForward: dst = {y [N, Out]}, src = {x Src, w, b}.
-type LinearForward struct {
-	Linear
-	// ReLU makes it y = max(0, x w^T + b).
-	ReLU bool
+func (s ConvBackwardWeights) Operands() (dst, src []Operand) {
+	return s.withBias(plain(s.WeightLen())), []Operand{activation(s.Dst.Span()), activation(s.Src.Len())}
 }
 
-// LinearBackwardData: dst = {dx Src}, src = {dy [N, Out], w}, and mask [Src] where Mask is set.
-type LinearBackwardData struct {
-	Linear
-	Gather
+func (c Conv) withBias(operands ...Operand) []Operand {
+	if c.NoBias {
+		return operands
+	}
+	return append(operands, plain(c.Dst.C))
 }
-
-// LinearBackwardWeights: dst = {dw, db}, src = {dy [N, Out], x Src}.
-type LinearBackwardWeights struct{ Linear }
 
 // Validate checks that source, destination and window agree.
 func (c Conv) Validate() error {
@@ -82,22 +72,3 @@ func (c Conv) String() string {
 func (c Conv) WeightLen() int { return c.Dst.C * c.Src.C * c.KernelH * c.KernelW }
 
 func (c Conv) flops() int64 { return 2 * int64(c.Dst.Len()) * int64(c.Src.C*c.KernelH*c.KernelW) }
-
-// Validate checks the input's shape and the number of outputs.
-func (l Linear) Validate() error {
-	if err := l.Src.validateDense("input"); err != nil {
-		return err
-	}
-	return errors.Join(
-		Image{N: l.Src.N, H: 1, W: 1, C: l.Out}.Validate("output"),
-		Image{N: l.Out, H: l.Src.H, W: l.Src.W, C: l.Src.C}.Validate("weights"))
-}
-
-func (l Linear) String() string { return l.Src.String() + " -> " + l.Dst().String() }
-
-// In is the number of inputs of one sample, Src.C*Src.H*Src.W.
-func (l Linear) In() int { return l.Src.C * l.Src.H * l.Src.W }
-
-func (l Linear) Dst() Image { return Image{N: l.Src.N, H: 1, W: 1, C: l.Out} }
-
-func (l Linear) flops() int64 { return 2 * int64(l.Src.N) * int64(l.Out) * int64(l.In()) }

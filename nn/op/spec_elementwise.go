@@ -36,6 +36,36 @@ type Dropout struct {
 // ChannelCopy: dst = {y Dst}, src = {x Src}: the same N, H, W and C, each with its own pitch.
 type ChannelCopy struct{ Src, Dst Image }
 
+func (SigmoidForward) Kind() string  { return "sigmoid" }
+func (SigmoidBackward) Kind() string { return "sigmoid.dx" }
+func (ReLUForward) Kind() string     { return "relu" }
+func (ReLUBackward) Kind() string    { return "relu.dx" }
+func (Add) Kind() string             { return "add" }
+func (Dropout) Kind() string         { return "dropout" }
+func (ChannelCopy) Kind() string     { return "copy" }
+
+func (s SigmoidForward) Operands() (dst, src []Operand)  { return elementwise(s.Len, 1) }
+func (s SigmoidBackward) Operands() (dst, src []Operand) { return elementwise(s.Len, 2) }
+func (s ReLUForward) Operands() (dst, src []Operand)     { return elementwise(s.Len, 1) }
+func (s ReLUBackward) Operands() (dst, src []Operand)    { return elementwise(s.Len, 2) }
+func (s Add) Operands() (dst, src []Operand)             { return elementwise(s.Len, 2) }
+
+// elementwise are the operands of a function of so many sources, all of n elements.
+func elementwise(n, sources int) (dst, src []Operand) {
+	for range sources {
+		src = append(src, activation(n))
+	}
+	return []Operand{inPlace(n)}, src
+}
+
+func (s Dropout) Operands() (dst, src []Operand) {
+	return []Operand{inPlace(s.Len)}, withMask(s.Mask, s.Len, []Operand{activation(s.Len), plain(2)})
+}
+
+func (s ChannelCopy) Operands() (dst, src []Operand) {
+	return []Operand{activation(s.Dst.Span())}, []Operand{activation(s.Src.Span())}
+}
+
 // DropoutKeeps reports whether dropout with the given rate keeps element i. key are the bits of the two elements of the
 // operand key. The mixing is that of lowbias32 (C. Wellons, "Prospecting for hash functions", 2018), once over the
 // index and once over the layer.

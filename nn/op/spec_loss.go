@@ -13,6 +13,13 @@ type SoftmaxCrossEntropyForward struct {
 	Smoothing float32 // 0 <= Smoothing < 1
 }
 
+func (SoftmaxCrossEntropyForward) Kind() string { return "loss" }
+
+func (s SoftmaxCrossEntropyForward) Operands() (dst, src []Operand) {
+	logits := activation(s.N * s.C)
+	return []Operand{plain(2), logits}, []Operand{logits, plain(s.N), plain(1)}
+}
+
 // Validate checks the batch, the number of classes and the smoothing.
 func (s SoftmaxCrossEntropyForward) Validate() error {
 	if !(s.Smoothing >= 0 && s.Smoothing < 1) {

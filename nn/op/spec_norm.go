@@ -44,6 +44,34 @@ type BatchNormBackward struct {
 	Gather
 }
 
+func (BatchNormMoments) Kind() string      { return "batchnorm.moments" }
+func (BatchNormForward) Kind() string      { return "batchnorm" }
+func (BatchNormInference) Kind() string    { return "batchnorm" }
+func (BatchNormBackwardSums) Kind() string { return "batchnorm.dw" }
+func (BatchNormBackward) Kind() string     { return "batchnorm.dx" }
+
+func (s BatchNormMoments) Operands() (dst, src []Operand) {
+	return []Operand{plain(2 * s.C)}, []Operand{activation(s.Len())}
+}
+
+func (s BatchNormForward) Operands() (dst, src []Operand) {
+	return []Operand{inPlace(s.Len()), updated(2 * s.C)}, []Operand{activation(s.Len()), plain(s.C), plain(s.C), plain(2 * s.C)}
+}
+
+func (s BatchNormInference) Operands() (dst, src []Operand) {
+	return []Operand{inPlace(s.Len())}, []Operand{activation(s.Len()), plain(s.C), plain(s.C), plain(2 * s.C)}
+}
+
+func (s BatchNormBackwardSums) Operands() (dst, src []Operand) {
+	return []Operand{plain(s.C), plain(s.C), plain(2 * s.C)}, []Operand{activation(s.Len()), activation(s.Len()), plain(2 * s.C)}
+}
+
+func (s BatchNormBackward) Operands() (dst, src []Operand) {
+	dst, src = s.gathered(s.Len(), activation(s.Len()), activation(s.Len()), plain(s.C), plain(2*s.C), plain(2*s.C))
+	dst[0].InPlace = !s.Accumulate
+	return dst, src
+}
+
 // Validate checks the shape.
 func (s BatchNormMoments) Validate() error { return s.Image.validateDense("input") }
 

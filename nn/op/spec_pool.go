@@ -34,6 +34,31 @@ type MaxPoolBackward struct {
 	Gather
 }
 
+func (AvgPoolForward) Kind() string  { return "avgpool" }
+func (AvgPoolBackward) Kind() string { return "avgpool.dx" }
+func (MaxPoolForward) Kind() string  { return "maxpool" }
+func (MaxPoolBackward) Kind() string { return "maxpool.dx" }
+
+func (s AvgPoolForward) Operands() (dst, src []Operand) {
+	return []Operand{activation(s.Dst.Len())}, []Operand{activation(s.Src.Len())}
+}
+
+func (s AvgPoolBackward) Operands() (dst, src []Operand) {
+	return s.gathered(s.Src.Len(), activation(s.Dst.Len()))
+}
+
+func (s MaxPoolForward) Operands() (dst, src []Operand) {
+	dst = []Operand{activation(s.Dst.Len())}
+	if !s.Inference {
+		dst = append(dst, plain(s.WhereLen()))
+	}
+	return dst, []Operand{activation(s.Src.Len())}
+}
+
+func (s MaxPoolBackward) Operands() (dst, src []Operand) {
+	return s.gathered(s.Src.Len(), activation(s.Dst.Len()), plain(s.WhereLen()))
+}
+
 // maxWindow is the largest number of elements of a max-pooling window: where holds bytes.
 const maxWindow = 256
 

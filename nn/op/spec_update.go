@@ -49,6 +49,22 @@ type SGDUpdate struct {
 // SumOfSquares: dst = {sum [1]}, src = {x [Len]}. It sums in float64, or as exactly.
 type SumOfSquares struct{ Len int }
 
+func (AdamUpdate) Kind() string   { return "adam" }
+func (SGDUpdate) Kind() string    { return "sgd" }
+func (SumOfSquares) Kind() string { return "norm" }
+
+func (s AdamUpdate) Operands() (dst, src []Operand) {
+	return []Operand{updated(s.Len), updated(s.Len), updated(s.Len)}, []Operand{plain(s.Len), plain(HyperLen)}
+}
+
+func (s SGDUpdate) Operands() (dst, src []Operand) {
+	return []Operand{updated(s.Len), updated(s.Len)}, []Operand{plain(s.Len), plain(HyperLen)}
+}
+
+func (s SumOfSquares) Operands() (dst, src []Operand) {
+	return []Operand{plain(1)}, []Operand{plain(s.Len)}
+}
+
 // Validate checks the length.
 func (s AdamUpdate) Validate() error { return validateLen(s.Len) }
 

@@ -44,11 +44,11 @@ func TestValidateNamesTheFault(t *testing.T) {
 		err := c.spec.Validate()
 		switch {
 		case c.want == "" && err != nil:
-			t.Errorf("%s %v: %v", op.Kind(c.spec), c.spec, err)
+			t.Errorf("%s %v: %v", c.spec.Kind(), c.spec, err)
 		case c.want != "" && !errors.Is(err, op.ErrSpec):
-			t.Errorf("%s %v: error %v is not ErrSpec", op.Kind(c.spec), c.spec, err)
+			t.Errorf("%s %v: error %v is not ErrSpec", c.spec.Kind(), c.spec, err)
 		case c.want != "" && !strings.Contains(err.Error(), c.want):
-			t.Errorf("%s %v: error %q does not say %q", op.Kind(c.spec), c.spec, err, c.want)
+			t.Errorf("%s %v: error %q does not say %q", c.spec.Kind(), c.spec, err, c.want)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 		return nil, fmt.Errorf("purego: %w", err)
 	}
 	k := &kernel{device: d, spec: spec}
-	k.dstLens, k.srcLens = op.Operands(spec)
+	k.dstLens, k.srcLens = op.Lens(spec)
 	k.dst, k.src = make([][]float32, len(k.dstLens)), make([][]float32, len(k.srcLens))
 	if k.run = d.operation(spec, &k.operands); k.run == nil {
 		return nil, fmt.Errorf("purego: %T: %w", spec, op.ErrUnsupported)
@@ -153,11 +153,11 @@ func (k *kernel) Run(dst, src []op.Buffer) error {
 
 func (k *kernel) bind(what string, to [][]float32, from []op.Buffer, lens []int) error {
 	if len(from) != len(lens) {
-		return fmt.Errorf("purego: %s takes %d operands in %s, not %d", op.Kind(k.spec), len(lens), what, len(from))
+		return fmt.Errorf("purego: %s takes %d operands in %s, not %d", k.spec.Kind(), len(lens), what, len(from))
 	}
 	for i, b := range from {
 		if len(b.Host) != lens[i] {
-			return fmt.Errorf("purego: %s: %s[%d] has %d host elements, not %d", op.Kind(k.spec), what, i, len(b.Host), lens[i])
+			return fmt.Errorf("purego: %s: %s[%d] has %d host elements, not %d", k.spec.Kind(), what, i, len(b.Host), lens[i])
 		}
 		to[i] = b.Host
 	}

@@ -51,7 +51,7 @@ func TestAnyNumberOfProcessorsGivesTheSameBits(t *testing.T) {
 			}
 			for i := range want {
 				if !slices.Equal(got[i], want[i]) {
-					t.Errorf("%s: dst[%d] differs between 1 and %d processors", op.Kind(spec), i, processors)
+					t.Errorf("%s: dst[%d] differs between 1 and %d processors", spec.Kind(), i, processors)
 				}
 			}
 		}
@@ -77,7 +77,7 @@ func runOn(t *testing.T, spec op.Spec, processors int) (results [][]float32) {
 		}
 		return buffers
 	}
-	dstLens, srcLens := op.Operands(spec)
+	dstLens, srcLens := op.Lens(spec)
 	dst, src := operands(dstLens), operands(srcLens)
 	k, err := d.Compile(spec)
 	if err != nil {

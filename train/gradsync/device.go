@@ -5,18 +5,10 @@ import (
 	"ringloom/nn/purego"
 )
 
-// hostAlloc is memory that nothing but the host needs.
-func hostAlloc(device op.Device, n int) (op.Buffer, error) {
-	if _, ok := device.(op.Accelerator); ok {
-		return op.NewHostBuffer(n)
-	}
-	return device.Alloc(n)
-}
-
 // hostDevice computes in the host's memory: it is the device itself or, in the place of an accelerator, purego, which the
 // caller closes.
 func hostDevice(device op.Device) (_ op.Device, opened *purego.Device) {
-	if _, ok := device.(op.Accelerator); ok {
+	if _, ok := op.AsAccelerator(device); ok {
 		opened = purego.New()
 		return opened, opened
 	}

@@ -16,7 +16,7 @@ func newResiduals(device op.Device, length int, plan Plan) (*residuals, error) {
 	r := &residuals{plan: plan, live: make([]int, len(plan)), next: make([]bool, len(plan))}
 	for i := range r.half {
 		var err error
-		if r.half[i], err = hostAlloc(device, length); err != nil {
+		if r.half[i], err = op.HostAlloc(device, length); err != nil {
 			return nil, preparing("error feedback", err)
 		}
 	}

@@ -53,7 +53,7 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 		check: newCheck(p.Ring, c.WorldSize),
 		sums:  make([]*allreduce.Pending, len(plan)), gathers: make([]*allreduce.Pending, len(plan)),
 	}
-	if acc, ok := p.Device.(op.Accelerator); ok {
+	if acc, ok := op.AsAccelerator(p.Device); ok {
 		s.blanker.acc = acc
 		if c.Travels() {
 			s.copies = newCopies(acc, p.Params, plan)
