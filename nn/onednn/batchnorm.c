@@ -1,13 +1,13 @@
 //go:build onednn && cgo
 
-// The parts of a batch normalisation (nn/spec_norm.go), each one pass over memory. Sums run in float32 over short
+// The parts of a batch normalisation (nn/op/spec_norm.go), each one pass over memory. Sums run in float32 over short
 // blocks of pixels and in double over the blocks. The variance is taken around a shift close to the mean, so that the
 // two sums of one pass do not cancel.
 
-#include "own.h"
+#include "kernel_base.h"
 
 typedef struct norm {
-    rl_own own;
+    rl_kernel_base base;
     rl_norm n;
     int padded;       // channels, rounded up
     float *a, *b, *e; // [channels]: what the loop over pixels needs, prepared at each run
@@ -17,7 +17,7 @@ typedef struct norm {
 } norm;
 
 // BLOCK: pixels whose sums are in float32. SAMPLES: pixels that the shift is the mean of. EPSILON and MOMENTUM are
-// nn.BatchNormEpsilon and nn.BatchNormMomentum.
+// op.BatchNormEpsilon and op.BatchNormMomentum.
 enum { BLOCK = 256, SAMPLES = 64, GRAIN = 16 };
 static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 
@@ -28,7 +28,7 @@ static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 static double total(const norm *s, int which, int channel)
 {
     double sum = 0;
-    for (int t = 0; t < s->own.base.threads; t++) sum += s->totals[((int64_t)t * 2 + which) * s->padded + channel];
+    for (int t = 0; t < s->base.kernel.threads; t++) sum += s->totals[((int64_t)t * 2 + which) * s->padded + channel];
     return sum;
 }
 
@@ -117,31 +117,31 @@ static int backward_run(rl_kernel *k, const rl_operands *op)
 
 int rl_norm_part(const rl_device *d, int what, rl_norm n, rl_kernel **out)
 {
-    norm *s = rl_own_new(d, sizeof *s, "batchnorm", NULL);
+    norm *s = rl_kernel_new(d, sizeof *s, "batchnorm", NULL);
     if (!s) return RL_NO_MEMORY;
     s->n = n;
     s->padded = (n.channels + 15) / 16 * 16;
-    s->a = rl_own_block(s, (int64_t)s->padded * (int64_t)sizeof *s->a);
-    s->b = rl_own_block(s, (int64_t)s->padded * (int64_t)sizeof *s->b);
-    s->e = rl_own_block(s, (int64_t)s->padded * (int64_t)sizeof *s->e);
+    s->a = rl_kernel_block(s, (int64_t)s->padded * (int64_t)sizeof *s->a);
+    s->b = rl_kernel_block(s, (int64_t)s->padded * (int64_t)sizeof *s->b);
+    s->e = rl_kernel_block(s, (int64_t)s->padded * (int64_t)sizeof *s->e);
     int64_t sums = (int64_t)d->threads * 2 * s->padded;
     switch (what) {
     case RL_NORM_MOMENTS:
     case RL_NORM_SUMS:
-        s->partials = rl_own_block(s, sums * (int64_t)sizeof *s->partials);
-        s->totals = rl_own_block(s, sums * (int64_t)sizeof *s->totals);
-        s->own.base.run = what == RL_NORM_SUMS ? sums_run : moments_run;
+        s->partials = rl_kernel_block(s, sums * (int64_t)sizeof *s->partials);
+        s->totals = rl_kernel_block(s, sums * (int64_t)sizeof *s->totals);
+        s->base.kernel.run = what == RL_NORM_SUMS ? sums_run : moments_run;
         s->fn = what == RL_NORM_SUMS ? RL_PICK(d, backward_sums) : RL_PICK(d, moments);
         break;
     case RL_NORM_FORWARD:
     case RL_NORM_INFERENCE:
-        s->own.base.run = what == RL_NORM_FORWARD ? forward_run : normalize_run;
+        s->base.kernel.run = what == RL_NORM_FORWARD ? forward_run : normalize_run;
         s->fn = RL_PICK(d, normalize);
         break;
     case RL_NORM_BACKWARD:
-        s->own.base.run = backward_run;
+        s->base.kernel.run = backward_run;
         s->fn = RL_PICK(d, backward);
         break;
     }
-    return rl_own_finish(s, out);
+    return rl_kernel_finish(s, out);
 }

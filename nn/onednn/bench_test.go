@@ -11,15 +11,15 @@ import (
 	"ringloom/nn/op"
 )
 
-// BenchmarkLenetOps times each operation of a LeNet step on one thread, convolutions and poolings in every way that
+// BenchmarkLenetOps times each operation of a LeNet step on one thread, convolutions and poolings by every algorithm that
 // they can be computed: the figures behind choose.go.
 func BenchmarkLenetOps(b *testing.B) {
 	for _, batch := range []int{256, 128} {
 		d := openLocked(b, 1)
 		for i, spec := range lenetStep(batch) {
-			for _, w := range d.candidates(spec) {
-				k := bind(b, d, spec, w)
-				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, spec.Kind(), w, k.impl()), func(b *testing.B) {
+			for _, a := range d.candidates(spec) {
+				k := bind(b, d, spec, a)
+				b.Run(fmt.Sprintf("batch=%d/%02d-%s/%s(%s)", batch, i, spec.Kind(), a, k.impl()), func(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						k.run(b)

@@ -30,23 +30,23 @@ func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 }
 
 // choose is the known choice for an operation, or what a rule says.
-func (d *Device) choose(spec op.Spec) way {
+func (d *Device) choose(spec op.Spec) algorithm {
 	all := d.candidates(spec)
 	if d.direct || len(all) == 1 {
 		return direct
 	}
-	if w, ok := d.choices[tuneKey(spec)]; ok && slices.Contains(all, w) {
-		return w
+	if a, ok := d.choices[tuneKey(spec)]; ok && slices.Contains(all, a) {
+		return a
 	}
 	return choose(spec, d.c.avx512 != 0)
 }
 
-func (d *Device) candidates(spec op.Spec) []way { return candidates(spec, d.c.avx512 != 0) }
+func (d *Device) candidates(spec op.Spec) []algorithm { return candidates(spec, d.c.avx512 != 0) }
 
-// compile prepares the kernel of a valid operation in one of its candidate ways.
-func (d *Device) compile(spec op.Spec, w way) (*kernel, error) {
+// compile prepares the kernel of a valid operation by one of its candidates.
+func (d *Device) compile(spec op.Spec, a algorithm) (*kernel, error) {
 	var c *C.rl_kernel
-	status, known := d.create(spec, w, &c)
+	status, known := d.create(spec, a, &c)
 	if !known {
 		return nil, fmt.Errorf("oneDNN device: %T: %w", spec, op.ErrUnsupported)
 	}
@@ -63,35 +63,38 @@ func (d *Device) compile(spec op.Spec, w way) (*kernel, error) {
 }
 
 // create makes the C kernel; known is false for an operation that this device does not have.
-func (d *Device) create(spec op.Spec, w way, out **C.rl_kernel) (status C.int, known bool) {
-	if status, known = d.createFast(spec, w, out); known {
+func (d *Device) create(spec op.Spec, a algorithm, out **C.rl_kernel) (status C.int, known bool) {
+	if a == convSmallChannels {
+		return d.createSmallChannels(spec, out)
+	}
+	if status, known = d.createGEMM(spec, a, out); known {
 		return status, true
 	}
 	switch s := spec.(type) {
 	case op.ConvForward:
-		return d.convForward(s, w, out), true
+		return d.convForward(s, a, out), true
 	case op.ConvBackwardData:
-		return d.convBackwardData(s, w, out), true
+		return d.convBackwardData(s, a, out), true
 	case op.ConvBackwardWeights:
-		return d.convBackwardWeights(s, w, out), true
+		return d.convBackwardWeights(s, a, out), true
 	case op.LinearForward:
 		l := linear(s.Linear)
 		l.relu = flag(s.ReLU)
-		return C.rl_plan_linear(&d.c, l, layout(w), C.RL_FORWARD, out), true
+		return C.rl_plan_linear(&d.c, l, layout(a), C.RL_FORWARD, out), true
 	case op.LinearBackwardData:
 		l := linear(s.Linear)
 		l.accumulate, l.mask = flag(s.Accumulate), flag(s.Mask)
-		return C.rl_plan_linear(&d.c, l, layout(w), C.RL_BACKWARD_DATA, out), true
+		return C.rl_plan_linear(&d.c, l, layout(a), C.RL_BACKWARD_DATA, out), true
 	case op.LinearBackwardWeights:
-		return C.rl_plan_linear(&d.c, linear(s.Linear), layout(w), C.RL_BACKWARD_WEIGHTS, out), true
+		return C.rl_plan_linear(&d.c, linear(s.Linear), layout(a), C.RL_BACKWARD_WEIGHTS, out), true
 	case op.AvgPoolForward:
-		if w == halve {
-			return C.rl_halve_forward(&d.c, poolWindow(s.Pool, op.Gather{}), out), true
+		if a == avgPool2x2 {
+			return C.rl_avgpool_2x2_forward(&d.c, poolWindow(s.Pool, op.Gather{}), out), true
 		}
 		return C.rl_pool(&d.c, C.RL_AVG_FORWARD, poolWindow(s.Pool, op.Gather{}), out), true
 	case op.AvgPoolBackward:
-		if w == halve {
-			return C.rl_halve_backward(&d.c, poolWindow(s.Pool, s.Gather), out), true
+		if a == avgPool2x2 {
+			return C.rl_avgpool_2x2_backward(&d.c, poolWindow(s.Pool, s.Gather), out), true
 		}
 		return C.rl_pool(&d.c, C.RL_AVG_BACKWARD, poolWindow(s.Pool, s.Gather), out), true
 	case op.MaxPoolForward:

@@ -7,41 +7,41 @@ import "C"
 
 import "ringloom/nn/op"
 
-func (d *Device) convForward(s op.ConvForward, w way, out **C.rl_kernel) C.int {
+func (d *Device) convForward(s op.ConvForward, a algorithm, out **C.rl_kernel) C.int {
 	c := convWindow(s.Conv)
 	c.relu = flag(s.ReLU)
-	switch w {
-	case grey:
-		return C.rl_grey_forward(&d.c, c, out)
-	case narrow:
-		return C.rl_narrow_forward(&d.c, c, out)
+	switch a {
+	case conv5x5C1:
+		return C.rl_conv_5x5_c1_forward(&d.c, c, out)
+	case conv5x5C6:
+		return C.rl_conv_5x5_c6_forward(&d.c, c, out)
 	}
-	return C.rl_plan_conv(&d.c, c, layout(w), C.RL_FORWARD, out)
+	return C.rl_plan_conv(&d.c, c, layout(a), C.RL_FORWARD, out)
 }
 
-func (d *Device) convBackwardData(s op.ConvBackwardData, w way, out **C.rl_kernel) C.int {
+func (d *Device) convBackwardData(s op.ConvBackwardData, a algorithm, out **C.rl_kernel) C.int {
 	c := convWindow(s.Conv)
 	c.accumulate, c.mask = flag(s.Accumulate), flag(s.Mask)
-	if w == narrow {
-		return C.rl_narrow_backward_data(&d.c, c, out)
+	if a == conv5x5C6 {
+		return C.rl_conv_5x5_c6_backward_data(&d.c, c, out)
 	}
-	return C.rl_plan_conv(&d.c, c, layout(w), C.RL_BACKWARD_DATA, out)
+	return C.rl_plan_conv(&d.c, c, layout(a), C.RL_BACKWARD_DATA, out)
 }
 
-func (d *Device) convBackwardWeights(s op.ConvBackwardWeights, w way, out **C.rl_kernel) C.int {
+func (d *Device) convBackwardWeights(s op.ConvBackwardWeights, a algorithm, out **C.rl_kernel) C.int {
 	c := convWindow(s.Conv)
-	switch w {
-	case grey:
-		return C.rl_grey_backward_weights(&d.c, c, out)
-	case narrow:
-		return C.rl_narrow_backward_weights(&d.c, c, out)
+	switch a {
+	case conv5x5C1:
+		return C.rl_conv_5x5_c1_backward_weights(&d.c, c, out)
+	case conv5x5C6:
+		return C.rl_conv_5x5_c6_backward_weights(&d.c, c, out)
 	}
-	return C.rl_plan_conv(&d.c, c, layout(w), C.RL_BACKWARD_WEIGHTS, out)
+	return C.rl_plan_conv(&d.c, c, layout(a), C.RL_BACKWARD_WEIGHTS, out)
 }
 
-// layout is the one that a way of oneDNN's works in.
-func layout(w way) C.int {
-	switch w {
+// layout is the one that a algorithm of oneDNN's works in.
+func layout(a algorithm) C.int {
+	switch a {
 	case blocked:
 		return C.RL_BLOCKED
 	case flat:

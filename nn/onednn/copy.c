@@ -2,12 +2,12 @@
 
 // Copying a range of channels out of or into a wider image.
 
-#include "own.h"
+#include "kernel_base.h"
 
 #include <string.h>
 
 typedef struct channel_copy {
-    rl_own own;
+    rl_kernel_base base;
     int64_t pixels, src_pitch, dst_pitch;
     size_t bytes;
 } channel_copy;
@@ -27,11 +27,11 @@ static int run(rl_kernel *k, const rl_operands *op)
 
 int rl_channel_copy(const rl_device *d, int64_t pixels, int channels, int src_pitch, int dst_pitch, rl_kernel **out)
 {
-    channel_copy *c = rl_own_new(d, sizeof *c, "copy", run);
+    channel_copy *c = rl_kernel_new(d, sizeof *c, "copy", run);
     if (!c) return RL_NO_MEMORY;
     c->pixels = pixels;
     c->src_pitch = src_pitch;
     c->dst_pitch = dst_pitch;
     c->bytes = (size_t)channels * sizeof(float);
-    return rl_own_finish(c, out);
+    return rl_kernel_finish(c, out);
 }

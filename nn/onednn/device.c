@@ -1,6 +1,6 @@
 //go:build onednn && cgo
 
-#include "own.h"
+#include "kernel_base.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <omp.h>

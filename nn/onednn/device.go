@@ -41,7 +41,7 @@ type Device struct {
 	kernels []*kernel
 	buffers []*C.float
 	direct  bool
-	choices map[string]way // by tuneKey
+	choices map[string]algorithm // by tuneKey
 }
 
 // New opens the device. It fails where the library is not oneDNN 2.6 or later of the same major version.
@@ -61,7 +61,7 @@ func open(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{direct: o.Direct, choices: map[string]way{}}
+	d := &Device{direct: o.Direct, choices: map[string]algorithm{}}
 	if d.capped, err = capAMX(); err != nil {
 		return nil, err
 	}

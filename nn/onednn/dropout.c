@@ -1,11 +1,11 @@
 //go:build onednn && cgo
 
-// Dropout by a hash of the element's index (nn.DropoutKeeps): nothing is stored for the backward pass.
+// Dropout by a hash of the element's index (op.DropoutKeeps): nothing is stored for the backward pass.
 
-#include "own.h"
+#include "kernel_base.h"
 
 typedef struct dropout {
-    rl_own own;
+    rl_kernel_base base;
     int64_t len;
     float scale;
     uint32_t threshold, layer;
@@ -27,12 +27,12 @@ static int run(rl_kernel *k, const rl_operands *op)
 int rl_dropout(const rl_device *d, int64_t len, float scale, uint32_t threshold, uint32_t layer, int mask,
                rl_kernel **out)
 {
-    dropout *s = rl_own_new(d, sizeof *s, "dropout", run);
+    dropout *s = rl_kernel_new(d, sizeof *s, "dropout", run);
     if (!s) return RL_NO_MEMORY;
     s->len = len;
     s->scale = scale;
     s->threshold = threshold;
     s->layer = layer * 0x9E3779B9;
     s->fn = mask ? RL_PICK(d, dropout_masked) : RL_PICK(d, dropout);
-    return rl_own_finish(s, out);
+    return rl_kernel_finish(s, out);
 }

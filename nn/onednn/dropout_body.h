@@ -2,7 +2,7 @@
 
 #define SIGN 0x80000000u
 
-// nn.DropoutKeeps's mix32.
+// op.DropoutKeeps's mix32.
 TARGET static inline __attribute__((always_inline)) uint32_t NAME(mix)(uint32_t x)
 {
     x ^= x >> 16;

@@ -6,7 +6,7 @@
 #include "versions.h"
 
 typedef struct elementwise {
-    rl_own own;
+    rl_kernel_base base;
     int64_t len;
     rl_range fn;
 } elementwise;
@@ -23,7 +23,7 @@ static int run(rl_kernel *k, const rl_operands *op)
 
 int rl_elementwise(const rl_device *d, int what, int64_t len, rl_kernel **out)
 {
-    elementwise *e = rl_own_new(d, sizeof *e, "elementwise", run);
+    elementwise *e = rl_kernel_new(d, sizeof *e, "elementwise", run);
     if (!e) return RL_NO_MEMORY;
     e->len = len;
     switch (what) {
@@ -32,5 +32,5 @@ int rl_elementwise(const rl_device *d, int what, int64_t len, rl_kernel **out)
     case RL_ADD: e->fn = RL_PICK(d, add); break;
     case RL_ADD_RELU: e->fn = RL_PICK(d, add_relu); break;
     }
-    return rl_own_finish(e, out);
+    return rl_kernel_finish(e, out);
 }

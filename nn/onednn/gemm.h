@@ -1,9 +1,9 @@
-// Matrix products with an epilogue, on the caller's thread; the base of the fast convolutions.
+// Matrix products with an epilogue, on the caller's thread; the base of the convolutions of conv_gemm.h.
 
 #ifndef RINGLOOM_ONEDNN_GEMM_H
 #define RINGLOOM_ONEDNN_GEMM_H
 
-#include "own.h"
+#include "kernel_base.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

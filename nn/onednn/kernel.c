@@ -1,6 +1,6 @@
 //go:build onednn && cgo
 
-#include "own.h"
+#include "kernel_base.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -50,54 +50,54 @@ void rl_destroy(rl_kernel *k)
     if (k) k->destroy(k);
 }
 
-// An own kernel: its scratch memory lies behind the struct that embeds rl_kernel.
-static void own_destroy(rl_kernel *k)
+// A kernel written here: its scratch memory lies behind the struct that embeds rl_kernel.
+static void base_destroy(rl_kernel *k)
 {
-    rl_own *own = (rl_own *)k;
-    for (int i = 0; i < own->blocks; i++) free(own->block[i]);
-    free(own);
+    rl_kernel_base *base = (rl_kernel_base *)k;
+    for (int i = 0; i < base->blocks; i++) free(base->block[i]);
+    free(base);
 }
 
-void *rl_own_new(const rl_device *d, size_t size, const char *impl, int (*run)(rl_kernel *, const rl_operands *))
+void *rl_kernel_new(const rl_device *d, size_t size, const char *impl, int (*run)(rl_kernel *, const rl_operands *))
 {
-    rl_own *own = calloc(1, size);
-    if (!own) return NULL;
-    own->base.run = run;
-    own->base.destroy = own_destroy;
-    own->base.threads = d->threads;
-    own->arena = d->arena;
-    strncpy(own->base.impl, impl, sizeof own->base.impl - 1);
-    return own;
+    rl_kernel_base *base = calloc(1, size);
+    if (!base) return NULL;
+    base->kernel.run = run;
+    base->kernel.destroy = base_destroy;
+    base->kernel.threads = d->threads;
+    base->arena = d->arena;
+    strncpy(base->kernel.impl, impl, sizeof base->kernel.impl - 1);
+    return base;
 }
 
-void *rl_own_block(void *kernel, int64_t bytes)
+void *rl_kernel_block(void *kernel, int64_t bytes)
 {
-    rl_own *own = kernel;
-    if (own->failed || own->blocks == RL_OWN_BLOCKS) {
-        own->failed = 1;
+    rl_kernel_base *base = kernel;
+    if (base->failed || base->blocks == RL_KERNEL_BLOCKS) {
+        base->failed = 1;
         return NULL;
     }
     void *p = rl_scratch(bytes);
-    if (!p) own->failed = 1;
-    else own->block[own->blocks++] = p;
+    if (!p) base->failed = 1;
+    else base->block[base->blocks++] = p;
     return p;
 }
 
-void rl_own_share(void *kernel, int64_t bytes)
+void rl_kernel_share(void *kernel, int64_t bytes)
 {
-    rl_own *own = kernel;
-    if (!rl_arena_reserve(own->arena, bytes)) own->failed = 1;
+    rl_kernel_base *base = kernel;
+    if (!rl_arena_reserve(base->arena, bytes)) base->failed = 1;
 }
 
-int rl_own_finish(void *kernel, rl_kernel **out)
+int rl_kernel_finish(void *kernel, rl_kernel **out)
 {
-    rl_own *own = kernel;
-    if (!own) return RL_NO_MEMORY;
-    if (own->failed) {
-        own_destroy(&own->base);
+    rl_kernel_base *base = kernel;
+    if (!base) return RL_NO_MEMORY;
+    if (base->failed) {
+        base_destroy(&base->kernel);
         return RL_NO_MEMORY;
     }
-    *out = &own->base;
+    *out = &base->kernel;
     return RL_OK;
 }
 

@@ -20,7 +20,7 @@ typedef struct rl_device {
     struct rl_arena *arena;
 } rl_device;
 
-// The operands of one run, in the order of nn.Kernel.Run: outputs, then inputs.
+// The operands of one run, in the order of op.Kernel.Run: outputs, then inputs.
 typedef struct rl_operands {
     float *dst[3];
     const float *src[6];
@@ -31,10 +31,10 @@ struct rl_kernel {
     int (*run)(rl_kernel *k, const rl_operands *op);
     void (*destroy)(rl_kernel *k);
     int threads;
-    char impl[64]; // what runs, for people: "jit:avx512_core", "grey"
+    char impl[64]; // what runs, for people: "jit:avx512_core", "conv_5x5_c1"
 };
 
-// Geometry, as nn.Conv and nn.Pool have it (activations NHWC). pitch is the distance between the output's pixels in
+// Geometry, as op.Conv and op.Pool have it (activations NHWC). pitch is the distance between the output's pixels in
 // elements (at least oc); the flags are those of the specs and 0 where a spec has none.
 typedef struct rl_window {
     int n, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, ph, pw, pitch;
@@ -46,7 +46,7 @@ typedef struct rl_linear {
     int relu, accumulate, mask;
 } rl_linear;
 
-// A batch normalisation of [pixels, channels]. count is that of nn.BatchNormForward.
+// A batch normalisation of [pixels, channels]. count is that of op.BatchNormForward.
 typedef struct rl_norm {
     int64_t pixels, count;
     int channels;
@@ -80,19 +80,19 @@ void rl_destroy(rl_kernel *k);
 int rl_plan_conv(const rl_device *d, rl_window c, int layout, int pass, rl_kernel **out);
 int rl_plan_linear(const rl_device *d, rl_linear l, int layout, int pass, rl_kernel **out);
 
-int rl_grey_forward(const rl_device *d, rl_window c, rl_kernel **out);
-int rl_grey_backward_weights(const rl_device *d, rl_window c, rl_kernel **out);
-int rl_narrow_forward(const rl_device *d, rl_window c, rl_kernel **out);
-int rl_narrow_backward_data(const rl_device *d, rl_window c, rl_kernel **out);
-int rl_narrow_backward_weights(const rl_device *d, rl_window c, rl_kernel **out);
-int rl_halve_forward(const rl_device *d, rl_window p, rl_kernel **out);
-int rl_halve_backward(const rl_device *d, rl_window p, rl_kernel **out);
+int rl_conv_5x5_c1_forward(const rl_device *d, rl_window c, rl_kernel **out);
+int rl_conv_5x5_c1_backward_weights(const rl_device *d, rl_window c, rl_kernel **out);
+int rl_conv_5x5_c6_forward(const rl_device *d, rl_window c, rl_kernel **out);
+int rl_conv_5x5_c6_backward_data(const rl_device *d, rl_window c, rl_kernel **out);
+int rl_conv_5x5_c6_backward_weights(const rl_device *d, rl_window c, rl_kernel **out);
+int rl_avgpool_2x2_forward(const rl_device *d, rl_window p, rl_kernel **out);
+int rl_avgpool_2x2_backward(const rl_device *d, rl_window p, rl_kernel **out);
 int rl_sigmoid_forward(const rl_device *d, int64_t len, rl_kernel **out);
 int rl_sigmoid_backward(const rl_device *d, int64_t len, rl_kernel **out);
 int rl_softmax_cross_entropy(const rl_device *d, int n, int classes, float smoothing, rl_kernel **out);
 int rl_pool(const rl_device *d, int what, rl_window p, rl_kernel **out);
 int rl_elementwise(const rl_device *d, int what, int64_t len, rl_kernel **out);
-// scale is 1/(1-rate), threshold nn.DropoutThreshold(rate).
+// scale is 1/(1-rate), threshold op.DropoutThreshold(rate).
 int rl_dropout(const rl_device *d, int64_t len, float scale, uint32_t threshold, uint32_t layer, int mask,
                rl_kernel **out);
 // Pitches are in elements.

@@ -51,9 +51,9 @@ func (b bound) run(t testing.TB) {
 	}
 }
 
-// bind compiles an operation in a way and gives it operands of its own.
-func bind(t testing.TB, d *Device, spec op.Spec, w way) bound {
-	k, err := d.compile(spec, w)
+// bind compiles an operation by an algorithm and gives it operands of its own.
+func bind(t testing.TB, d *Device, spec op.Spec, a algorithm) bound {
+	k, err := d.compile(spec, a)
 	if err != nil {
 		t.Fatal(err)
 	}

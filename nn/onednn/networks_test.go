@@ -78,7 +78,7 @@ func TestNetworksAvoidReferenceKernels(t *testing.T) {
 	}
 }
 
-// BenchmarkNetworkOps times each operation of a model's training step on one thread, in every way that it can be
+// BenchmarkNetworkOps times each operation of a model's training step on one thread, by every algorithm that it can be
 // computed, and says how fast it is next to the machine: the figures behind choose.go. Shared machines lose a core for
 // moments, so the best run counts. Operations without much arithmetic are given as bytes of operands a second; copy is
 // what memory delivers.
@@ -87,8 +87,8 @@ func BenchmarkNetworkOps(b *testing.B) {
 		b.Run(model, func(b *testing.B) {
 			d := openLocked(b, 1)
 			for i, spec := range networkStep(b, model, 16) {
-				for _, w := range d.candidates(spec) {
-					benchOp(b, d, fmt.Sprintf("%02d-%s/%v", i, spec.Kind(), w), spec, w)
+				for _, a := range d.candidates(spec) {
+					benchOp(b, d, fmt.Sprintf("%02d-%s/%v", i, spec.Kind(), a), spec, a)
 				}
 			}
 		})
@@ -99,9 +99,9 @@ func BenchmarkNetworkOps(b *testing.B) {
 	})
 }
 
-func benchOp(b *testing.B, d *Device, name string, spec op.Spec, w way) {
+func benchOp(b *testing.B, d *Device, name string, spec op.Spec, a algorithm) {
 	b.Run(name, func(b *testing.B) {
-		k, err := d.compile(spec, w)
+		k, err := d.compile(spec, a)
 		if err != nil {
 			b.Fatal(err)
 		}

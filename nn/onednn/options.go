@@ -22,7 +22,7 @@ type Options struct {
 	// Threads is how many threads a kernel uses, the caller's included. Zero means one, which suits one process per
 	// core: training LeNet scales better over processes than over OpenMP threads.
 	Threads int
-	// Direct computes everything the safe way: convolutions by oneDNN's direct algorithm.
+	// Direct computes everything the safe algorithm: convolutions by oneDNN's direct algorithm.
 	Direct bool
 }
 

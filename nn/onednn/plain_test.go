@@ -91,7 +91,7 @@ func flaggedSpecs() (all []op.Spec) {
 	return append(all, op.SoftmaxCrossEntropyForward{N: 9, C: 10, Smoothing: 0.1}, op.SoftmaxCrossEntropyForward{N: 3, C: 4})
 }
 
-// Every operation, in each way, on one thread and on three, against the plain Go device. What is not written again
+// Every operation, by each algorithm, on one thread and on three, against the plain Go device. What is not written again
 // where a result has gaps must stay as it was.
 func TestAgainstPlainGo(t *testing.T) {
 	plain := purego.New()
@@ -109,16 +109,16 @@ func TestAgainstPlainGo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, w := range d.candidates(spec) {
+				for _, a := range d.candidates(spec) {
 					got := outputs(t, d, spec)
-					k, err := d.compile(spec, w)
+					k, err := d.compile(spec, a)
 					if err != nil {
-						t.Errorf("%v: %v", w, err)
+						t.Errorf("%v: %v", a, err)
 						continue
 					}
 					bound{k, got, src}.run(t)
 					for i := range want {
-						compare(t, fmt.Sprintf("%s %+v by %v (%s), dst[%d]", spec.Kind(), spec, w, k.impl(), i), spec, i, got[i], want[i])
+						compare(t, fmt.Sprintf("%s %+v by %v (%s), dst[%d]", spec.Kind(), spec, a, k.impl(), i), spec, i, got[i], want[i])
 					}
 				}
 			}

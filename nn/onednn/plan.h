@@ -1,11 +1,11 @@
 // A plan runs one oneDNN primitive between operands in the caller's layout, with the reorders that this takes, and
-// what oneDNN cannot do of nn.Gather and of padding. All working memory is in the device's arena.
+// what oneDNN cannot do of op.Gather and of padding. All working memory is in the device's arena.
 // Errors stick: after the first, every call does nothing and rl_plan_finish returns it.
 
 #ifndef RINGLOOM_ONEDNN_PLAN_H
 #define RINGLOOM_ONEDNN_PLAN_H
 
-#include "own.h"
+#include "kernel_base.h"
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -28,7 +28,7 @@ typedef struct rl_memory {
 typedef struct rl_border {
     int n, h, w, c;       // the image
     int top, left;        // the border above and below, and on either side; 0: none
-    int accumulate, mask; // nn.Gather, taking it off
+    int accumulate, mask; // op.Gather, taking it off
     const float *from;    // putting it on: the image
     float *around;        // the image with its border
     void (*gather)(float *dst, const float *src, const float *mask, int64_t len, int accumulate);

@@ -1,6 +1,6 @@
 //go:build onednn && cgo
 
-// Putting a border of zeros around an image, and taking one off with what nn.Gather asks for, row by row.
+// Putting a border of zeros around an image, and taking one off with what op.Gather asks for, row by row.
 
 #include "plan.h"
 

@@ -1,4 +1,4 @@
-// The end of nn.Gather over a span: the body of plan_border.c. See versions.h.
+// The end of op.Gather over a span: the body of plan_border.c. See versions.h.
 
 TARGET static void NAME(gather)(float *dst, const float *src, const float *mask, int64_t len, int accumulate)
 {

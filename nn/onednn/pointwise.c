@@ -5,7 +5,7 @@
 // packs blocks of its pixels of x and dy and adds their products to a sum of its own; the sums are added in the
 // threads' order.
 
-#include "fast.h"
+#include "conv_gemm.h"
 #include "gemm.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 enum { BLOCK = 192 };
 
 typedef struct pointwise {
-    rl_own own;
+    rl_kernel_base base;
     rl_window c;
     int64_t pixels;
     int x_panels, y_panels;          // channels in panels
@@ -76,7 +76,7 @@ static void forward_range(rl_kernel *kernel, const rl_operands *op, int64_t begi
 static int forward_run(rl_kernel *kernel, const rl_operands *op)
 {
     pointwise *k = (pointwise *)kernel;
-    k->packed = k->own.arena->data;
+    k->packed = k->base.arena->data;
     rl_parallel(kernel, op, (k->c.oc + 15) / 16, 1, pack_forward);
     rl_parallel(kernel, op, k->pixels, RL_TILE_ROWS, forward_range);
     return RL_OK;
@@ -100,7 +100,7 @@ static void backward_data_range(rl_kernel *kernel, const rl_operands *op, int64_
 static int backward_data_run(rl_kernel *kernel, const rl_operands *op)
 {
     pointwise *k = (pointwise *)kernel;
-    k->packed = k->own.arena->data;
+    k->packed = k->base.arena->data;
     pack_rows(op->src[1], k->c.ic, k->c.ic, k->c.oc, k->packed, (int64_t)k->c.oc * RL_PANEL);
     rl_parallel(kernel, op, k->pixels, RL_TILE_ROWS, backward_data_range);
     return RL_OK;
@@ -161,7 +161,7 @@ static void add_sums(rl_kernel *kernel, const rl_operands *op, int64_t begin, in
 static int backward_weights_run(rl_kernel *kernel, const rl_operands *op)
 {
     pointwise *k = (pointwise *)kernel;
-    k->x = k->own.arena->data;
+    k->x = k->base.arena->data;
     k->dy = k->x + kernel->threads * x_len(k);
     k->w = k->dy + kernel->threads * BLOCK * k->y_width;
     k->bias = k->w + kernel->threads * k->sums;
@@ -172,7 +172,7 @@ static int backward_weights_run(rl_kernel *kernel, const rl_operands *op)
 
 static pointwise *create(const rl_device *d, rl_window c, int (*run)(rl_kernel *, const rl_operands *))
 {
-    pointwise *k = rl_own_new(d, sizeof *k, "pointwise", run);
+    pointwise *k = rl_kernel_new(d, sizeof *k, "pointwise", run);
     if (!k) return NULL;
     k->c = c;
     k->pixels = (int64_t)c.n * c.oh * c.ow;
@@ -185,16 +185,16 @@ int rl_pointwise_forward(const rl_device *d, rl_window c, rl_kernel **out)
 {
     pointwise *k = create(d, c, forward_run);
     if (!k) return RL_NO_MEMORY;
-    rl_own_share(k, (int64_t)sizeof(float) * k->y_panels * c.ic * RL_PANEL);
-    return rl_own_finish(k, out);
+    rl_kernel_share(k, (int64_t)sizeof(float) * k->y_panels * c.ic * RL_PANEL);
+    return rl_kernel_finish(k, out);
 }
 
 int rl_pointwise_backward_data(const rl_device *d, rl_window c, rl_kernel **out)
 {
     pointwise *k = create(d, c, backward_data_run);
     if (!k) return RL_NO_MEMORY;
-    rl_own_share(k, (int64_t)sizeof(float) * k->x_panels * c.oc * RL_PANEL);
-    return rl_own_finish(k, out);
+    rl_kernel_share(k, (int64_t)sizeof(float) * k->x_panels * c.oc * RL_PANEL);
+    return rl_kernel_finish(k, out);
 }
 
 int rl_pointwise_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
@@ -205,8 +205,8 @@ int rl_pointwise_backward_weights(const rl_device *d, rl_window c, rl_kernel **o
     k->x_width = (c.ic + 15) / 16 * 16;
     k->y_width = rl_odd_lines(c.oc);
     k->sums = c.oc * k->x_width;
-    rl_own_share(k, one * (x_len(k) + BLOCK * k->y_width + k->sums + k->y_width));
-    return rl_own_finish(k, out);
+    rl_kernel_share(k, one * (x_len(k) + BLOCK * k->y_width + k->sums + k->y_width));
+    return rl_kernel_finish(k, out);
 }
 
 #endif

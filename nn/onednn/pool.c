@@ -3,7 +3,7 @@
 // Max and average pooling. oneDNN's max pooling keeps a 4-byte index, or one byte in a layout of its own, and none of
 // its backward passes can accumulate or mask: these do so in the same pass over memory.
 
-#include "own.h"
+#include "kernel_base.h"
 
 // [from, to) along an axis.
 typedef struct range {
@@ -11,7 +11,7 @@ typedef struct range {
 } range;
 
 typedef struct pool {
-    rl_own own;
+    rl_kernel_base base;
     rl_window g;
     range *taps_h, *taps_w;       // of the window at each output position, the taps inside the image
     range *windows_h, *windows_w; // the output positions whose windows hold each input position
@@ -23,7 +23,7 @@ typedef struct pool {
 
 static range *taps(pool *p, int out, int in, int kernel, int stride, int pad)
 {
-    range *r = rl_own_block(p, (int64_t)out * (int64_t)sizeof *r);
+    range *r = rl_kernel_block(p, (int64_t)out * (int64_t)sizeof *r);
     for (int o = 0; r && o < out; o++) {
         int left = o * stride - pad, from = left < 0 ? -left : 0, to = in - left < kernel ? in - left : kernel;
         r[o].from = from;
@@ -34,7 +34,7 @@ static range *taps(pool *p, int out, int in, int kernel, int stride, int pad)
 
 static range *windows(pool *p, int out, int in, int kernel, int stride, int pad)
 {
-    range *r = rl_own_block(p, (int64_t)in * (int64_t)sizeof *r);
+    range *r = rl_kernel_block(p, (int64_t)in * (int64_t)sizeof *r);
     for (int i = 0; r && i < in; i++) {
         int from = i + pad - kernel + 1, to = (i + pad) / stride + 1;
         from = from > 0 ? (from + stride - 1) / stride : 0;
@@ -72,7 +72,7 @@ static int backward_run(rl_kernel *k, const rl_operands *op)
 int rl_pool(const rl_device *d, int what, rl_window g, rl_kernel **out)
 {
     int backward = what == RL_MAX_BACKWARD || what == RL_AVG_BACKWARD;
-    pool *p = rl_own_new(d, sizeof *p, "pool", backward ? backward_run : forward_run);
+    pool *p = rl_kernel_new(d, sizeof *p, "pool", backward ? backward_run : forward_run);
     if (!p) return RL_NO_MEMORY;
     p->g = g;
     if (backward) {
@@ -84,7 +84,7 @@ int rl_pool(const rl_device *d, int what, rl_window g, rl_kernel **out)
     }
     switch (what) {
     case RL_MAX_FORWARD:
-        p->own.base.run = max_forward_run;
+        p->base.kernel.run = max_forward_run;
         p->fn = RL_PICK(d, max_forward);
         break;
     case RL_MAX_INFERENCE: p->fn = RL_PICK(d, max_inference); break;
@@ -92,5 +92,5 @@ int rl_pool(const rl_device *d, int what, rl_window g, rl_kernel **out)
     case RL_AVG_FORWARD: p->fn = RL_PICK(d, avg_forward); break;
     case RL_AVG_BACKWARD: p->fn = RL_PICK(d, avg_backward); break;
     }
-    return rl_own_finish(p, out);
+    return rl_kernel_finish(p, out);
 }

@@ -2,7 +2,8 @@
 
 #define POOL TARGET static inline __attribute__((always_inline))
 
-// The largest of rows x columns taps from x on, whose numbers count from first with stride kw. where: NULL in inference.
+// The largest of rows x columns taps from x on, whose numbers count from first with stride kw. where: NULL in
+// inference.
 POOL void NAME(max_window)(float *y, uint8_t *where, const float *x, int64_t line, int channels, int first, int kw,
                            int rows, int columns)
 {

@@ -2,7 +2,7 @@
 
 // Sigmoid and its gradient. Memory-bound: four to eight bytes move per handful of instructions.
 
-#include "own.h"
+#include "kernel_base.h"
 
 #include <string.h>
 #if defined(__x86_64__)
@@ -53,7 +53,7 @@ static inline floats4 clamp_any(floats4 v)
 #include "sigmoid.h"
 
 typedef struct sigmoid {
-    rl_own own;
+    rl_kernel_base base;
     int64_t len;
     void (*forward)(float *, const float *, int64_t);
     void (*backward)(float *, const float *, const float *, int64_t);
@@ -87,7 +87,7 @@ static int backward_run(rl_kernel *k, const rl_operands *op)
 
 static int create(const rl_device *d, int64_t len, int (*run)(rl_kernel *, const rl_operands *), rl_kernel **out)
 {
-    sigmoid *s = rl_own_new(d, sizeof *s, "sigmoid", run);
+    sigmoid *s = rl_kernel_new(d, sizeof *s, "sigmoid", run);
     if (!s) return RL_NO_MEMORY;
     s->len = len;
     s->forward = forward_any;
@@ -101,7 +101,7 @@ static int create(const rl_device *d, int64_t len, int (*run)(rl_kernel *, const
         s->backward = backward_avx2;
     }
 #endif
-    return rl_own_finish(s, out);
+    return rl_kernel_finish(s, out);
 }
 
 int rl_sigmoid_forward(const rl_device *d, int64_t len, rl_kernel **out)

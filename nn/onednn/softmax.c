@@ -3,12 +3,12 @@
 // Softmax cross-entropy with its gradient. Ten classes are a few microseconds a batch, so this is plain C on one
 // thread; the sum over samples is in double and in order.
 
-#include "own.h"
+#include "kernel_base.h"
 
 #include <math.h>
 
 typedef struct softmax {
-    rl_own own;
+    rl_kernel_base base;
     int n, classes;
     float smoothing;
 } softmax;
@@ -53,10 +53,10 @@ static int run(rl_kernel *k, const rl_operands *op)
 
 int rl_softmax_cross_entropy(const rl_device *d, int n, int classes, float smoothing, rl_kernel **out)
 {
-    softmax *s = rl_own_new(d, sizeof *s, "softmax", run);
+    softmax *s = rl_kernel_new(d, sizeof *s, "softmax", run);
     if (!s) return RL_NO_MEMORY;
     s->n = n;
     s->classes = classes;
     s->smoothing = smoothing;
-    return rl_own_finish(s, out);
+    return rl_kernel_finish(s, out);
 }

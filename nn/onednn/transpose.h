@@ -4,7 +4,7 @@
 #ifndef RINGLOOM_ONEDNN_TRANSPOSE_H
 #define RINGLOOM_ONEDNN_TRANSPOSE_H
 
-#include "own.h"
+#include "kernel_base.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

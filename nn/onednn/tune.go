@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// tuneBatch bounds the images that a way is tried with: more take longer and change little.
+	// tuneBatch bounds the images that an algorithm is tried with: more take longer and change little.
 	tuneBatch = 64
-	// tuneRounds and tuneTime bound the tries of an operation. In a round each way runs once, so that a machine that does
+	// tuneRounds and tuneTime bound the tries of an operation. In a round each algorithm runs once, so that a machine that does
 	// other things for a while slows all of them; the best run of each counts.
 	tuneRounds = 6
 	tuneTime   = 600 * time.Millisecond
-	// hopeless is how many times slower than the best a way's first run is for it to be given up.
+	// hopeless is how many times slower than the best an algorithm's first run is for it to be given up.
 	hopeless = 2
-	// worthwhile is the time that another way must come down to, relative to what a rule would choose.
+	// worthwhile is the time that another algorithm must come down to, relative to what a rule would choose.
 	worthwhile = 0.95
 )
 
@@ -53,7 +53,7 @@ func (d *Device) Tune(specs []op.Spec) error {
 }
 
 // fastest tries the candidates on a device of its own, whose memory goes when it closes.
-func (d *Device) fastest(spec op.Spec) (best way, err error) {
+func (d *Device) fastest(spec op.Spec) (best algorithm, err error) {
 	trial, err := open(Options{Threads: int(d.c.threads)})
 	if err != nil {
 		return best, err
@@ -81,15 +81,15 @@ func (d *Device) fastest(spec op.Spec) (best way, err error) {
 		}
 		tries = slices.DeleteFunc(tries, func(t try) bool { return t.best > hopeless*slices.MinFunc(tries, faster).best })
 	}
-	return slices.MinFunc(tries, faster).way, nil
+	return slices.MinFunc(tries, faster).algorithm, nil
 }
 
-// try is one way of an operation.
+// try is one algorithm of an operation.
 type try struct {
-	way    way
-	kernel *kernel
-	factor float64       // what its time counts for
-	best   time.Duration // times factor
+	algorithm algorithm
+	kernel    *kernel
+	factor    float64       // what its time counts for
+	best      time.Duration // times factor
 }
 
 func faster(a, b try) int { return cmp.Compare(a.best, b.best) }
@@ -97,12 +97,12 @@ func faster(a, b try) int { return cmp.Compare(a.best, b.best) }
 // tries are the candidates, compiled. What the rule says has an advantage.
 func (d *Device) tries(spec op.Spec) (all []try, err error) {
 	expected := choose(spec, d.c.avx512 != 0)
-	for _, w := range d.candidates(spec) {
-		t := try{way: w, factor: 1}
-		if w == expected {
+	for _, a := range d.candidates(spec) {
+		t := try{algorithm: a, factor: 1}
+		if a == expected {
 			t.factor = worthwhile
 		}
-		if t.kernel, err = d.compile(spec, w); err != nil {
+		if t.kernel, err = d.compile(spec, a); err != nil {
 			return nil, err
 		}
 		all = append(all, t)
@@ -139,25 +139,25 @@ func (d *Device) operands(lens []int) ([]op.Buffer, error) {
 	return all, nil
 }
 
-// Choices are the ways that were found to be fastest, or that SetChoices gave.
+// Choices are the algorithms that were found to be fastest, or that SetChoices gave.
 func (d *Device) Choices() map[string]string {
 	named := make(map[string]string, len(d.choices))
-	for key, w := range d.choices {
-		named[key] = w.String()
+	for key, a := range d.choices {
+		named[key] = a.String()
 	}
 	return named
 }
 
-// SetChoices adds choices. A way of another version of this package, or for another instruction set, counts for
+// SetChoices adds choices. An algorithm of another version of this package, or for another instruction set, counts for
 // nothing when its operation is compiled.
 func (d *Device) SetChoices(named map[string]string) {
-	byName := map[string]way{}
-	for w := direct; w < ways; w++ {
-		byName[w.String()] = w
+	byName := map[string]algorithm{}
+	for a := direct; a < algorithms; a++ {
+		byName[a.String()] = a
 	}
 	for key, name := range named {
-		if w, ok := byName[name]; ok {
-			d.choices[key] = w
+		if a, ok := byName[name]; ok {
+			d.choices[key] = a
 		}
 	}
 }

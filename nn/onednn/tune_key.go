@@ -6,7 +6,7 @@ import (
 	"ringloom/nn/op"
 )
 
-// tuneKey names what a choice of way holds for: the operation at its geometry, whatever the batch and whatever is fused
+// tuneKey names what a choice of algorithm holds for: the operation at its geometry, whatever the batch and whatever is fused
 // to it, so that an uneven last batch is computed as the others are.
 func tuneKey(spec op.Spec) string {
 	one := atBatch(spec, 1)

@@ -13,7 +13,7 @@ import (
 	"ringloom/nn/op"
 )
 
-// A choice is found for every operation that has several ways, holds at other batches, and decides what is compiled.
+// A choice is found for every operation that has several algorithms, holds at other batches, and decides what is compiled.
 func TestTunedChoicesAreFollowed(t *testing.T) {
 	m, err := models.Lookup("lenet")
 	if err != nil {
@@ -41,12 +41,12 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 		if got := d.choose(atBatch(spec, 3)); got != last {
 			t.Errorf("%s %v: %v is compiled, %v was chosen", spec.Kind(), spec, got, last)
 		}
-		if !slices.ContainsFunc(all, func(w way) bool { return w.String() == chosen[tuneKey(spec)] }) {
-			t.Errorf("%s %v: %q is none of its ways %v", spec.Kind(), spec, chosen[tuneKey(spec)], all)
+		if !slices.ContainsFunc(all, func(a algorithm) bool { return a.String() == chosen[tuneKey(spec)] }) {
+			t.Errorf("%s %v: %q is none of its algorithms %v", spec.Kind(), spec, chosen[tuneKey(spec)], all)
 		}
 	}
 	if tuned == 0 || len(chosen) != tuned {
-		t.Errorf("%d choices for %d operations with several ways", len(chosen), tuned)
+		t.Errorf("%d choices for %d operations with several algorithms", len(chosen), tuned)
 	}
 	other := opened(t, Options{})
 	other.SetChoices(d.Choices())
@@ -56,7 +56,7 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 	}
 }
 
-func TestDirectPinsTheWay(t *testing.T) {
+func TestDirectPinsTheAlgorithm(t *testing.T) {
 	d := opened(t, Options{Direct: true})
 	for _, spec := range []op.Spec{op.ConvForward{Conv: op.Conv{
 		Src: op.Image{N: 1, H: 12, W: 12, C: 64}, Dst: op.Image{N: 1, H: 12, W: 12, C: 64}, KernelH: 3, KernelW: 3,
@@ -65,8 +65,8 @@ func TestDirectPinsTheWay(t *testing.T) {
 		if err := d.Tune([]op.Spec{spec}); err != nil {
 			t.Fatal(err)
 		}
-		if w := d.choose(spec); w != direct || len(d.Choices()) != 0 {
-			t.Errorf("%v: %v, with choices %v", spec, w, d.Choices())
+		if a := d.choose(spec); a != direct || len(d.Choices()) != 0 {
+			t.Errorf("%v: %v, with choices %v", spec, a, d.Choices())
 		}
 	}
 }

@@ -2,16 +2,16 @@
 
 // The optimizers' updates, limited by memory, and the sum that clipping by norm needs.
 
-#include "own.h"
+#include "kernel_base.h"
 
 typedef struct update {
-    rl_own own;
+    rl_kernel_base base;
     int64_t len;
     double *sums; // [threads]
     rl_range fn;
 } update;
 
-// nn.HyperRate and following.
+// op.HyperRate and following.
 enum { RATE, GRAD_SCALE, L2, DECAY, MOMENTUM, BETA2, ROOT, EPSILON };
 enum { GRAIN = 16 };
 
@@ -37,7 +37,7 @@ static int sum_run(rl_kernel *k, const rl_operands *op)
 
 int rl_update(const rl_device *d, int what, int64_t len, rl_kernel **out)
 {
-    update *u = rl_own_new(d, sizeof *u, "update", run);
+    update *u = rl_kernel_new(d, sizeof *u, "update", run);
     if (!u) return RL_NO_MEMORY;
     u->len = len;
     switch (what) {
@@ -45,15 +45,15 @@ int rl_update(const rl_device *d, int what, int64_t len, rl_kernel **out)
     case RL_SGD: u->fn = RL_PICK(d, sgd); break;
     case RL_SGD_NESTEROV: u->fn = RL_PICK(d, nesterov); break;
     }
-    return rl_own_finish(u, out);
+    return rl_kernel_finish(u, out);
 }
 
 int rl_sum_of_squares(const rl_device *d, int64_t len, rl_kernel **out)
 {
-    update *u = rl_own_new(d, sizeof *u, "squares", sum_run);
+    update *u = rl_kernel_new(d, sizeof *u, "squares", sum_run);
     if (!u) return RL_NO_MEMORY;
     u->len = len;
-    u->sums = rl_own_block(u, d->threads * (int64_t)sizeof *u->sums);
+    u->sums = rl_kernel_block(u, d->threads * (int64_t)sizeof *u->sums);
     u->fn = RL_PICK(d, squares);
-    return rl_own_finish(u, out);
+    return rl_kernel_finish(u, out);
 }

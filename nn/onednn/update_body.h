@@ -1,4 +1,4 @@
-// The optimizers' arithmetic over a span: the body of update.c. See versions.h and nn/spec_update.go.
+// The optimizers' arithmetic over a span: the body of update.c. See versions.h and nn/op/spec_update.go.
 
 TARGET static void NAME(adam)(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
 {

@@ -3,7 +3,7 @@
 // make vectors. Plain loops are left to the compiler, which vectorises them for the TARGET; #pragma GCC ivdep tells it
 // that operands do not overlap (but for equal ones, which do no harm). Pick a version with RL_PICK.
 
-#include "own.h"
+#include "kernel_base.h"
 
 #include <math.h>
 #include <string.h>

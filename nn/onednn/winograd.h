@@ -3,7 +3,7 @@
 #ifndef RINGLOOM_ONEDNN_WINOGRAD_H
 #define RINGLOOM_ONEDNN_WINOGRAD_H
 
-#include "fast.h"
+#include "conv_gemm.h"
 #include "gemm.h"
 
 #if defined(__x86_64__)
@@ -22,7 +22,8 @@ typedef struct rl_epilogue {
     int relu, accumulate;
 } rl_epilogue;
 
-// The transforms of one F(m x m, r x r), each over 16 channels. alpha = m + r - 1 points an axis; point p's result is at
+// The transforms of one F(m x m, r x r), each over 16 channels. alpha = m + r - 1 points an axis; point p's result is
+// at
 // [p * stride], p = alpha * row + column.
 typedef struct rl_winograd {
     int m, r;
@@ -41,7 +42,8 @@ typedef struct rl_winograd {
 // NULL where F(m x m, r x r) is none of those compiled.
 const rl_winograd *rl_winograd_find(int m, int r);
 
-// What a kernel may use of the arena, in bytes: blocks that fit a core's second-level cache, and blocks that share the third.
+// What a kernel may use of the arena, in bytes: blocks that fit a core's second-level cache, and blocks that share the
+// third.
 enum { RL_OWN_BLOCK = 700 << 10, RL_SHARED_BLOCK = 24 << 20 };
 
 #endif

@@ -1,8 +1,8 @@
 //go:build onednn && cgo
 
 // The weights' gradient by Winograd's transforms: a block of tiles of x and of dy is transformed, and each point's
-// product, summed over the tiles, is added to the point's gradient; in the end that is transformed back. Threads split a
-// block by tiles to transform and by points to multiply: the sums over tiles are the same for any number of threads.
+// product, summed over the tiles, is added to the point's gradient; in the end that is transformed back. Threads split
+// a block by tiles to transform and by points to multiply: the sums over tiles are the same for any number of threads.
 
 #include "winograd.h"
 
@@ -10,12 +10,12 @@
 
 #if defined(__x86_64__)
 
-// A block's bytes, and bounds of its tiles: with few, the products are loaded and stored too often; with many, a panel of
-// transformed x leaves the first-level cache.
+// A block's bytes, and bounds of its tiles: with few, the products are loaded and stored too often; with many, a panel
+// of transformed x leaves the first-level cache.
 enum { GRADIENT_BLOCK = 4 << 20, LEAST_TILES = 128, MOST_TILES = 320 };
 
 typedef struct gradient {
-    rl_own own;
+    rl_kernel_base base;
     const rl_winograd *f;
     rl_window c;
     int alpha, points, tiles_h, tiles_w, panels;
@@ -86,7 +86,7 @@ static void transform_back(rl_kernel *kernel, const rl_operands *op, int64_t beg
 static int run(rl_kernel *kernel, const rl_operands *op)
 {
     gradient *k = (gradient *)kernel;
-    k->v = k->own.arena->data;
+    k->v = k->base.arena->data;
     k->d = k->v + k->points * k->v_stride;
     k->u = k->d + k->points * k->d_stride;
     k->bias = k->u + k->points * k->u_stride;
@@ -111,7 +111,7 @@ int rl_winograd_backward_weights(const rl_device *d, rl_window c, int m, rl_kern
 {
     const rl_winograd *f = rl_winograd_find(m, c.kh);
     if (!f) return RL_NO_TRANSFORM;
-    gradient *k = rl_own_new(d, sizeof *k, "winograd", run);
+    gradient *k = rl_kernel_new(d, sizeof *k, "winograd", run);
     if (!k) return RL_NO_MEMORY;
     k->f = f;
     k->c = c;
@@ -130,8 +130,8 @@ int rl_winograd_backward_weights(const rl_device *d, rl_window c, int m, rl_kern
     k->v_stride = rl_odd_lines((int64_t)k->panels * k->block * RL_PANEL);
     k->d_stride = rl_odd_lines(k->block * k->out_width);
     k->u_stride = rl_odd_lines(c.oc * k->in_width);
-    rl_own_share(k, (int64_t)sizeof(float) * (k->points * (k->v_stride + k->d_stride + k->u_stride) + d->threads * k->out_width));
-    return rl_own_finish(k, out);
+    rl_kernel_share(k, (int64_t)sizeof(float) * (k->points * (k->v_stride + k->d_stride + k->u_stride) + d->threads * k->out_width));
+    return rl_kernel_finish(k, out);
 }
 
 #endif

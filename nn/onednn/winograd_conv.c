@@ -2,9 +2,9 @@
 
 // Winograd convolution, forward and backward data (which is a forward convolution of dy with the kernel turned by half
 // and its channels exchanged). A block of tiles is transformed, multiplied point by point, and transformed back before
-// the next, so that what lies in between stays in the caches. With few channels each thread has blocks of its own, which
-// fit its second-level cache; with many, the transformed weights are what is large, and the threads share a block: they
-// split its points, so that each reads its part of the weights once.
+// the next, so that what lies in between stays in the caches. With few channels each thread has blocks of its own,
+// which fit its second-level cache; with many, the transformed weights are what is large, and the threads share a
+// block: they split its points, so that each reads its part of the weights once.
 
 #include "winograd.h"
 
@@ -15,7 +15,7 @@ typedef struct image {
 } image;
 
 typedef struct conv {
-    rl_own own;
+    rl_kernel_base base;
     const rl_winograd *f;
     image in, out;
     int pad_h, pad_w, backward, relu, accumulate, mask, bias;
@@ -141,7 +141,7 @@ static void shared_output(rl_kernel *kernel, const rl_operands *op, int64_t begi
 static int run(rl_kernel *kernel, const rl_operands *op)
 {
     conv *k = (conv *)kernel;
-    k->u = k->own.arena->data;
+    k->u = k->base.arena->data;
     k->v = k->u + k->u_len;
     k->m = k->v + k->v_len;
     rl_parallel(kernel, op, (k->out.c + 15) / 16, 1, transform_weights);
@@ -164,9 +164,9 @@ static int create(const rl_device *d, conv k, int m, int r, rl_kernel **out)
 {
     k.f = rl_winograd_find(m, r);
     if (!k.f) return RL_NO_TRANSFORM;
-    conv *c = rl_own_new(d, sizeof *c, "winograd", run);
+    conv *c = rl_kernel_new(d, sizeof *c, "winograd", run);
     if (!c) return RL_NO_MEMORY;
-    k.own = c->own;
+    k.base = c->base;
     *c = k;
     c->alpha = m + r - 1;
     c->points = c->alpha * c->alpha;
@@ -189,8 +189,8 @@ static int create(const rl_device *d, conv k, int m, int r, rl_kernel **out)
     int64_t parts = c->shared ? 1 : d->threads;
     c->v_len = parts * c->points * c->v_stride;
     c->m_len = parts * c->points * c->m_stride;
-    rl_own_share(c, (int64_t)sizeof(float) * (c->u_len + c->v_len + c->m_len));
-    return rl_own_finish(c, out);
+    rl_kernel_share(c, (int64_t)sizeof(float) * (c->u_len + c->v_len + c->m_len));
+    return rl_kernel_finish(c, out);
 }
 
 int rl_winograd_forward(const rl_device *d, rl_window c, int m, rl_kernel **out)

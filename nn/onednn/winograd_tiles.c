@@ -5,9 +5,9 @@
 // multiplied point by point and interpolated. The points are 0 (where alpha is even), +-a of the list below, and
 // infinity. Being symmetric they halve the work: the even and odd powers are summed once for both signs.
 //
-// Where M(x) is the product of (x - p) over the finite points, B^T's row of p is M(x)/(x - p), infinity's is M(x); A's is
-// the powers of p; G's is the powers of p divided by M'(p). The points were found by search for a small error
-// in float32; all constants of A and B are exact in it.
+// Where M(x) is the product of (x - p) over the finite points, B^T's row of p is M(x)/(x - p), infinity's is M(x); A's
+// is the powers of p; G's is the powers of p divided by M'(p). The points were found by search for a small error in
+// float32; all constants of A and B are exact in it.
 
 #include "winograd.h"
 

@@ -4,7 +4,7 @@
 // channels as a vector; with 6 channels that leaves most lanes idle. Here a row is one flat span of ow*c floats, and a
 // table says, for each vector of it, where its inputs lie and how to permute them. It is made once per kernel.
 
-#include "own.h"
+#include "kernel_base.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -16,12 +16,12 @@ typedef struct entry {
     int32_t index[16] __attribute__((aligned(64))); // input lane of each output lane
 } entry;
 
-typedef struct halve {
-    rl_own own;
+typedef struct avgpool_2x2 {
+    rl_kernel_base base;
     rl_window p;
     int entries;
     entry *table;
-} halve;
+} avgpool_2x2;
 
 // The position in the row of the large image of the left one of the pair that output element o averages.
 static int left(const rl_window *p, int o) { return o / p->oc * 2 * p->oc + o % p->oc; }
@@ -59,7 +59,7 @@ RL_AVX512 RL_INLINE __m512 pair_sum(const float *a, const float *b, __mmask16 m)
 
 RL_AVX512 static void forward_range(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
 {
-    const halve *h = (const halve *)k;
+    const avgpool_2x2 *h = (const avgpool_2x2 *)k;
     int c = h->p.ic, entries = h->entries;
     int64_t in_row = (int64_t)h->p.iw * c, out_row = (int64_t)h->p.ow * c;
     __m512 quarter = _mm512_set1_ps(0.25f);
@@ -83,7 +83,7 @@ RL_AVX512 static void forward_range(rl_kernel *k, const rl_operands *op, int64_t
 
 RL_AVX512 static void backward_range(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
 {
-    const halve *h = (const halve *)k;
+    const avgpool_2x2 *h = (const avgpool_2x2 *)k;
     int c = h->p.ic, entries = h->entries;
     int64_t in_row = (int64_t)h->p.iw * c, out_row = (int64_t)h->p.ow * c;
     __m512 quarter = _mm512_set1_ps(0.25f);
@@ -105,40 +105,40 @@ RL_AVX512 static void backward_range(rl_kernel *k, const rl_operands *op, int64_
 
 static int forward_run(rl_kernel *k, const rl_operands *op)
 {
-    rl_parallel(k, op, ((halve *)k)->p.n, 1, forward_range);
+    rl_parallel(k, op, ((avgpool_2x2 *)k)->p.n, 1, forward_range);
     return RL_OK;
 }
 
 static int backward_run(rl_kernel *k, const rl_operands *op)
 {
-    rl_parallel(k, op, ((halve *)k)->p.n, 1, backward_range);
+    rl_parallel(k, op, ((avgpool_2x2 *)k)->p.n, 1, backward_range);
     return RL_OK;
 }
 
-int rl_halve_forward(const rl_device *d, rl_window p, rl_kernel **out)
+int rl_avgpool_2x2_forward(const rl_device *d, rl_window p, rl_kernel **out)
 {
-    halve *h = rl_own_new(d, sizeof *h, "halve", forward_run);
+    avgpool_2x2 *h = rl_kernel_new(d, sizeof *h, "avgpool_2x2", forward_run);
     if (!h) return RL_NO_MEMORY;
     h->p = p;
     // At least one output an entry.
-    h->table = rl_own_block(h, (int64_t)p.ow * p.oc * (int64_t)sizeof(entry));
+    h->table = rl_kernel_block(h, (int64_t)p.ow * p.oc * (int64_t)sizeof(entry));
     if (h->table) h->entries = fill(h->table, &p, p.ow * p.oc, left, 32);
-    return rl_own_finish(h, out);
+    return rl_kernel_finish(h, out);
 }
 
-int rl_halve_backward(const rl_device *d, rl_window p, rl_kernel **out)
+int rl_avgpool_2x2_backward(const rl_device *d, rl_window p, rl_kernel **out)
 {
-    halve *h = rl_own_new(d, sizeof *h, "halve", backward_run);
+    avgpool_2x2 *h = rl_kernel_new(d, sizeof *h, "avgpool_2x2", backward_run);
     if (!h) return RL_NO_MEMORY;
     h->p = p;
-    h->table = rl_own_block(h, (int64_t)p.iw * p.ic * (int64_t)sizeof(entry));
+    h->table = rl_kernel_block(h, (int64_t)p.iw * p.ic * (int64_t)sizeof(entry));
     if (h->table) h->entries = fill(h->table, &p, p.iw * p.ic, parent, 16);
-    return rl_own_finish(h, out);
+    return rl_kernel_finish(h, out);
 }
 
 #else
 
-int rl_halve_forward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_pool(d, RL_AVG_FORWARD, p, out); }
-int rl_halve_backward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_pool(d, RL_AVG_BACKWARD, p, out); }
+int rl_avgpool_2x2_forward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_pool(d, RL_AVG_FORWARD, p, out); }
+int rl_avgpool_2x2_backward(const rl_device *d, rl_window p, rl_kernel **out) { return rl_pool(d, RL_AVG_BACKWARD, p, out); }
 
 #endif

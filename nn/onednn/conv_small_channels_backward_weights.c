@@ -1,19 +1,20 @@
 //go:build onednn && cgo
 
-// The weights' gradient of a convolution of few channels. A strip of rows of the input, padded, is copied to memory that
-// stays in the core's cache, so that the taps of a row of the window lie side by side. Of one input channel all rows of
-// the window are woven into one another, so that all taps do: three to a row would use little of a vector. With many
-// channels of the result the vector is those, with few (up to 8) it is the taps; see few_sums.c. A strip's products are
-// added to the thread's sums in registers, and the threads' sums to one another at the end, in their order.
+// The weights' gradient of a convolution of few channels. A strip of rows of the input, padded, is copied to memory
+// that stays in the core's cache, so that the taps of a row of the window lie side by side. Of one input channel all
+// rows of the window are woven into one another, so that all taps do: three to a row would use little of a vector. With
+// many channels of the result the vector is those, with few (up to 8) it is the taps; see conv_small_channels_sums.c. A
+// strip's products are added to the thread's sums in registers, and the threads' sums to one another at the end, in
+// their order.
 
-#include "few_sums.h"
+#include "conv_small_channels_sums.h"
 
 #if defined(__x86_64__)
 
 enum { FLOAT = sizeof(float), STRIP_BYTES = 40 << 10, WOVEN_ROWS = 7 };
 
-typedef struct few_weights {
-    rl_own own;
+typedef struct sc_weights {
+    rl_kernel_base base;
     rl_window c;
     int woven;          // rows of the window that are woven into one another: kh or 1
     int width;          // columns of a row in the strip
@@ -26,10 +27,10 @@ typedef struct few_weights {
     int32_t *index;     // [bands * taps] where a tap lies in the weights of one channel of the result
     int64_t bias_at;    // in a thread's sums
     int64_t sums, strip, x; // elements: of a thread's sums, of its strip; where the strips begin in the arena
-} few_weights;
+} sc_weights;
 
 // Copies a row of the image (zeros beside it) with its padding.
-static void pad_row(const few_weights *k, const float *x, int64_t n, int y, float *to)
+static void pad_row(const sc_weights *k, const float *x, int64_t n, int y, float *to)
 {
     const rl_window *c = &k->c;
     int64_t left = (int64_t)c->pw * c->ic, count = (int64_t)c->iw * c->ic, all = (int64_t)k->width * c->ic;
@@ -43,23 +44,23 @@ static void pad_row(const few_weights *k, const float *x, int64_t n, int y, floa
 }
 
 // Weaves rows of one channel, width apart, into [width, rows].
-RL_AVX512 RL_INLINE void weave_rows(const few_weights *k, const float *from, float *to, const int rows)
+RL_AVX512 RL_INLINE void weave_rows(const sc_weights *k, const float *from, float *to, const int rows)
 {
     __m512i column[WOVEN_ROWS]; // of each lane
     __mmask16 mask[WOVEN_ROWS][WOVEN_ROWS];
 #pragma GCC unroll 7
     for (int v = 0; v < rows; v++) {
-        int32_t at[FEW_VECTOR];
+        int32_t at[SC_VECTOR];
         for (int r = 0; r < rows; r++) mask[v][r] = 0;
-        for (int lane = 0; lane < FEW_VECTOR; lane++) {
-            at[lane] = (v * FEW_VECTOR + lane) / rows;
-            mask[v][(v * FEW_VECTOR + lane) % rows] |= (__mmask16)(1u << lane);
+        for (int lane = 0; lane < SC_VECTOR; lane++) {
+            at[lane] = (v * SC_VECTOR + lane) / rows;
+            mask[v][(v * SC_VECTOR + lane) % rows] |= (__mmask16)(1u << lane);
         }
         column[v] = _mm512_loadu_si512(at);
     }
-    for (int x = 0; x < k->width; x += FEW_VECTOR, from += FEW_VECTOR)
+    for (int x = 0; x < k->width; x += SC_VECTOR, from += SC_VECTOR)
 #pragma GCC unroll 7
-        for (int v = 0; v < rows; v++, to += FEW_VECTOR) {
+        for (int v = 0; v < rows; v++, to += SC_VECTOR) {
             __m512 out = _mm512_permutexvar_ps(column[v], _mm512_loadu_ps(from));
 #pragma GCC unroll 7
             for (int r = 1; r < rows; r++)
@@ -68,7 +69,7 @@ RL_AVX512 RL_INLINE void weave_rows(const few_weights *k, const float *from, flo
         }
 }
 
-RL_AVX512 static void weave(const few_weights *k, const float *from, float *to)
+RL_AVX512 static void weave(const sc_weights *k, const float *from, float *to)
 {
     switch (k->woven) {
     case 2: return weave_rows(k, from, to, 2);
@@ -81,7 +82,7 @@ RL_AVX512 static void weave(const few_weights *k, const float *from, float *to)
 }
 
 // Prepares the windows of rows top to bottom of the result.
-static void fill(const few_weights *k, const float *x, int64_t n, int top, int bottom, float *strip)
+static void fill(const sc_weights *k, const float *x, int64_t n, int top, int bottom, float *strip)
 {
     const rl_window *c = &k->c;
     int rows = (bottom - 1 - top) * c->sh + c->kh;
@@ -96,19 +97,19 @@ static void fill(const few_weights *k, const float *x, int64_t n, int top, int b
 RL_AVX512 static void sum_bias(const rl_window *c, const float *dy, int rows, float *sums)
 {
     int64_t pixels = (int64_t)rows * c->ow;
-    int dense = c->pitch == c->oc && FEW_VECTOR % c->oc == 0;
-    if (dense) pixels = (pixels * c->oc + FEW_VECTOR - 1) / FEW_VECTOR;
-    int step = dense ? FEW_VECTOR : c->pitch, channels = dense ? FEW_VECTOR : c->oc;
-    for (int o = 0; o < channels; o += FEW_VECTOR) {
-        __mmask16 lanes = few_lanes(channels - o);
+    int dense = c->pitch == c->oc && SC_VECTOR % c->oc == 0;
+    if (dense) pixels = (pixels * c->oc + SC_VECTOR - 1) / SC_VECTOR;
+    int step = dense ? SC_VECTOR : c->pitch, channels = dense ? SC_VECTOR : c->oc;
+    for (int o = 0; o < channels; o += SC_VECTOR) {
+        __mmask16 lanes = sc_lanes(channels - o);
         __m512 sum[4] = { _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps() };
         const float *from = dy + o;
-        int64_t p = 0, whole = dense ? (int64_t)rows * c->ow * c->oc / FEW_VECTOR : pixels;
+        int64_t p = 0, whole = dense ? (int64_t)rows * c->ow * c->oc / SC_VECTOR : pixels;
         for (; p + 4 <= whole; p += 4, from += 4 * step)
 #pragma GCC unroll 4
             for (int i = 0; i < 4; i++) sum[i] = _mm512_add_ps(sum[i], _mm512_maskz_loadu_ps(lanes, from + i * step));
         for (; p < pixels; p++, from += step) {
-            if (dense && p == whole) lanes = few_lanes((int)((int64_t)rows * c->ow * c->oc % FEW_VECTOR));
+            if (dense && p == whole) lanes = sc_lanes((int)((int64_t)rows * c->ow * c->oc % SC_VECTOR));
             sum[0] = _mm512_add_ps(sum[0], _mm512_maskz_loadu_ps(lanes, from));
         }
         sum[0] = _mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3]));
@@ -116,31 +117,31 @@ RL_AVX512 static void sum_bias(const rl_window *c, const float *dy, int rows, fl
     }
 }
 
-static void sum_tap_lanes(const few_weights *k, few_span *s, float *sums)
+static void sum_tap_lanes(const sc_weights *k, sc_span *s, float *sums)
 {
     const float *dy = s->dy;
     int all = k->bands * k->vectors;
-    for (int o = 0; o < k->c.oc; o += FEW_CHANNELS) {
-        s->channels = k->c.oc - o < FEW_CHANNELS ? k->c.oc - o : FEW_CHANNELS;
+    for (int o = 0; o < k->c.oc; o += SC_CHANNELS) {
+        s->channels = k->c.oc - o < SC_CHANNELS ? k->c.oc - o : SC_CHANNELS;
         s->dy = dy + o;
-        for (int v = 0; v < all; v += FEW_TAP_VECTORS) {
-            int vectors = all - v < FEW_TAP_VECTORS ? all - v : FEW_TAP_VECTORS;
+        for (int v = 0; v < all; v += SC_TAP_VECTORS) {
+            int vectors = all - v < SC_TAP_VECTORS ? all - v : SC_TAP_VECTORS;
             s->apart = k->apart + v;
             s->sums = sums;
-            sums += vectors * s->channels * FEW_VECTOR;
-            few_sum_tap_lanes(vectors, s->channels)(s);
+            sums += vectors * s->channels * SC_VECTOR;
+            sc_sum_tap_lanes(vectors, s->channels)(s);
             s->ahead = 0;
         }
     }
 }
 
-static void sum_channel_lanes(const few_weights *k, few_span *s, float *sums)
+static void sum_channel_lanes(const sc_weights *k, sc_span *s, float *sums)
 {
     const float *x = s->x, *dy = s->dy;
     int64_t ahead = s->ahead;
     for (int o = 0; o < k->c.oc; o += s->channels) {
-        s->channels = k->c.oc - o < 2 * FEW_VECTOR ? k->c.oc - o : 2 * FEW_VECTOR;
-        int vectors = (s->channels + FEW_VECTOR - 1) / FEW_VECTOR, most = FEW_SUMS / vectors;
+        s->channels = k->c.oc - o < 2 * SC_VECTOR ? k->c.oc - o : 2 * SC_VECTOR;
+        int vectors = (s->channels + SC_VECTOR - 1) / SC_VECTOR, most = SC_SUMS / vectors;
         int parts = (k->taps + most - 1) / most;
         s->dy = dy + o;
         for (int band = 0; band < k->bands; band++)
@@ -149,22 +150,22 @@ static void sum_channel_lanes(const few_weights *k, few_span *s, float *sums)
                 s->ahead = band + i == 0 ? ahead : 0;
                 s->x = x + band * k->row + begin;
                 s->sums = sums;
-                sums += (int64_t)(end - begin) * vectors * FEW_VECTOR;
-                few_sum_channel_lanes(end - begin, vectors)(s);
+                sums += (int64_t)(end - begin) * vectors * SC_VECTOR;
+                sc_sum_channel_lanes(end - begin, vectors)(s);
             }
     }
 }
 
 static void backward_range(rl_kernel *kernel, const rl_operands *op, int64_t begin, int64_t end, int thread)
 {
-    const few_weights *k = (const few_weights *)kernel;
+    const sc_weights *k = (const sc_weights *)kernel;
     const rl_window *c = &k->c;
-    float *arena = k->own.arena->data, *sums = arena + thread * k->sums, *strip = arena + k->x + thread * k->strip;
+    float *arena = k->base.arena->data, *sums = arena + thread * k->sums, *strip = arena + k->x + thread * k->strip;
     memset(sums, 0, FLOAT * (size_t)k->sums);
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t n = unit / k->strips;
         int top = (int)(unit % k->strips) * k->rows, bottom = top + k->rows < c->oh ? top + k->rows : c->oh;
-        few_span s = {
+        sc_span s = {
             .x = strip, .x_row = k->woven > 1 ? k->row : c->sh * k->row, .x_step = c->sw * c->ic * k->woven,
             .dy = op->src[0] + (n * c->oh + top) * c->ow * c->pitch, .dy_row = (int64_t)c->ow * c->pitch,
             .pitch = c->pitch, .rows = bottom - top, .pixels = c->ow,
@@ -178,17 +179,17 @@ static void backward_range(rl_kernel *kernel, const rl_operands *op, int64_t beg
 }
 
 // Adds up the threads' sums at one place.
-static float total(const few_weights *k, int64_t at)
+static float total(const sc_weights *k, int64_t at)
 {
-    const float *sums = (const float *)k->own.arena->data + at;
+    const float *sums = (const float *)k->base.arena->data + at;
     float sum = 0;
-    for (int t = 0; t < k->own.base.threads; t++) sum += sums[t * k->sums];
+    for (int t = 0; t < k->base.kernel.threads; t++) sum += sums[t * k->sums];
     return sum;
 }
 
 static int backward_run(rl_kernel *kernel, const rl_operands *op)
 {
-    const few_weights *k = (const few_weights *)kernel;
+    const sc_weights *k = (const sc_weights *)kernel;
     const rl_window *c = &k->c;
     rl_parallel(kernel, op, (int64_t)c->n * k->strips, 1, backward_range);
     int all = k->bands * k->taps, weights = c->ic * c->kh * c->kw;
@@ -196,38 +197,38 @@ static int backward_run(rl_kernel *kernel, const rl_operands *op)
         for (int u = 0; u < all; u++) {
             int64_t at;
             if (k->tap_lanes) {
-                int t = u % k->taps, v = u / k->taps * k->vectors + t / FEW_VECTOR;
+                int t = u % k->taps, v = u / k->taps * k->vectors + t / SC_VECTOR;
                 // [groups of channels, vectors, channels of the group]: kernels of several vectors change nothing.
-                int group = o / FEW_CHANNELS * FEW_CHANNELS;
-                int channels = c->oc - group < FEW_CHANNELS ? c->oc - group : FEW_CHANNELS;
-                at = (((int64_t)group * k->bands * k->vectors) + v * channels + o - group) * FEW_VECTOR + t % FEW_VECTOR;
+                int group = o / SC_CHANNELS * SC_CHANNELS;
+                int channels = c->oc - group < SC_CHANNELS ? c->oc - group : SC_CHANNELS;
+                at = (((int64_t)group * k->bands * k->vectors) + v * channels + o - group) * SC_VECTOR + t % SC_VECTOR;
             } else {
-                int group = o / (2 * FEW_VECTOR), rest = c->oc - group * 2 * FEW_VECTOR;
-                int lanes = rest > FEW_VECTOR ? 2 * FEW_VECTOR : FEW_VECTOR;
-                at = (int64_t)group * 2 * FEW_VECTOR * all + u * lanes + o % (2 * FEW_VECTOR);
+                int group = o / (2 * SC_VECTOR), rest = c->oc - group * 2 * SC_VECTOR;
+                int lanes = rest > SC_VECTOR ? 2 * SC_VECTOR : SC_VECTOR;
+                at = (int64_t)group * 2 * SC_VECTOR * all + u * lanes + o % (2 * SC_VECTOR);
             }
             op->dst[0][(int64_t)o * weights + k->index[u]] = total(k, at);
         }
     if (c->no_bias) return RL_OK;
-    int dense = c->pitch == c->oc && FEW_VECTOR % c->oc == 0;
+    int dense = c->pitch == c->oc && SC_VECTOR % c->oc == 0;
     for (int o = 0; o < c->oc; o++) {
         op->dst[1][o] = 0;
-        for (int l = o; l < (dense ? FEW_VECTOR : o + 1); l += c->oc) op->dst[1][o] += total(k, k->bias_at + l);
+        for (int l = o; l < (dense ? SC_VECTOR : o + 1); l += c->oc) op->dst[1][o] += total(k, k->bias_at + l);
     }
     return RL_OK;
 }
 
-int rl_few_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
+int rl_conv_small_channels_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
 {
-    few_weights *k = rl_own_new(d, sizeof *k, "few", backward_run);
+    sc_weights *k = rl_kernel_new(d, sizeof *k, "conv_small_channels", backward_run);
     if (!k) return RL_NO_MEMORY;
     k->c = c;
     int taps = c.kw * c.ic;
     // Taps fill the lanes better than fewer channels than lanes; and for 16 channels they need fewer loads.
-    int few = c.oc <= FEW_CHANNELS || (c.oc <= FEW_VECTOR && taps % FEW_VECTOR == 0);
+    int few = c.oc <= SC_CHANNELS || (c.oc <= SC_VECTOR && taps % SC_VECTOR == 0);
     k->tap_lanes = few;
     k->woven = c.ic == 1 && c.kh <= WOVEN_ROWS && c.kw <= (few ? 16 : 5) ? c.kh : 1;
-    k->width = few_round_up(c.iw + 2 * c.pw, FEW_VECTOR);
+    k->width = sc_round_up(c.iw + 2 * c.pw, SC_VECTOR);
     k->bands = c.kh / k->woven;
     k->taps = k->woven * taps;
     k->row = (int64_t)k->width * k->woven * c.ic;
@@ -236,29 +237,29 @@ int rl_few_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
     k->strips = (c.oh + k->rows - 1) / k->rows;
     k->rows = (c.oh + k->strips - 1) / k->strips;
     k->strips = (c.oh + k->rows - 1) / k->rows;
-    k->vectors = few ? (k->taps + FEW_VECTOR - 1) / FEW_VECTOR : 0;
-    k->apart = rl_own_block(k, (int64_t)sizeof *k->apart * (k->bands * k->vectors + 1));
+    k->vectors = few ? (k->taps + SC_VECTOR - 1) / SC_VECTOR : 0;
+    k->apart = rl_kernel_block(k, (int64_t)sizeof *k->apart * (k->bands * k->vectors + 1));
     for (int v = 0; k->apart && v < k->bands * k->vectors; v++)
-        k->apart[v] = v / k->vectors * k->row + v % k->vectors * FEW_VECTOR;
-    k->index = rl_own_block(k, (int64_t)sizeof *k->index * k->bands * k->taps);
+        k->apart[v] = v / k->vectors * k->row + v % k->vectors * SC_VECTOR;
+    k->index = rl_kernel_block(k, (int64_t)sizeof *k->index * k->bands * k->taps);
     for (int u = 0; k->index && u < k->bands * k->taps; u++) {
         int band = u / k->taps, t = u % k->taps, inner = k->woven * c.ic; // [bands, kw, woven, ic]
         k->index[u] = t % c.ic * c.kh * c.kw + (band + t % inner / c.ic) * c.kw + t / inner;
     }
-    int lanes = few ? c.oc : few_round_up(c.oc, FEW_VECTOR);
-    k->bias_at = few ? (int64_t)k->bands * k->vectors * c.oc * FEW_VECTOR : (int64_t)k->bands * k->taps * lanes;
-    k->sums = k->bias_at + few_round_up(c.oc, FEW_VECTOR);
+    int lanes = few ? c.oc : sc_round_up(c.oc, SC_VECTOR);
+    k->bias_at = few ? (int64_t)k->bands * k->vectors * c.oc * SC_VECTOR : (int64_t)k->bands * k->taps * lanes;
+    k->sums = k->bias_at + sc_round_up(c.oc, SC_VECTOR);
     int in_rows = (k->rows - 1) * c.sh + c.kh;
-    k->strip = (int64_t)in_rows * k->width * c.ic + (k->woven > 1 ? k->rows * k->row : 0) + 2 * FEW_VECTOR;
+    k->strip = (int64_t)in_rows * k->width * c.ic + (k->woven > 1 ? k->rows * k->row : 0) + 2 * SC_VECTOR;
     k->strip = (k->strip + 15) / 16 * 16;
     k->x = d->threads * k->sums;
-    rl_own_share(k, FLOAT * (k->x + d->threads * k->strip));
-    return rl_own_finish(k, out);
+    rl_kernel_share(k, FLOAT * (k->x + d->threads * k->strip));
+    return rl_kernel_finish(k, out);
 }
 
 #else
 
-int rl_few_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
+int rl_conv_small_channels_backward_weights(const rl_device *d, rl_window c, rl_kernel **out)
 {
     return rl_plan_conv(d, c, RL_NHWC, RL_BACKWARD_WEIGHTS, out);
 }

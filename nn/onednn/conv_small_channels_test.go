@@ -10,10 +10,10 @@ import (
 	"ringloom/nn/purego"
 )
 
-// fewShapes are geometries of every kernel and way of splitting: each number of channels that has a kernel of its own,
+// smallChannelShapes are geometries of every kernel and split: each number of channels that has a kernel of its own,
 // rows of one tile and of several, images of one strip and of several, paddings smaller and larger than the kernel,
 // strides, dense results and ranges of a wider image's channels.
-func fewShapes() []op.Conv {
+func smallChannelShapes() []op.Conv {
 	var all []op.Conv
 	kernels := [][4]int{{3, 3, 1, 1}, {1, 3, 1, 1}, {3, 1, 0, 1}, {5, 5, 2, 2}, {2, 4, 0, 1}, {7, 7, 3, 3}, {1, 1, 0, 0}, {3, 6, 2, 5}}
 	for i := range 48 { // results of 1 to 48 channels
@@ -44,7 +44,7 @@ func fewShapes() []op.Conv {
 
 // The convolutions of few channels against the plain Go device, with every flag, on one to three threads. Memory around
 // the operands, and between the pixels of a result with a pitch, is NaN: it must neither spread nor be overwritten.
-func TestFew(t *testing.T) {
+func TestConvSmallChannels(t *testing.T) {
 	plain := purego.New()
 	defer plain.Close()
 	var devices []*Device
@@ -55,12 +55,12 @@ func TestFew(t *testing.T) {
 		}
 		devices = append(devices, d)
 	}
-	for _, c := range fewShapes() {
-		for _, spec := range fastSpecs(c) {
-			if !fewFits(spec) {
+	for _, c := range smallChannelShapes() {
+		for _, spec := range convSpecs(c) {
+			if !smallChannelsFit(spec) {
 				continue
 			}
-			dst, src := fastOperands(spec)
+			dst, src := convOperands(spec)
 			reference, err := plain.Compile(spec)
 			if err != nil {
 				t.Fatal(err)
@@ -74,14 +74,14 @@ func TestFew(t *testing.T) {
 				want = append(want, floats64(b.Host))
 			}
 			for _, d := range devices {
-				checkFast(t, d, spec, few, dst, src, want)
+				checkConv(t, d, spec, convSmallChannels, dst, src, want)
 			}
 		}
 	}
 }
 
 // A result that is larger than the cache goes past it, by other instructions.
-func TestFewPastTheCache(t *testing.T) {
+func TestConvSmallChannelsPastTheCache(t *testing.T) {
 	d := openLocked(t, 2)
 	if d.c.avx512 == 0 {
 		t.Skip("this processor has no AVX-512, which the convolutions of few channels need")
@@ -91,7 +91,7 @@ func TestFewPastTheCache(t *testing.T) {
 		windowed(op.Image{N: 2, H: 600, W: 601, C: 1}, 16, 0, 3, 3, 1, 1, 1),
 	} {
 		spec := op.ConvForward{Conv: c, ReLU: true}
-		want, got := bind(t, d, spec, direct), bind(t, d, spec, few)
+		want, got := bind(t, d, spec, direct), bind(t, d, spec, convSmallChannels)
 		want.run(t)
 		got.run(t)
 		if diff := difference(got.dst[0].Host, want.dst[0].Host); !(diff <= 1e-5) {
@@ -100,13 +100,13 @@ func TestFewPastTheCache(t *testing.T) {
 	}
 }
 
-func TestFewRepeatsItsBits(t *testing.T) {
+func TestConvSmallChannelsRepeatsItsBits(t *testing.T) {
 	d := openLocked(t, 3)
 	if d.c.avx512 == 0 {
 		t.Skip("this processor has no AVX-512, which the convolutions of few channels need")
 	}
 	for _, channels := range [][2]int{{1, 4}, {4, 8}, {16, 16}} {
-		k := bind(t, d, op.ConvBackwardWeights{Conv: windowed(op.Image{N: 7, H: 40, W: 41, C: channels[0]}, channels[1], 0, 3, 3, 1, 1, 1)}, few)
+		k := bind(t, d, op.ConvBackwardWeights{Conv: windowed(op.Image{N: 7, H: 40, W: 41, C: channels[0]}, channels[1], 0, 3, 3, 1, 1, 1)}, convSmallChannels)
 		k.run(t)
 		first := slices.Clone(k.dst[0].Host)
 		for range 4 {
@@ -118,7 +118,7 @@ func TestFewRepeatsItsBits(t *testing.T) {
 	}
 }
 
-func TestFewFaster(t *testing.T) {
+func TestSmallChannelsFaster(t *testing.T) {
 	tiny := windowed(op.Image{N: 4, H: 112, W: 112, C: 4}, 8, 0, 3, 3, 1, 1, 1)
 	stem := windowed(op.Image{N: 4, H: 224, W: 224, C: 1}, 64, 0, 7, 7, 2, 3, 3)
 	wide := windowed(op.Image{N: 4, H: 14, W: 14, C: 64}, 64, 0, 3, 3, 1, 1, 1)
@@ -135,7 +135,7 @@ func TestFewFaster(t *testing.T) {
 		{op.ConvBackwardData{Conv: wide}, false},
 		{op.ReLUForward{Len: 3}, false},
 	} {
-		if got := fewFaster(c.spec); got != c.want {
+		if got := smallChannelsFaster(c.spec); got != c.want {
 			t.Errorf("%s %v: %v, want %v", c.spec.Kind(), c.spec, got, c.want)
 		}
 	}

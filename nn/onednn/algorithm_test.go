@@ -36,20 +36,20 @@ func ownShapes() []op.Spec {
 	return all
 }
 
-// The conformance suite compares what Compile chooses with the reference device; here every way of computing the same
+// The conformance suite compares what Compile chooses with the reference device; here every algorithm for the same
 // thing is compared with oneDNN's, on one thread and on three.
-func TestWaysAgree(t *testing.T) {
+func TestAlgorithmsAgree(t *testing.T) {
 	one := openLocked(t, 1)
 	for _, threads := range []int{1, 3} {
 		d := openLocked(t, threads)
 		for _, spec := range ownShapes() {
 			want := bind(t, one, spec, direct)
 			want.run(t)
-			for _, w := range d.candidates(spec) {
-				if slices.Contains(fastCandidates(spec), w) {
-					continue // TestFastConvolutions compares them, with bounds of their own
+			for _, a := range d.candidates(spec) {
+				if slices.Contains(gemmCandidates(spec), a) {
+					continue // TestGEMMConvolutions compares them, with bounds of their own
 				}
-				got := bind(t, d, spec, w)
+				got := bind(t, d, spec, a)
 				for i := range got.dst {
 					fill(got.dst[i].Host, float32(math.NaN()))
 				}
@@ -57,7 +57,7 @@ func TestWaysAgree(t *testing.T) {
 				for i := range got.dst {
 					if diff := difference(got.dst[i].Host, want.dst[i].Host); !(diff <= 1e-5) {
 						t.Errorf("%s %v, %d threads: dst[%d] by %v (%s) differs from %s by %g of the largest element",
-							spec.Kind(), spec, threads, i, w, got.impl(), want.impl(), diff)
+							spec.Kind(), spec, threads, i, a, got.impl(), want.impl(), diff)
 					}
 				}
 			}

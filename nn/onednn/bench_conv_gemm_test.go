@@ -10,17 +10,17 @@ import (
 	"ringloom/nn/op"
 )
 
-type fastLayer struct {
+type gemmLayer struct {
 	name string
 	conv op.Conv
 }
 
-// fastLayers are the layers with the most arithmetic of the networks, at the batch sizes that they are measured with.
-func fastLayers() []fastLayer {
+// gemmLayers are the layers with the most arithmetic of the networks, at the batch sizes that they are measured with.
+func gemmLayers() []gemmLayer {
 	at := func(n, side, in, out, kernel, pad int) op.Conv {
 		return convOf(op.Image{N: n, H: side, W: side, C: in}, out, kernel, kernel, pad)
 	}
-	return []fastLayer{
+	return []gemmLayer{
 		{"alexnet-conv3", at(128, 26, 96, 256, 5, 2)},
 		{"alexnet-conv6", at(128, 12, 256, 384, 3, 1)},
 		{"alexnet-conv8", at(128, 12, 384, 384, 3, 1)},
@@ -44,19 +44,19 @@ func fastLayers() []fastLayer {
 	}
 }
 
-// BenchmarkFastConvolutions times the ways of the networks' layers in turn, on two threads: the figures behind
-// fast.go. It reports the best run of each in GFLOP/s of the direct convolution's arithmetic.
-func BenchmarkFastConvolutions(b *testing.B) {
-	for _, l := range fastLayers() {
+// BenchmarkGEMMConvolutions times the algorithms of the networks' layers in turn, on two threads: the figures behind
+// conv_gemm.go. It reports the best run of each in GFLOP/s of the direct convolution's arithmetic.
+func BenchmarkGEMMConvolutions(b *testing.B) {
+	for _, l := range gemmLayers() {
 		c := l.conv
 		for _, spec := range []op.Spec{op.ConvForward{Conv: c}, op.ConvBackwardData{Conv: c}, op.ConvBackwardWeights{Conv: c}} {
 			b.Run(fmt.Sprintf("%s/%s", l.name, spec.Kind()), func(b *testing.B) {
 				d := openLocked(b, 2)
-				ways := append([]way{direct}, fastCandidates(spec)...)
-				best := make([]time.Duration, len(ways))
+				algorithms := append([]algorithm{direct}, gemmCandidates(spec)...)
+				best := make([]time.Duration, len(algorithms))
 				var kernels []bound
-				for _, w := range ways {
-					kernels = append(kernels, bind(b, d, spec, w))
+				for _, a := range algorithms {
+					kernels = append(kernels, bind(b, d, spec, a))
 				}
 				for b.Loop() {
 					for i, k := range kernels {
@@ -67,8 +67,8 @@ func BenchmarkFastConvolutions(b *testing.B) {
 						}
 					}
 				}
-				for i, w := range ways {
-					b.ReportMetric(float64(op.FLOPs(spec))/best[i].Seconds()/1e9, w.String()+"-GFLOP/s")
+				for i, a := range algorithms {
+					b.ReportMetric(float64(op.FLOPs(spec))/best[i].Seconds()/1e9, a.String()+"-GFLOP/s")
 				}
 			})
 		}

@@ -2,32 +2,32 @@ package onednn
 
 import "ringloom/nn/op"
 
-// The fast convolutions of this package (fast.h): every flag and pitch, any channels, stride 1, AVX-512.
+// The convolutions by matrix products (conv_gemm.h), pointwise and Winograd: every flag and pitch, any channels, stride 1, AVX-512.
 
-// fastCandidates are those that take an operation, in no order of speed.
-func fastCandidates(spec op.Spec) []way {
+// gemmCandidates are those that take an operation, in no order of speed.
+func gemmCandidates(spec op.Spec) []algorithm {
 	c, pass := convolution(spec)
 	switch {
 	case pass == noConvolution || c.StrideH != 1 || c.StrideW != 1:
 		return nil
 	case c.KernelH == 1 && c.KernelW == 1 && c.PadH == 0 && c.PadW == 0:
-		return []way{pointwise}
+		return []algorithm{pointwise}
 	case c.KernelH != c.KernelW:
 		return nil
 	}
 	return winograds(c.KernelH, pass)
 }
 
-// chooseFast is the fast convolution that a rule expects to beat the direct one, or direct.
-func chooseFast(spec op.Spec) way {
+// chooseGEMM is the one that a rule expects to beat the direct one, or direct.
+func chooseGEMM(spec op.Spec) algorithm {
 	c, pass := convolution(spec)
 	best, least := direct, directCost(c)
-	for _, w := range fastCandidates(spec) {
-		if w == pointwise {
-			return w
+	for _, a := range gemmCandidates(spec) {
+		if a == pointwise {
+			return a
 		}
-		if cost := winogradCost(c, w.tile(), pass); cost < least {
-			best, least = w, cost
+		if cost := winogradCost(c, a.tile(), pass); cost < least {
+			best, least = a, cost
 		}
 	}
 	return best
@@ -59,19 +59,19 @@ func convolution(spec op.Spec) (op.Conv, pass) {
 // winograds are the tile sizes m of F(m x m, kernel x kernel) whose largest error stays below 1e-4 of the result's root
 // mean square at 384 channels. F(6x6, 3x3) reaches 2e-4 there in the forward pass and in backward data, 4e-5 in backward
 // weights.
-func winograds(kernel int, p pass) []way {
+func winograds(kernel int, p pass) []algorithm {
 	switch {
 	case kernel == 3 && p == backwardWeights:
-		return []way{winograd2, winograd3, winograd4, winograd6}
+		return []algorithm{winograd2, winograd3, winograd4, winograd6}
 	case kernel == 3 || kernel == 5:
-		return []way{winograd2, winograd3, winograd4}
+		return []algorithm{winograd2, winograd3, winograd4}
 	}
 	return nil
 }
 
-// tile is m of a Winograd way.
-func (w way) tile() int {
-	switch w {
+// tile is m of a Winograd algorithm.
+func (a algorithm) tile() int {
+	switch a {
 	case winograd2:
 		return 2
 	case winograd3:
@@ -81,10 +81,10 @@ func (w way) tile() int {
 	case winograd6:
 		return 6
 	}
-	panic("onednn: " + w.String() + " has no tiles")
+	panic("onednn: " + a.String() + " has no tiles")
 }
 
-// The costs are in multiply-adds, as BenchmarkFastConvolutions had them on two cores of an Ice Lake server. Transforming
+// The costs are in multiply-adds, as BenchmarkGEMMConvolutions had them on two cores of an Ice Lake server. Transforming
 // one element of a tile costs as much time as elementCost of the products' multiply-adds (measured between 23 and 30), a
 // transformed weight weightCost. oneDNN's direct convolution gets through its multiply-adds directSpeed times as fast.
 // In backward weights, whose blocks are too large for the second-level cache, an element costs more the more points a

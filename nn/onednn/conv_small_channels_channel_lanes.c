@@ -5,22 +5,22 @@
 // multiply-add, more than the load ports have time for: there the weights of three neighbouring taps stay in registers,
 // and an element broadcast once serves all windows that it is in. The result's layout is that of the registers.
 
-#include "few.h"
+#include "conv_small_channels.h"
 
 #if defined(__x86_64__)
 
-RL_AVX512 RL_INLINE void tile(const few_tile *t, const int pixels, const int vectors, const int run)
+RL_AVX512 RL_INLINE void tile(const sc_tile *t, const int pixels, const int vectors, const int run)
 {
-    __m512 sum[FEW_SUMS];
+    __m512 sum[SC_SUMS];
     const float *w = t->w, *x = t->x;
 #pragma GCC unroll 28
     for (int p = 0; p < pixels; p++)
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm512_loadu_ps(t->bias + v * FEW_VECTOR);
-    for (const int32_t *at = t->at, *end = at + t->taps; at < end; at += run, w += run * vectors * FEW_VECTOR) {
+        for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm512_loadu_ps(t->bias + v * SC_VECTOR);
+    for (const int32_t *at = t->at, *end = at + t->taps; at < end; at += run, w += run * vectors * SC_VECTOR) {
         const float *from = x + *at;
         if (run == 3) {
-            __m512 k[3] = { _mm512_load_ps(w), _mm512_load_ps(w + FEW_VECTOR), _mm512_load_ps(w + 2 * FEW_VECTOR) };
+            __m512 k[3] = { _mm512_load_ps(w), _mm512_load_ps(w + SC_VECTOR), _mm512_load_ps(w + 2 * SC_VECTOR) };
             RL_KEEP(k[0]);
             RL_KEEP(k[1]);
             RL_KEEP(k[2]);
@@ -41,7 +41,7 @@ RL_AVX512 RL_INLINE void tile(const few_tile *t, const int pixels, const int vec
             for (int p = 0; p < pixels; p++) sum[p] = _mm512_fmadd_ps(a, _mm512_set1_ps(from[p]), sum[p]);
             continue;
         }
-        __m512 b = _mm512_load_ps(w + FEW_VECTOR);
+        __m512 b = _mm512_load_ps(w + SC_VECTOR);
         RL_KEEP(b);
 #pragma GCC unroll 14
         for (int p = 0; p < pixels; p++) {
@@ -55,8 +55,8 @@ RL_AVX512 RL_INLINE void tile(const few_tile *t, const int pixels, const int vec
     for (int p = 0; p < pixels; p++)
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
-            few_store(t, (int64_t)p * t->pitch + v * FEW_VECTOR, sum[p * vectors + v],
-                      few_lanes(t->channels - v * FEW_VECTOR));
+            sc_store(t, (int64_t)p * t->pitch + v * SC_VECTOR, sum[p * vectors + v],
+                      sc_lanes(t->channels - v * SC_VECTOR));
 }
 
 #define EACH(F)                                                                                                        \
@@ -69,14 +69,14 @@ RL_AVX512 RL_INLINE void tile(const few_tile *t, const int pixels, const int vec
     F(15, 1, 3) F(16, 1, 3) F(17, 1, 3) F(18, 1, 3) F(19, 1, 3) F(20, 1, 3) F(21, 1, 3) F(22, 1, 3) F(23, 1, 3)        \
     F(24, 1, 3) F(25, 1, 3) F(26, 1, 3)
 #define DEFINE(pixels, vectors, run) \
-    RL_AVX512 static void tile_##pixels##_##vectors##_##run(const few_tile *t) { tile(t, pixels, vectors, run); }
+    RL_AVX512 static void tile_##pixels##_##vectors##_##run(const sc_tile *t) { tile(t, pixels, vectors, run); }
 #define ENTRY(pixels, vectors, run) [run / 3][vectors - 1][pixels - 1] = tile_##pixels##_##vectors##_##run,
 
 EACH(DEFINE)
 
-few_kernel few_channel_lanes(int pixels, int vectors, int run)
+sc_kernel sc_channel_lanes(int pixels, int vectors, int run)
 {
-    static const few_kernel kernels[2][2][FEW_SUMS] = { EACH(ENTRY) };
+    static const sc_kernel kernels[2][2][SC_SUMS] = { EACH(ENTRY) };
     return kernels[run / 3][vectors - 1][pixels - 1];
 }
 

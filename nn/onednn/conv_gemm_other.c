@@ -1,8 +1,8 @@
 //go:build onednn && cgo
 
-// Processors without AVX-512's intrinsics never ask for the fast convolutions; the names must exist all the same.
+// Processors without AVX-512's intrinsics never ask for these convolutions; the names must exist all the same.
 
-#include "fast.h"
+#include "conv_gemm.h"
 
 #if !defined(__x86_64__)
 

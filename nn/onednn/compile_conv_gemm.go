@@ -2,16 +2,15 @@
 
 package onednn
 
-// #include "fast.h"
+// #include "conv_gemm.h"
 import "C"
 
 import "ringloom/nn/op"
 
-// createFast makes the C kernel of a fast convolution; known is false for a way or an operation that is none.
-func (d *Device) createFast(spec op.Spec, w way, out **C.rl_kernel) (status C.int, known bool) {
-	switch w {
-	case few:
-		return d.createFew(spec, out)
+// createGEMM makes the C kernel of one of those convolutions; known is false for another
+// algorithm or operation.
+func (d *Device) createGEMM(spec op.Spec, a algorithm, out **C.rl_kernel) (status C.int, known bool) {
+	switch a {
 	case pointwise:
 		switch s := spec.(type) {
 		case op.ConvForward:
@@ -22,7 +21,7 @@ func (d *Device) createFast(spec op.Spec, w way, out **C.rl_kernel) (status C.in
 			return C.rl_pointwise_backward_weights(&d.c, convWindow(s.Conv), out), true
 		}
 	case winograd2, winograd3, winograd4, winograd6:
-		m := C.int(w.tile())
+		m := C.int(a.tile())
 		switch s := spec.(type) {
 		case op.ConvForward:
 			return C.rl_winograd_forward(&d.c, forwardWindow(s), m, out), true

@@ -12,9 +12,9 @@ import (
 	"ringloom/nn/op"
 )
 
-// fastShapes are geometries of every fast convolution: sides that tiles overhang, channels that are no multiples of a
+// gemmShapes are geometries of every convolution by matrix products: sides that tiles overhang, channels that are no multiples of a
 // vector, every padding, results that are a range of a wider image's channels.
-func fastShapes() []op.Conv {
+func gemmShapes() []op.Conv {
 	var all []op.Conv
 	channels := [][2]int{{1, 16}, {16, 33}, {24, 64}, {33, 3}, {3, 24}, {64, 16}, {48, 50}}
 	sides := [][2]int{{3, 3}, {6, 5}, {7, 14}, {12, 12}, {4, 9}, {13, 8}}
@@ -39,8 +39,8 @@ func fastShapes() []op.Conv {
 	return append(all, large, wide, pixels)
 }
 
-// fastSpecs are the three operations of a convolution with each of their flags.
-func fastSpecs(c op.Conv) []op.Spec {
+// convSpecs are the three operations of a convolution with each of their flags.
+func convSpecs(c op.Conv) []op.Spec {
 	return []op.Spec{
 		op.ConvForward{Conv: c}, op.ConvForward{Conv: c, ReLU: true},
 		op.ConvBackwardData{Conv: c}, op.ConvBackwardData{Conv: c, Gather: op.Gather{Accumulate: true}},
@@ -50,48 +50,48 @@ func fastSpecs(c op.Conv) []op.Spec {
 	}
 }
 
-// tolerance is the largest error relative to the result's root mean square that a way may have.
-func tolerance(w way, kernel int) float64 {
+// tolerance is the largest error relative to the result's root mean square that an algorithm may have.
+func tolerance(a algorithm, kernel int) float64 {
 	switch {
-	case w == winograd6 || kernel == 5 && w == winograd4:
+	case a == winograd6 || kernel == 5 && a == winograd4:
 		return 1e-4
-	case w == winograd4 || kernel == 5 && w != pointwise:
+	case a == winograd4 || kernel == 5 && a != pointwise:
 		return 5e-5
 	}
 	return 1e-5
 }
 
-// Every fast way against a convolution in float64, on one to three threads. Memory around the operands, and between the
+// Every one of them against a convolution in float64, on one to three threads. Memory around the operands, and between the
 // pixels of a result with a pitch, is NaN: it must neither spread nor be overwritten.
-func TestFastConvolutions(t *testing.T) {
+func TestGEMMConvolutions(t *testing.T) {
 	var devices []*Device
 	for threads := 1; threads <= 3; threads++ {
 		d := openLocked(t, threads)
 		if d.c.avx512 == 0 {
-			t.Skip("this processor has no AVX-512, which the fast convolutions need")
+			t.Skip("this processor has no AVX-512, which these convolutions need")
 		}
 		devices = append(devices, d)
 	}
-	for _, c := range fastShapes() {
-		for _, spec := range fastSpecs(c) {
-			dst, src := fastOperands(spec)
+	for _, c := range gemmShapes() {
+		for _, spec := range convSpecs(c) {
+			dst, src := convOperands(spec)
 			want := make([][]float64, len(dst))
 			for i := range dst {
 				want[i] = floats64(dst[i])
 			}
 			directConvolution(spec, want, src)
-			for _, w := range fastCandidates(spec) {
+			for _, a := range gemmCandidates(spec) {
 				for _, d := range devices {
-					checkFast(t, d, spec, w, dst, src, want)
+					checkConv(t, d, spec, a, dst, src, want)
 				}
 			}
 		}
 	}
 }
 
-func checkFast(t *testing.T, d *Device, spec op.Spec, w way, dst, src [][]float32, want [][]float64) {
-	name := fmt.Sprintf("%s %v by %v, %d threads", describe(spec), spec, w, d.c.threads)
-	k, err := d.compile(spec, w)
+func checkConv(t *testing.T, d *Device, spec op.Spec, a algorithm, dst, src [][]float32, want [][]float64) {
+	name := fmt.Sprintf("%s %v by %v, %d threads", describe(spec), spec, a, d.c.threads)
+	k, err := d.compile(spec, a)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -104,23 +104,23 @@ func checkFast(t *testing.T, d *Device, spec op.Spec, w way, dst, src [][]float3
 	}
 	c, _ := convolution(spec)
 	for i := range got.inside {
-		if e := relativeError(got.inside[i].Host, want[i]); !(e <= tolerance(w, c.KernelH)) {
+		if e := relativeError(got.inside[i].Host, want[i]); !(e <= tolerance(a, c.KernelH)) {
 			t.Errorf("%s: dst[%d] differs by %.1e of its root mean square", name, i, e)
 		}
 	}
 }
 
-func TestFastConvolutionsRepeatTheirBits(t *testing.T) {
+func TestGEMMConvolutionsRepeatTheirBits(t *testing.T) {
 	c := convOf(op.Image{N: 2, H: 13, W: 11, C: 40}, 70, 3, 3, 1)
 	one := convOf(op.Image{N: 2, H: 13, W: 11, C: 40}, 70, 1, 1, 0)
 	d := openLocked(t, 3)
 	if d.c.avx512 == 0 {
-		t.Skip("this processor has no AVX-512, which the fast convolutions need")
+		t.Skip("this processor has no AVX-512, which these convolutions need")
 	}
-	for _, spec := range append(fastSpecs(c), fastSpecs(one)...) {
-		for _, w := range fastCandidates(spec) {
-			dst, src := fastOperands(spec)
-			k, err := d.compile(spec, w)
+	for _, spec := range append(convSpecs(c), convSpecs(one)...) {
+		for _, a := range gemmCandidates(spec) {
+			dst, src := convOperands(spec)
+			k, err := d.compile(spec, a)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +132,7 @@ func TestFastConvolutionsRepeatTheirBits(t *testing.T) {
 				}
 				for i := range first {
 					if !slices.Equal(first[i].Host, got[i].Host) {
-						t.Errorf("%s %v by %v: dst[%d] differs from run to run", describe(spec), spec, w, i)
+						t.Errorf("%s %v by %v: dst[%d] differs from run to run", describe(spec), spec, a, i)
 					}
 				}
 				first = got
@@ -145,7 +145,7 @@ func TestFastConvolutionsRepeatTheirBits(t *testing.T) {
 func TestChooseFast(t *testing.T) {
 	for _, c := range []struct {
 		conv op.Conv
-		want way
+		want algorithm
 	}{
 		{convOf(op.Image{N: 128, H: 12, W: 12, C: 384}, 384, 3, 3, 1), winograd4},
 		{convOf(op.Image{N: 128, H: 26, W: 26, C: 96}, 256, 5, 5, 2), winograd4},
@@ -153,7 +153,7 @@ func TestChooseFast(t *testing.T) {
 		{convOf(op.Image{N: 64, H: 224, W: 224, C: 1}, 64, 3, 3, 1), direct},
 		{convOf(op.Image{N: 64, H: 14, W: 14, C: 64}, 64, 7, 7, 3), direct},
 	} {
-		if got := chooseFast(op.ConvForward{Conv: c.conv}); got != c.want {
+		if got := chooseGEMM(op.ConvForward{Conv: c.conv}); got != c.want {
 			t.Errorf("%v: %v, want %v", c.conv, got, c.want)
 		}
 	}
@@ -171,8 +171,8 @@ func flags(spec op.Spec) any {
 	return "-"
 }
 
-// fastOperands are values for an operation's operands, with NaN between the pixels of images that have a pitch.
-func fastOperands(spec op.Spec) (dst, src [][]float32) {
+// convOperands are values for an operation's operands, with NaN between the pixels of images that have a pitch.
+func convOperands(spec op.Spec) (dst, src [][]float32) {
 	random := rand.New(rand.NewPCG(1, 2))
 	make1 := func(n int) []float32 {
 		x := make([]float32, n)

@@ -4,46 +4,46 @@
 // pixels a vector, which all channels share, and each channel's weight broadcast. Sums are interleaved to NHWC in
 // registers before they are stored.
 
-#include "few_transpose.h"
+#include "conv_small_channels_transpose.h"
 
 #if defined(__x86_64__)
 
 // Stores the planes of count pixels (at most 16); at is the first in the result.
-RL_AVX512 RL_INLINE void store(const few_tile *t, const __m512 *sum, const int stride, const int channels, int64_t at,
+RL_AVX512 RL_INLINE void store(const sc_tile *t, const __m512 *sum, const int stride, const int channels, int64_t at,
                                int count)
 {
     const int width = channels <= 4 ? 4 : 8;
-    __m512 planes[FEW_CHANNELS], out[FEW_CHANNELS];
+    __m512 planes[SC_CHANNELS], out[SC_CHANNELS];
     if (channels == 1 && t->pitch == 1) {
-        few_store(t, at, sum[0], few_lanes(count));
+        sc_store(t, at, sum[0], sc_lanes(count));
         return;
     }
 #pragma GCC unroll 8
     for (int o = 0; o < width; o++) planes[o] = o < channels ? sum[o * stride] : _mm512_setzero_ps();
     if (width == 8) {
-        few_interleave8(planes, out);
+        sc_interleave8(planes, out);
     } else {
-        few_interleave4(planes);
+        sc_interleave4(planes);
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++) out[k] = planes[k];
     }
     if (channels == width && t->pitch == width) {
 #pragma GCC unroll 8
-        for (int k = 0; k < width; k++) few_store(t, at + k * FEW_VECTOR, out[k], few_lanes(count * width - k * FEW_VECTOR));
+        for (int k = 0; k < width; k++) sc_store(t, at + k * SC_VECTOR, out[k], sc_lanes(count * width - k * SC_VECTOR));
         return;
     }
-    float rows[FEW_CHANNELS * FEW_VECTOR] __attribute__((aligned(64)));
+    float rows[SC_CHANNELS * SC_VECTOR] __attribute__((aligned(64)));
 #pragma GCC unroll 8
-    for (int k = 0; k < width; k++) _mm512_store_ps(rows + k * FEW_VECTOR, out[k]);
+    for (int k = 0; k < width; k++) _mm512_store_ps(rows + k * SC_VECTOR, out[k]);
     for (int p = 0; p < count; p++) {
-        __mmask16 lanes = few_lanes(channels);
-        few_store(t, at + (int64_t)p * t->pitch, _mm512_maskz_loadu_ps(lanes, rows + p * width), lanes);
+        __mmask16 lanes = sc_lanes(channels);
+        sc_store(t, at + (int64_t)p * t->pitch, _mm512_maskz_loadu_ps(lanes, rows + p * width), lanes);
     }
 }
 
-RL_AVX512 RL_INLINE void tile(const few_tile *t, const int vectors, const int channels)
+RL_AVX512 RL_INLINE void tile(const sc_tile *t, const int vectors, const int channels)
 {
-    __m512 sum[FEW_SUMS];
+    __m512 sum[SC_SUMS];
     const float *w = t->w, *x = t->x;
 #pragma GCC unroll 8
     for (int o = 0; o < channels; o++)
@@ -55,7 +55,7 @@ RL_AVX512 RL_INLINE void tile(const few_tile *t, const int vectors, const int ch
         if (vectors <= channels) {
 #pragma GCC unroll 7
             for (int v = 0; v < vectors; v++) {
-                e[v] = _mm512_loadu_ps(from + v * FEW_VECTOR);
+                e[v] = _mm512_loadu_ps(from + v * SC_VECTOR);
                 RL_KEEP(e[v]);
             }
 #pragma GCC unroll 8
@@ -73,7 +73,7 @@ RL_AVX512 RL_INLINE void tile(const few_tile *t, const int vectors, const int ch
             }
 #pragma GCC unroll 7
             for (int v = 0; v < vectors; v++) {
-                __m512 k = _mm512_loadu_ps(from + v * FEW_VECTOR);
+                __m512 k = _mm512_loadu_ps(from + v * SC_VECTOR);
                 RL_KEEP(k);
 #pragma GCC unroll 8
                 for (int o = 0; o < channels; o++)
@@ -83,8 +83,8 @@ RL_AVX512 RL_INLINE void tile(const few_tile *t, const int vectors, const int ch
     }
 #pragma GCC unroll 7
     for (int v = 0; v < vectors; v++)
-        store(t, sum + v, vectors, channels, (int64_t)v * FEW_VECTOR * t->pitch, 
-              t->pixels - v * FEW_VECTOR < FEW_VECTOR ? t->pixels - v * FEW_VECTOR : FEW_VECTOR);
+        store(t, sum + v, vectors, channels, (int64_t)v * SC_VECTOR * t->pitch, 
+              t->pixels - v * SC_VECTOR < SC_VECTOR ? t->pixels - v * SC_VECTOR : SC_VECTOR);
 }
 
 #define EACH(F)                                                                                                        \
@@ -93,14 +93,14 @@ RL_AVX512 RL_INLINE void tile(const few_tile *t, const int vectors, const int ch
     F(1, 5) F(2, 5) F(3, 5) F(4, 5) F(5, 5) F(1, 6) F(2, 6) F(3, 6) F(4, 6) F(1, 7) F(2, 7) F(3, 7) F(4, 7)            \
     F(1, 8) F(2, 8) F(3, 8)
 #define DEFINE(vectors, channels) \
-    RL_AVX512 static void tile_##vectors##_##channels(const few_tile *t) { tile(t, vectors, channels); }
+    RL_AVX512 static void tile_##vectors##_##channels(const sc_tile *t) { tile(t, vectors, channels); }
 #define ENTRY(vectors, channels) [channels - 1][vectors - 1] = tile_##vectors##_##channels,
 
 EACH(DEFINE)
 
-few_kernel few_pixel_lanes(int vectors, int channels)
+sc_kernel sc_pixel_lanes(int vectors, int channels)
 {
-    static const few_kernel kernels[FEW_CHANNELS][7] = { EACH(ENTRY) };
+    static const sc_kernel kernels[SC_CHANNELS][7] = { EACH(ENTRY) };
     return kernels[channels - 1][vectors - 1];
 }
 

@@ -10,8 +10,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// BenchmarkFew times the first layers of the networks: every way, best run of each.
-func BenchmarkFew(b *testing.B) {
+// BenchmarkConvSmallChannels times the first layers of the networks: every algorithm, best run of each.
+func BenchmarkConvSmallChannels(b *testing.B) {
 	for _, l := range []struct {
 		name                             string
 		n, side, in, out, k, stride, pad int
@@ -32,19 +32,19 @@ func BenchmarkFew(b *testing.B) {
 				continue // nothing trains an image's pixels
 			}
 			b.Run(fmt.Sprintf("%s/%s", l.name, spec.Kind()), func(b *testing.B) {
-				benchFew(b, openLocked(b, 1), spec)
+				benchSmallChannels(b, openLocked(b, 1), spec)
 			})
 		}
 	}
 }
 
-func benchFew(b *testing.B, d *Device, spec op.Spec) {
+func benchSmallChannels(b *testing.B, d *Device, spec op.Spec) {
 	var kernels []bound
-	ways := d.candidates(spec)
-	for _, w := range ways {
-		kernels = append(kernels, bind(b, d, spec, w))
+	algorithms := d.candidates(spec)
+	for _, a := range algorithms {
+		kernels = append(kernels, bind(b, d, spec, a))
 	}
-	best := make([]time.Duration, len(ways))
+	best := make([]time.Duration, len(algorithms))
 	for b.Loop() {
 		for i, k := range kernels {
 			start := time.Now()
@@ -55,8 +55,8 @@ func benchFew(b *testing.B, d *Device, spec op.Spec) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-	for i, w := range ways {
-		b.ReportMetric(best[i].Seconds()*1e3, "ms-"+w.String())
-		b.ReportMetric(float64(op.FLOPs(spec))/best[i].Seconds()/1e9, "GFLOP/s-"+w.String())
+	for i, a := range algorithms {
+		b.ReportMetric(best[i].Seconds()*1e3, "ms-"+a.String())
+		b.ReportMetric(float64(op.FLOPs(spec))/best[i].Seconds()/1e9, "GFLOP/s-"+a.String())
 	}
 }

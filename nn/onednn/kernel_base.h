@@ -1,7 +1,7 @@
 // What the kernels that are written here share: memory that goes with the kernel, and a split over threads.
 
-#ifndef RINGLOOM_ONEDNN_OWN_H
-#define RINGLOOM_ONEDNN_OWN_H
+#ifndef RINGLOOM_ONEDNN_KERNEL_BASE_H
+#define RINGLOOM_ONEDNN_KERNEL_BASE_H
 
 #include "kernel.h"
 
@@ -15,7 +15,7 @@
 #define RL_KEEP(vector) __asm__("" : "+v"(vector))
 #endif
 
-enum { RL_OWN_BLOCKS = 8 };
+enum { RL_KERNEL_BLOCKS = 8 };
 
 // Working memory that all kernels of a device share, since one runs at a time: its contents do not outlast a run. It
 // grows while kernels are made, so data may change between two runs.
@@ -24,13 +24,13 @@ typedef struct rl_arena {
     int64_t bytes;
 } rl_arena;
 
-// Every own kernel's struct begins with this.
-typedef struct rl_own {
-    rl_kernel base;
+// Every such kernel's struct begins with this.
+typedef struct rl_kernel_base {
+    rl_kernel kernel;
     rl_arena *arena;
     int blocks, failed;
-    void *block[RL_OWN_BLOCKS];
-} rl_own;
+    void *block[RL_KERNEL_BLOCKS];
+} rl_kernel_base;
 
 // Zeroed memory, aligned to at least 64 bytes; NULL when there is none. rl_free frees it.
 void *rl_scratch(int64_t bytes);
@@ -38,14 +38,14 @@ void *rl_scratch(int64_t bytes);
 // Makes the arena at least that large. Returns 0 without memory; the arena is then as it was.
 int rl_arena_reserve(rl_arena *a, int64_t bytes);
 
-// Allocates a zeroed kernel of size bytes (a struct that begins with rl_own); NULL without memory.
-void *rl_own_new(const rl_device *d, size_t size, const char *impl, int (*run)(rl_kernel *, const rl_operands *));
-// Gives the kernel zeroed scratch memory that is freed with it. A failure is remembered for rl_own_finish.
-void *rl_own_block(void *kernel, int64_t bytes);
-// Asks for working memory in the arena, own.arena->data at each run. A failure is remembered for rl_own_finish.
-void rl_own_share(void *kernel, int64_t bytes);
+// Allocates a zeroed kernel of size bytes (a struct that begins with rl_kernel_base); NULL without memory.
+void *rl_kernel_new(const rl_device *d, size_t size, const char *impl, int (*run)(rl_kernel *, const rl_operands *));
+// Gives the kernel zeroed scratch memory that is freed with it. A failure is remembered for rl_kernel_finish.
+void *rl_kernel_block(void *kernel, int64_t bytes);
+// Asks for working memory in the arena, base.arena->data at each run. A failure is remembered for rl_kernel_finish.
+void rl_kernel_share(void *kernel, int64_t bytes);
 // Hands the kernel over, or frees it and returns RL_NO_MEMORY. kernel may be NULL.
-int rl_own_finish(void *kernel, rl_kernel **out);
+int rl_kernel_finish(void *kernel, rl_kernel **out);
 
 // fn works on [begin, end) of the split axis; thread numbers its scratch memory.
 typedef void (*rl_range)(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread);

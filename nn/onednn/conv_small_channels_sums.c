@@ -1,16 +1,16 @@
 //go:build onednn && cgo
 
-#include "few_sums.h"
+#include "conv_small_channels_sums.h"
 
 #if defined(__x86_64__)
 
 // One span's sums at a time join the batch's: rounding errors stay small.
 RL_AVX512 RL_INLINE void join(float *sums, __m512 v) { _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), v)); }
 
-RL_AVX512 RL_INLINE void channel_lanes(const few_span *s, const int taps, const int vectors)
+RL_AVX512 RL_INLINE void channel_lanes(const sc_span *s, const int taps, const int vectors)
 {
-    __m512 sum[FEW_SUMS];
-    __mmask16 last = few_lanes(s->channels - (vectors - 1) * FEW_VECTOR);
+    __m512 sum[SC_SUMS];
+    __mmask16 last = sc_lanes(s->channels - (vectors - 1) * SC_VECTOR);
 #pragma GCC unroll 28
     for (int k = 0; k < taps * vectors; k++) sum[k] = _mm512_setzero_ps();
     for (int r = 0; r < s->rows; r++) {
@@ -24,10 +24,10 @@ RL_AVX512 RL_INLINE void channel_lanes(const few_span *s, const int taps, const 
                 for (int k = 0; k < taps; k++) sum[k] = _mm512_fmadd_ps(a, _mm512_set1_ps(x[k]), sum[k]);
                 continue;
             }
-            __m512 a = _mm512_loadu_ps(dy), b = _mm512_maskz_loadu_ps(last, dy + FEW_VECTOR);
+            __m512 a = _mm512_loadu_ps(dy), b = _mm512_maskz_loadu_ps(last, dy + SC_VECTOR);
             RL_KEEP(a);
             RL_KEEP(b);
-            _mm_prefetch((const char *)(dy + s->ahead + FEW_VECTOR), _MM_HINT_T1);
+            _mm_prefetch((const char *)(dy + s->ahead + SC_VECTOR), _MM_HINT_T1);
 #pragma GCC unroll 14
             for (int k = 0; k < taps; k++) {
                 __m512 e = _mm512_set1_ps(x[k]);
@@ -38,13 +38,13 @@ RL_AVX512 RL_INLINE void channel_lanes(const few_span *s, const int taps, const 
         }
     }
 #pragma GCC unroll 28
-    for (int k = 0; k < taps * vectors; k++) join(s->sums + k * FEW_VECTOR, sum[k]);
+    for (int k = 0; k < taps * vectors; k++) join(s->sums + k * SC_VECTOR, sum[k]);
 }
 
 RL_AVX512 RL_INLINE void one_pixel(__m512 *sum, const float *const *x, int64_t at, const float *dy, const int vectors,
                                    const int channels)
 {
-    __m512 e[FEW_TAP_VECTORS];
+    __m512 e[SC_TAP_VECTORS];
 #pragma GCC unroll 3
     for (int v = 0; v < vectors; v++) {
         e[v] = _mm512_loadu_ps(x[v] + at);
@@ -59,24 +59,24 @@ RL_AVX512 RL_INLINE void one_pixel(__m512 *sum, const float *const *x, int64_t a
     }
 }
 
-RL_AVX512 RL_INLINE void tap_lanes(const few_span *s, const int vectors, const int channels)
+RL_AVX512 RL_INLINE void tap_lanes(const sc_span *s, const int vectors, const int channels)
 {
     // Few sums are too few chains of additions to keep the units busy: then two pixels have sums of their own.
     const int both = vectors * channels <= 12;
-    __m512 sum[FEW_TAP_VECTORS * FEW_CHANNELS], other[FEW_TAP_VECTORS * FEW_CHANNELS];
+    __m512 sum[SC_TAP_VECTORS * SC_CHANNELS], other[SC_TAP_VECTORS * SC_CHANNELS];
 #pragma GCC unroll 24
     for (int k = 0; k < vectors * channels; k++) {
         sum[k] = _mm512_setzero_ps();
         other[k] = _mm512_setzero_ps();
     }
     for (int r = 0; r < s->rows; r++) {
-        const float *x[FEW_TAP_VECTORS], *dy = s->dy + r * s->dy_row;
+        const float *x[SC_TAP_VECTORS], *dy = s->dy + r * s->dy_row;
 #pragma GCC unroll 3
         for (int v = 0; v < vectors; v++) x[v] = s->x + r * s->x_row + s->apart[v];
         int p = 0;
         int64_t at = 0;
         if (s->ahead)
-            for (int64_t i = 0; i < (int64_t)s->pixels * s->pitch; i += FEW_VECTOR)
+            for (int64_t i = 0; i < (int64_t)s->pixels * s->pitch; i += SC_VECTOR)
                 _mm_prefetch((const char *)(dy + s->ahead + i), _MM_HINT_T1);
         for (; both && p + 2 <= s->pixels; p += 2, at += 2 * s->x_step, dy += 2 * s->pitch) {
             one_pixel(sum, x, at, dy, vectors, channels);
@@ -86,7 +86,7 @@ RL_AVX512 RL_INLINE void tap_lanes(const few_span *s, const int vectors, const i
     }
 #pragma GCC unroll 24
     for (int k = 0; k < vectors * channels; k++)
-        join(s->sums + k * FEW_VECTOR, both ? _mm512_add_ps(sum[k], other[k]) : sum[k]);
+        join(s->sums + k * SC_VECTOR, both ? _mm512_add_ps(sum[k], other[k]) : sum[k]);
 }
 
 #define EACH_CHANNEL(F)                                                                                                \
@@ -99,24 +99,24 @@ RL_AVX512 RL_INLINE void tap_lanes(const few_span *s, const int vectors, const i
     F(2, 7) F(2, 8) F(3, 1) F(3, 2) F(3, 3) F(3, 4) F(3, 5) F(3, 6) F(3, 7) F(3, 8)
 
 #define DEFINE_CHANNEL(taps, vectors) \
-    RL_AVX512 static void channels_##taps##_##vectors(const few_span *s) { channel_lanes(s, taps, vectors); }
+    RL_AVX512 static void channels_##taps##_##vectors(const sc_span *s) { channel_lanes(s, taps, vectors); }
 #define DEFINE_TAP(vectors, channels) \
-    RL_AVX512 static void taps_##vectors##_##channels(const few_span *s) { tap_lanes(s, vectors, channels); }
+    RL_AVX512 static void taps_##vectors##_##channels(const sc_span *s) { tap_lanes(s, vectors, channels); }
 #define CHANNEL_ENTRY(taps, vectors) [vectors - 1][taps - 1] = channels_##taps##_##vectors,
 #define TAP_ENTRY(vectors, channels) [vectors - 1][channels - 1] = taps_##vectors##_##channels,
 
 EACH_CHANNEL(DEFINE_CHANNEL)
 EACH_TAP(DEFINE_TAP)
 
-few_summer few_sum_channel_lanes(int taps, int vectors)
+sc_summer sc_sum_channel_lanes(int taps, int vectors)
 {
-    static const few_summer kernels[2][FEW_SUMS] = { EACH_CHANNEL(CHANNEL_ENTRY) };
+    static const sc_summer kernels[2][SC_SUMS] = { EACH_CHANNEL(CHANNEL_ENTRY) };
     return kernels[vectors - 1][taps - 1];
 }
 
-few_summer few_sum_tap_lanes(int vectors, int channels)
+sc_summer sc_sum_tap_lanes(int vectors, int channels)
 {
-    static const few_summer kernels[FEW_TAP_VECTORS][FEW_CHANNELS] = { EACH_TAP(TAP_ENTRY) };
+    static const sc_summer kernels[SC_TAP_VECTORS][SC_CHANNELS] = { EACH_TAP(TAP_ENTRY) };
     return kernels[vectors - 1][channels - 1];
 }
 
