@@ -41,9 +41,9 @@ func readMetrics(t *testing.T, dir string) []report.Metrics {
 
 // runConfig is what config.json says that tests look at.
 type runConfig struct {
-	Train train.Config
-	World int
-	Ranks []cluster.Member
+	Train     train.Config
+	WorldSize int `json:"world_size"`
+	Ranks     []cluster.Member
 }
 
 // readConfig is what a run has written of how it was started.
@@ -115,7 +115,7 @@ func checkRecord(t *testing.T, dir string) {
 			t.Errorf("%s: %+v, %d tensors, %v", name, meta, len(tensors), err)
 		}
 	}
-	if config := readConfig(t, dir); config.World != 3 || len(config.Ranks) != 3 || config.Train.GlobalBatch != 48 {
+	if config := readConfig(t, dir); config.WorldSize != 3 || len(config.Ranks) != 3 || config.Train.GlobalBatch != 48 {
 		t.Errorf("config: %+v", config)
 	}
 }
