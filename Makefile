@@ -29,8 +29,10 @@ CUDA_INCLUDE := $(CURDIR)/nn/cuda/include
 CUDA_LINK    := $(CURDIR)/build/cuda
 CUDA_STUB    := build/cuda/libcuda.a
 endif
-# What go needs in its environment for -tags gpu, beside $(CUDA_STUB). Go's own flags (-O2 -g) stay.
-CUDA_ENV = CGO_CFLAGS='$(shell $(GO) env CGO_CFLAGS) "-I$(CUDA_INCLUDE)"' CGO_LDFLAGS='$(shell $(GO) env CGO_LDFLAGS) "-L$(CUDA_LINK)"'
+# What cgo needs for -tags gpu, beside $(CUDA_STUB). Everything is built with it: with other flags go would compile net, and all that
+# rests on it, once more. Go's own flags (-O2 -g) stay.
+export CGO_CFLAGS  := $(shell $(GO) env CGO_CFLAGS) "-I$(CUDA_INCLUDE)"
+export CGO_LDFLAGS := $(shell $(GO) env CGO_LDFLAGS) "-L$(CUDA_LINK)"
 
 .PHONY: help
 help: ## show this list
@@ -60,7 +62,7 @@ build: setup ## build bin/ringloom with the oneDNN device
 
 .PHONY: build-cuda
 build-cuda: setup $(CUDA_STUB) ## build bin/ringloom with the oneDNN and CUDA devices (needs no CUDA toolkit)
-	$(CUDA_ENV) $(GO) build -tags 'onednn gpu' -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
+	$(GO) build -tags 'onednn gpu' -ldflags '$(LDFLAGS)' -o bin/ringloom ./cmd/ringloom
 
 # All that a GPU machine without Go needs to run compare/gpu/run.py, in the folders that the sources have, so that tests find
 # their files. It links nothing but libc: the machine may lack oneDNN.
@@ -72,8 +74,8 @@ KIT_DATA  ?= /usr/share/datasets/fashion-mnist
 .PHONY: gpu-kit
 gpu-kit: setup $(CUDA_STUB) ## make build/ringloom-gpu-kit.tar.gz: what a GPU machine needs to test and measure (compare/gpu/run.py)
 	rm -rf $(KIT) $(KIT).tar.gz && mkdir -p $(KIT)/data/fashion-mnist
-	$(CUDA_ENV) $(GO) build -tags gpu -ldflags '-s -w $(LDFLAGS)' -o $(KIT)/bin/ringloom ./cmd/ringloom
-	for p in $(KIT_TESTS); do $(CUDA_ENV) $(GO) test -c -tags gpu -ldflags '-s -w' -o $(KIT)/$$p/package.test ./$$p; done
+	$(GO) build -tags gpu -ldflags '-s -w $(LDFLAGS)' -o $(KIT)/bin/ringloom ./cmd/ringloom
+	for p in $(KIT_TESTS); do $(GO) test -c -tags gpu -ldflags '-s -w' -o $(KIT)/$$p/package.test ./$$p; done
 	cp --parents $$(git ls-files $(KIT_FILES)) $(KIT)
 	cp $(KIT_DATA)/*-ubyte* $(KIT)/data/fashion-mnist
 	tar -C build -czf $(KIT).tar.gz $(notdir $(KIT))
@@ -103,21 +105,28 @@ image-cpu: ## build the container image for machines without a GPU, $(IMAGE):cpu
 train: build ## train LeNet on Fashion-MNIST with NPROC (2) processes; ARGS goes to train
 	bin/ringloom launch -n $(NPROC) -- $(ARGS)
 
-# What is the same in several of these runs is in one of them, and go vet goes before: without cgo only devices and the command differ;
-# nn/purego and nn/acceltest are only tested there, where -short makes them quick (test-long runs all of them). The emulator's own tests
-# are in the first run, which has no -short; those of the kernels in the one with the tag, which adds some.
+# What is the same in several of these runs is in one of them (docs/decisions/0019-what-make-test-runs.md); test-long repeats it.
 .PHONY: test
-test: setup-test $(CUDA_STUB) ## run the tests: format, vet, oneDNN, the GPU device on an emulator, race detector, and all without cgo
-	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
-	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
-	$(GO) vet -tags onednn ./...
-	$(GO) test -vet=off -tags onednn $$($(GO) list ./... | grep -vE '/nn/(acceltest|purego|cuda/kernels)$$')
-	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./nn/cuda/... ./cmd/... ./run
-	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -short $$($(GO) list ./nn/cuda/...)
-	$(CUDA_ENV) $(GO) test -vet=off -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom ./run
+test: verify-format verify-vet test-cpu test-emulator test-race test-purego ## run the tests: format, vet, and the four that follow
+
+.PHONY: test-cpu
+test-cpu: setup-test ## run the tests with oneDNN, all but those of the other devices
+	$(GO) test -vet=off -tags onednn $$($(GO) list ./... | grep -vE '/(nn/acceltest|nn/purego|nn/cuda/.*|internal/cudaemu)$$')
+
+.PHONY: test-emulator
+test-emulator: setup-test $(CUDA_STUB) ## run the emulator's own tests, and on it those of the GPU device and its kernels
+	$(GO) test -vet=off ./internal/cudaemu/...
+	$(GO) test -vet=off -tags gpu -short ./nn/cuda/...
+	$(GO) test -vet=off -tags gpu -run 'GPU|Driver|Device' ./cmd/ringloom ./run
+
+.PHONY: test-race
+test-race: setup-test ## run the tests of packages with goroutines under the race detector
 	$(GO) test -vet=off -race -short $(RACE)
-	CGO_ENABLED=0 $(GO) vet ./...
-	CGO_ENABLED=0 $(GO) test -vet=off -short $$($(GO) list ./cmd/... ./run ./nn/... | grep -v /nn/cuda/)
+
+# -short leaves to test-cpu what is the same on every device and takes the reference device long.
+.PHONY: test-purego
+test-purego: setup-test ## run the tests of the devices and the command without cgo
+	CGO_ENABLED=0 $(GO) test -vet=off -short ./cmd/... ./run ./nn/...
 
 # The tools of verify, at versions that go.mod's Go builds. They run by version, so that go.mod does not name them.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -134,17 +143,17 @@ verify-format:
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [[ -n $$unformatted ]]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
 
+# Between them the two have every file.
 verify-vet: setup-test $(CUDA_STUB)
-	$(GO) vet -tags onednn ./...
-	$(CUDA_ENV) $(GO) vet -tags 'onednn gpu' ./...
+	$(GO) vet -tags 'onednn gpu' ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 
 # All three builds at once: what one of them does not use, another may.
 verify-static: setup-test $(CUDA_STUB)
-	printf '%s\n' 'cpu: -tags=onednn' 'gpu: -tags=onednn,gpu' 'none: CGO_ENABLED=0' | $(CUDA_ENV) $(GO) run $(STATICCHECK) -matrix ./...
+	printf '%s\n' 'cpu: -tags=onednn' 'gpu: -tags=onednn,gpu' 'none: CGO_ENABLED=0' | $(GO) run $(STATICCHECK) -matrix ./...
 
 verify-dead: setup-test $(CUDA_STUB)
-	$(CUDA_ENV) .ci/deadcode $(GO) $(DEADCODE)
+	.ci/deadcode $(GO) $(DEADCODE)
 
 verify-spelling:
 	$(GO) run $(MISSPELL) -error -locale UK -i $(FOREIGN) $$(git ls-files -co --exclude-standard '*.go' '*.md')
@@ -162,8 +171,9 @@ test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, e
 	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/...
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
 	$(GO) test -race -timeout 60m $(RACE)
+	CGO_ENABLED=0 $(GO) test -timeout 60m ./cmd/... ./run ./nn/...
 	for seed in 0 1 2 3; do \
-		RINGLOOM_EMULATOR_SEED=$$seed $(CUDA_ENV) $(GO) test -tags gpu -count=1 -timeout 60m ./nn/cuda/...; \
+		RINGLOOM_EMULATOR_SEED=$$seed $(GO) test -tags gpu -count=1 -timeout 60m ./nn/cuda/...; \
 	done
 	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+).*/\1/p' $$file); do \

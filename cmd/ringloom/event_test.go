@@ -63,7 +63,7 @@ func TestTheLogIsInTheRunDirectory(t *testing.T) {
 	l.take(run.Stopped{Err: errors.New("nobody hears of it")})
 	for text, want := range map[string][2]bool{ // in out, in file
 		`"looking for the other nodes","address":"127.0.0.1:1","expected":2}`: {true, false},
-		`"msg":"training","rank":0,"world_size":2,"view":1,"model":"lenet"`:        {true, true},
+		`"msg":"training","rank":0,"world_size":2,"view":1,"model":"lenet"`:   {true, true},
 		`"msg":"finished","rank":0,"steps":0,"parameters_sha256":"abcd"}`:     {true, true},
 		`"msg":"kept the run's state","file":"runs/x/state","step":2`:         {false, true},
 		`this rank stopped`: {false, false},

@@ -54,6 +54,7 @@ func writeModel(t *testing.T, model string) (path string) {
 
 func TestEvaluateFindsWhatTrainingFound(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	start(t, t.TempDir(), append([]string{"train", "--expect", "1", "--bind", "127.0.0.1:0", "--offline", "--run-dir", dir}, quick...)...).wantExit(0)
 	code, output, last := ringloom(t, "evaluate", "--init", filepath.Join(dir, "final.safetensors"), "--offline")

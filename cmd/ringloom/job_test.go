@@ -163,6 +163,7 @@ func TestKilledRankEndsTheOthersWithItsName(t *testing.T) {
 
 func TestLaunchShowsTheFirstFailureLast(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	p := start(t, t.TempDir(), "launch", "-n", "3", "--", "--offline", "--epochs", "1000", "--run-dir", dir)
 	p.waitFor(`epoch 1  step \d+/235`)

@@ -123,6 +123,7 @@ func TestUnusableDataHasItsOwnExitCode(t *testing.T) {
 
 func TestRunDirectoryIsNotOverwritten(t *testing.T) {
 	needData(t)
+	needSpeed(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	args := append([]string{"train", "--expect", "1", "--bind", "127.0.0.1:0", "--offline", "--threads", "1", "--run-dir", dir}, quick...)
 	start(t, t.TempDir(), args...).wantExit(0)

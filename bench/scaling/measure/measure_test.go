@@ -68,7 +68,7 @@ func config(t *testing.T, model string, batches ...int) Config {
 
 func TestMeasureRealSteps(t *testing.T) {
 	c := config(t, "lenet", 4, 8)
-	c.BucketBytes = 20_000
+	c.BucketBytes, c.Steps = 20_000, 2
 	for _, ranks := range []int{1, 2} {
 		studies := measureAll(t, c, ranks, func() (op.Device, error) { return purego.New(), nil })
 		s := studies[0]
