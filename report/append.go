@@ -8,13 +8,8 @@ import (
 
 // OpenAppend opens a file of a folder to append to it, and makes the file where there is none. It takes nothing but a regular file, and
 // follows no link: whoever else may write into the folder could lead it to any file of this user's.
-func OpenAppend(dir, name string) (*os.File, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return openIn(root, name, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+func OpenAppend(folder *os.Root, name string) (*os.File, error) {
+	return openIn(folder, name, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
 }
 
 // openIn opens a regular file that is no link. It looks before, for opening a pipe would wait, and behind, for it may have been replaced

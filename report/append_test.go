@@ -15,6 +15,11 @@ func TestOpenAppendFollowsNoLink(t *testing.T) {
 	if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
 	inside := filepath.Join(dir, "inside")
 	if err := os.WriteFile(inside, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -23,7 +28,7 @@ func TestOpenAppendFollowsNoLink(t *testing.T) {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
-		if f, err := OpenAppend(dir, name); err == nil || !strings.Contains(err.Error(), name+" is a link") {
+		if f, err := OpenAppend(root, name); err == nil || !strings.Contains(err.Error(), name+" is a link") {
 			t.Errorf("%s: %v, %v", name, f, err)
 		}
 	}
@@ -31,7 +36,7 @@ func TestOpenAppendFollowsNoLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"pipe", "../out.log", ".", "/etc/passwd", "a/b"} {
-		if f, err := OpenAppend(dir, name); err == nil {
+		if f, err := OpenAppend(root, name); err == nil {
 			t.Errorf("%s is opened: %v", name, f)
 		}
 	}
@@ -42,7 +47,7 @@ func TestOpenAppendFollowsNoLink(t *testing.T) {
 		t.Errorf("a file was made behind a link: %v", err)
 	}
 	for range 2 {
-		f, err := OpenAppend(dir, "rank-0.log")
+		f, err := OpenAppend(root, "rank-0.log")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -107,7 +107,12 @@ func (d *RunDir) open(config any) error {
 	if err != nil {
 		return fmt.Errorf("writing the run's config: %w", err)
 	}
-	if d.metrics, err = OpenAppend(d.Path, metricsFile); err == nil {
+	folder, err := os.OpenRoot(d.Path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if d.metrics, err = OpenAppend(folder, metricsFile); err == nil {
 		d.written, err = d.metrics.Seek(0, io.SeekEnd)
 	}
 	if err != nil {
@@ -206,11 +211,11 @@ func (d *RunDir) Append(m Metrics) error {
 		return err
 	}
 	d.pending = append(append(d.pending, line...), '\n')
-	return d.flush()
+	return d.Flush()
 }
 
-// flush writes the lines that are pending, all or none.
-func (d *RunDir) flush() error {
+// Flush writes the lines that are pending, all or none.
+func (d *RunDir) Flush() error {
 	if len(d.pending) == 0 {
 		return nil
 	}
@@ -225,5 +230,5 @@ func (d *RunDir) flush() error {
 
 // Close writes what is pending, syncs and closes the metrics, and unlocks the directory.
 func (d *RunDir) Close() error {
-	return errors.Join(d.flush(), d.metrics.Sync(), d.metrics.Close(), unlock(d.lock))
+	return errors.Join(d.Flush(), d.metrics.Sync(), d.metrics.Close(), unlock(d.lock))
 }
