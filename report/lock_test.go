@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -93,5 +94,21 @@ func TestAHolderIsEscaped(t *testing.T) {
 			t.Errorf("%q: %q", content, got)
 		}
 		f.Close()
+	}
+}
+
+// Where a file system has no locks, a run goes on without, and can say so.
+func TestWithoutLocks(t *testing.T) {
+	defer func() { flock = syscall.Flock }()
+	for _, none := range []error{syscall.ENOSYS, syscall.ENOLCK, syscall.EOPNOTSUPP} {
+		flock = func(int, int) error { return none }
+		path := filepath.Join(t.TempDir(), "run")
+		run, err := CreateRunDir(path, nil)
+		if err != nil || !errors.Is(run.Unlocked, none) || !strings.Contains(run.Unlocked.Error(), "no locks") {
+			t.Fatalf("%v: %v", none, err)
+		}
+		if err := errors.Join(CheckUnlocked(path), run.Close()); err != nil {
+			t.Errorf("%v: %v", none, err)
+		}
 	}
 }

@@ -126,7 +126,7 @@ func (r *Resumption) check(c train.Config, dataHash string, samples int) (change
 	}
 	compare("data", r.run.Data, dataHash, train.MustAgree)
 	if len(wrong) == 0 {
-		if err := r.validateSteps(r.run.Config.StepsPerEpoch(samples)); err != nil {
+		if err := r.run.ValidateSteps(r.run.Config.StepsPerEpoch(samples)); err != nil {
 			return nil, r.error(fmt.Errorf("%w: %w", checkpoint.ErrFormat, err))
 		}
 	}

@@ -100,8 +100,8 @@ func TestCraftedStatesAreRefused(t *testing.T) {
 		craft  func(map[string]any)
 		says   string
 	}{
-		"no rank":          {none, set("world_size", 0), "of 0 ranks"},
-		"ranks below zero": {batchNorm, set("world_size", -1), "of -1 ranks"},
+		"no rank":          {none, set("world_size", 0), "more than 0 ranks"},
+		"ranks below zero": {batchNorm, set("world_size", -1), "ranks"},
 		"a million ranks": {int8, func(e map[string]any) {
 			e["world_size"], e["epoch"], e["ranks"] = 1_000_000, 2, nil
 			setting("GlobalBatch", 1_000_000)(e)
