@@ -17,25 +17,33 @@ type Tensor struct {
 // Len is the number of elements that are there.
 func (t Tensor) Len() int { return len(t.Data) + len(t.Ints) }
 
-// Meta is what a checkpoint says about its origin. Files of other programs leave it zero.
+// Meta is what a checkpoint says about its origin. Files of other programs leave it zero, but for Model and Extra.
 type Meta struct {
+	// Foreign says that ringloom has not written this. Then Model is what another program calls the network, if anything: a hint, which
+	// nothing is held against.
+	Foreign      bool
 	Model        string
 	Epoch, Step  int
 	TestAccuracy float64
 	// Extra are further entries of the file's metadata. Their keys are not those of the fields above
-	// ("model", "epoch", "step", "test_accuracy"), nor "format".
+	// ("model", "epoch", "step", "test_accuracy"), nor "format" and those of the sums ("ringloom.sha256", "ringloom.description_sha256").
 	Extra map[string]string
 }
 
 var (
 	// ErrFormat is wrapped when a file is not a valid safetensors file, or has tensors of an unsupported type.
 	ErrFormat = errors.New("not a valid checkpoint")
+	// ErrDamaged is wrapped when a file does not hold what was written.
+	ErrDamaged = errors.New("damaged checkpoint")
 	// ErrMismatch is wrapped when a valid file does not fit the model.
 	ErrMismatch = errors.New("checkpoint does not fit the model")
 )
 
 // maxHeaderBytes bounds what a damaged length can make the reader allocate; the format's own limit is 100 MB.
 const maxHeaderBytes = 100_000_000
+
+// lengthBytes are before the header: its length.
+const lengthBytes = 8
 
 // blockBytes is how much data is converted at a time.
 const blockBytes = 64 << 10

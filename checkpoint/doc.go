@@ -12,6 +12,9 @@
 // (num_batches_tracked of batch norm). Read also takes F64, F16 and BF16 and converts them to float32. It does not
 // take files of torch.save: those are pickles, programs in a language that only Python speaks.
 //
+// Write adds the SHA-256 of each tensor and of the description to Meta, and Read holds them against the file, where they are there
+// (sums.go). Metadata of other programs is told from ringloom's by what it lacks (Meta.Foreign).
+//
 // Write streams to a writer; use it under report.WriteFileAtomic. Read and Fit are strict: a file is taken whole or
 // refused with an error that names the tensor.
 //

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Fit copies tensors into the model's own, which want lists in any order, or changes nothing and says which tensor is
-// missing, unknown, of another shape or not finite. Tensors of integers may be missing: they are counters, which
+// missing, unknown, of another shape, not finite, or a negative variance. Tensors of integers may be missing: they are counters, which
 // PyTorch itself leaves out in old files, and then keep their values.
 func Fit(model string, want []Tensor, meta Meta, have []Tensor) error {
-	if meta.Model != "" && meta.Model != model {
+	if !meta.Foreign && meta.Model != "" && meta.Model != model {
 		return fmt.Errorf("%w: it holds %s, not %s: choose --model %s or another file", ErrMismatch, meta.Model, model, meta.Model)
 	}
 	unused := make(map[string]Tensor, len(have))
@@ -66,9 +67,20 @@ func fits(model string, want, have Tensor) error {
 			return fmt.Errorf("%w: element %d of tensor %q is %v: the run that wrote it went wrong, take an earlier checkpoint",
 				ErrMismatch, i, want.Name, v)
 		}
+		if v < 0 && variance(want.Name) {
+			return fmt.Errorf("%w: element %d of tensor %q is %v, and no variance is negative: its root would be no number; take another checkpoint",
+				ErrMismatch, i, want.Name, v)
+		}
 	}
 	return nil
 }
+
+// variance says that a tensor holds means of squares: of batch norm, or what Adam divides by.
+func variance(name string) bool {
+	return name == runningVariance || strings.HasSuffix(name, "."+runningVariance) || strings.HasPrefix(name, "exp_avg_sq.")
+}
+
+const runningVariance = "running_var"
 
 func kindOf(t Tensor) string {
 	if t.Ints != nil {

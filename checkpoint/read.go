@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -12,20 +13,25 @@ import (
 	"strconv"
 )
 
-// Read returns the tensors in the order of their data.
+// Read returns the tensors in the order of their data. Where the file has sums of what was written, what it returns is that, and any
+// damage is an ErrDamaged.
 func Read(r io.Reader) (Meta, []Tensor, error) {
 	header, err := readHeader(r)
 	if err != nil {
 		return Meta{}, nil, err
 	}
-	meta, entries, names, err := parseHeader(header)
+	origin, entries, names, err := parseHeader(header)
+	if err != nil {
+		return Meta{}, nil, err
+	}
+	sums, err := readSums(origin, entries)
 	if err != nil {
 		return Meta{}, nil, err
 	}
 	var tensors []Tensor
 	var offset int64
 	for _, name := range names {
-		t, err := readTensor(r, name, entries[name], offset)
+		t, err := readTensor(r, name, entries[name], offset, sums)
 		if err != nil {
 			return Meta{}, nil, err
 		}
@@ -35,7 +41,7 @@ func Read(r io.Reader) (Meta, []Tensor, error) {
 	if n, _ := io.CopyN(io.Discard, r, 1); n != 0 {
 		return Meta{}, nil, fmt.Errorf("%w: data follows the last tensor", ErrFormat)
 	}
-	return meta, tensors, nil
+	return parseMeta(origin), tensors, nil
 }
 
 // pickled says what to do with a file of torch.save.
@@ -44,7 +50,7 @@ const pickled = `it is a pickle of torch.save, which ringloom does not read; con
 
 // readHeader returns the JSON header.
 func readHeader(r io.Reader) ([]byte, error) {
-	var first [8]byte
+	var first [lengthBytes]byte
 	if _, err := io.ReadFull(r, first[:]); err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("%w: it ends before the header's length", ErrFormat)
 	} else if err != nil {
@@ -69,14 +75,13 @@ func readHeader(r io.Reader) ([]byte, error) {
 	return header, nil
 }
 
-// parseHeader returns the entries and their names in the order of the data.
-func parseHeader(header []byte) (Meta, map[string]entry, []string, error) {
-	var origin map[string]string
-	entries := map[string]entry{}
-	var names []string
-	err := eachMember(header, func(name string, value *json.Decoder) error {
+// parseHeader returns the metadata, the entries, and their names in the order of the data.
+func parseHeader(header []byte) (origin map[string]string, entries map[string]entry, names []string, err error) {
+	entries = map[string]entry{}
+	err = eachMember(header, func(name string, value *json.Decoder) (err error) {
 		if name == metadataKey {
-			return value.Decode(&origin)
+			origin, err = texts(value)
+			return err
 		}
 		var e entry
 		if err := value.Decode(&e); err != nil {
@@ -93,20 +98,39 @@ func parseHeader(header []byte) (Meta, map[string]entry, []string, error) {
 		return nil
 	})
 	if err != nil {
-		return Meta{}, nil, nil, fmt.Errorf("%w: its header: %v", ErrFormat, err)
+		return nil, nil, nil, fmt.Errorf("%w: its header: %v", ErrFormat, err)
 	}
 	slices.SortFunc(names, func(a, b string) int { return slices.Compare(entries[a].Offsets, entries[b].Offsets) })
-	return parseMeta(origin), entries, names, nil
+	return origin, entries, names, nil
 }
 
-// parseMeta takes as zero what other programs leave out or write in another form.
+// texts are the members of a JSON object that are texts, as all of the metadata must be; some programs put numbers there.
+func texts(value *json.Decoder) (map[string]string, error) {
+	var all map[string]any
+	if err := value.Decode(&all); err != nil {
+		return nil, err
+	}
+	some := make(map[string]string, len(all))
+	for key, v := range all {
+		if text, ok := v.(string); ok {
+			some[key] = text
+		}
+	}
+	return some, nil
+}
+
+// parseMeta tells ringloom's metadata from that of other programs: it has all of what Meta has.
 func parseMeta(origin map[string]string) Meta {
 	meta := Meta{Model: origin[keyModel]}
-	meta.Epoch, _ = strconv.Atoi(origin[keyEpoch])
-	meta.Step, _ = strconv.Atoi(origin[keyStep])
-	meta.TestAccuracy, _ = strconv.ParseFloat(origin[keyAccuracy], 64)
+	_, named := origin[keyModel]
+	epoch, err1 := strconv.Atoi(origin[keyEpoch])
+	step, err2 := strconv.Atoi(origin[keyStep])
+	accuracy, err3 := strconv.ParseFloat(origin[keyAccuracy], 64)
+	if meta.Foreign = !named || err1 != nil || err2 != nil || err3 != nil; !meta.Foreign {
+		meta.Epoch, meta.Step, meta.TestAccuracy = epoch, step, accuracy
+	}
 	extra := maps.Clone(origin)
-	for _, key := range []string{keyFormat, keyModel, keyEpoch, keyStep, keyAccuracy} {
+	for _, key := range []string{keyFormat, keyModel, keyEpoch, keyStep, keyAccuracy, keySums, keyDescription} {
 		delete(extra, key)
 	}
 	if len(extra) > 0 {
@@ -141,8 +165,8 @@ func eachMember(object []byte, member func(name string, value *json.Decoder) err
 	return nil
 }
 
-// readTensor reads the data of one tensor, which must begin at offset.
-func readTensor(r io.Reader, name string, e entry, offset int64) (Tensor, error) {
+// readTensor reads the data of one tensor, which must begin at offset, and holds it against its sum, where there are any.
+func readTensor(r io.Reader, name string, e entry, offset int64, s sums) (Tensor, error) {
 	kind, ok := dtypes[e.DType]
 	if !ok {
 		return Tensor{}, fmt.Errorf("%w: tensor %q has dtype %q, only F32, F64, F16, BF16 and I64 are taken: save it as float()",
@@ -166,12 +190,16 @@ func readTensor(r io.Reader, name string, e entry, offset int64) (Tensor, error)
 	} else {
 		t.Data = make([]float32, 0, room)
 	}
+	hash := sha256.New()
 	for left := size; left > 0; left -= int64(len(block)) {
 		block = block[:min(left, blockBytes)]
 		if _, err := io.ReadFull(r, block); err == io.EOF || err == io.ErrUnexpectedEOF {
 			return Tensor{}, fmt.Errorf("%w: tensor %q ends before its %d bytes", ErrFormat, name, size)
 		} else if err != nil {
 			return Tensor{}, fmt.Errorf("reading tensor %q: %w", name, err)
+		}
+		if s != nil {
+			hash.Write(block)
 		}
 		for element := range slices.Chunk(block, int(kind.bytes)) {
 			if kind.float == nil {
@@ -180,6 +208,9 @@ func readTensor(r io.Reader, name string, e entry, offset int64) (Tensor, error)
 				t.Data = append(t.Data, kind.float(element))
 			}
 		}
+	}
+	if s != nil {
+		return t, s.check(name, hash)
 	}
 	return t, nil
 }

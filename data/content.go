@@ -1,24 +1,22 @@
 package data
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
-	"strings"
-
-	"github.com/klauspost/compress/gzip" // a third faster than the standard library's, and linked in already by NATS
 )
 
-// read returns the verified content of a file at path; a name that ends in .gz is decompressed.
+// read returns the verified content of a file at path, decompressed where it is compressed, whatever its name says.
 func (f File) read(path string) ([]byte, error) {
 	r, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	content, err := readContent(r, strings.HasSuffix(path, ".gz"), f.Bytes)
+	content, err := readContent(r, f.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -27,9 +25,12 @@ func (f File) read(path string) ([]byte, error) {
 
 // readContent reads r to its end into one allocation of size bytes. It never holds more than that, whatever a damaged
 // or hostile file unpacks to. A wrong length is an ErrFormat.
-func readContent(r io.Reader, compressed bool, size int64) ([]byte, error) {
-	if compressed {
-		unpacked, err := gzip.NewReader(r)
+func readContent(from io.Reader, size int64) ([]byte, error) {
+	buffered := bufio.NewReaderSize(from, 64<<10)
+	r := io.Reader(buffered)
+	unpacks := compressed(buffered)
+	if unpacks {
+		unpacked, err := newUnpacker(buffered)
 		if err != nil {
 			return nil, fmt.Errorf("%w: it cannot be decompressed: %w", ErrFormat, err)
 		}
@@ -44,7 +45,7 @@ func readContent(r io.Reader, compressed bool, size int64) ([]byte, error) {
 		if err == io.EOF {
 			break
 		}
-		if err != nil && compressed {
+		if err != nil && unpacks {
 			return nil, fmt.Errorf("%w: it cannot be decompressed beyond byte %d: %w", ErrFormat, have, err)
 		}
 		if err != nil {

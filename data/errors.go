@@ -40,7 +40,7 @@ func (p Place) String() string {
 	case p.Dir == "":
 		return p.Origin + " is not set"
 	case len(p.Missing) == fileCount:
-		return fmt.Sprintf("%s %s has none of its files", p.Origin, p.Dir)
+		return fmt.Sprintf("%s %s has none of its files (%s)", p.Origin, p.Dir, strings.Join(p.Missing, ", "))
 	}
 	return fmt.Sprintf("%s %s lacks %s", p.Origin, p.Dir, strings.Join(p.Missing, ", "))
 }

@@ -11,7 +11,7 @@ import (
 
 // fetch downloads what the cache lacks. A lock on the cache lets one process of several download.
 func (o Options) fetch(ctx context.Context) (*Source, error) {
-	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil {
+	if err := os.MkdirAll(o.CacheDir, 0o777); err != nil {
 		return nil, fmt.Errorf("making the cache for Fashion-MNIST: %w", err)
 	}
 	unlock, err := lock(ctx, filepath.Join(o.CacheDir, ".lock"))
@@ -47,9 +47,9 @@ func (o Options) fetch(ctx context.Context) (*Source, error) {
 }
 
 // lock takes an exclusive lock on the file at path, which it creates, and returns the function that releases it. The
-// lock ends with the process, so a crash leaves nothing to clean up.
+// lock ends with the process, so a crash leaves nothing to clean up. Who can open the file can hold it, so nobody else can.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // Options says where Find looks. The zero value looks in the usual places, and downloads if none of them has the data
 // set.
 type Options struct {
-	// Dir is the folder that the user named (--data). If set, it is the only place: without the files it is an error.
+	// Dir is the folder that the user named (--data), or torchvision's root. If set, it is the only place: without the files it is an error.
 	Dir string
 	// Getenv reads $RINGLOOM_DATA, which counts like Dir when set. Nil means os.Getenv.
 	Getenv func(string) string
@@ -118,8 +118,29 @@ func Find(ctx context.Context, options Options) (*Source, error) {
 	return o.fetch(ctx)
 }
 
-// look returns the source in dir, or the place with what it lacks. The error is a folder that cannot be read.
+// subfolders are where the files may lie in a folder instead, as torchvision has them in a set's folder and in its root.
+var subfolders = []string{"raw", filepath.Join("FashionMNIST", "raw")}
+
+// look returns the source in dir or a folder below, or the place that lacks the least. The error is a folder that cannot be read.
 func (o Options) look(origin, dir string) (*Source, Place, error) {
+	source, least, err := o.lookIn(origin, dir)
+	if dir == "" || err != nil || source != nil {
+		return source, least, err
+	}
+	for _, folder := range subfolders {
+		source, place, err := o.lookIn(origin, filepath.Join(dir, folder))
+		if source != nil {
+			return source, place, nil
+		}
+		if err == nil && len(place.Missing) < len(least.Missing) {
+			least = place
+		}
+	}
+	return nil, least, nil
+}
+
+// lookIn is look in one folder.
+func (o Options) lookIn(origin, dir string) (*Source, Place, error) {
 	place := Place{Origin: origin, Dir: dir}
 	source := &Source{Dir: dir, Origin: origin, Files: *o.Files}
 	if dir == "" {

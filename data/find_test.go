@@ -144,7 +144,8 @@ func TestLoadRefusesDamagedFilesAndNamesThem(t *testing.T) {
 	}{
 		"truncated":        {"train-images", tinyImages[:20], ErrFormat, "train-images: not a valid IDX file: it is truncated, 20 of 28 bytes"},
 		"oversized":        {"train-images", append(bytes.Clone(tinyImages), 1), ErrFormat, "longer than the expected 28 bytes"},
-		"not compressed":   {"test-labels.gz", tinyLabels, ErrFormat, "test-labels.gz: not a valid IDX file: it cannot be decompressed"},
+		"half a header":    {"test-labels.gz", compress(t, tinyLabels)[:5], ErrFormat, "test-labels.gz: not a valid IDX file: it cannot be decompressed"},
+		"more behind":      {"test-labels.gz", append(compress(t, tinyLabels), 0, 0, 7), ErrFormat, "something else follows"},
 		"cut compression":  {"test-labels.gz", compress(t, tinyLabels)[:20], ErrFormat, "cannot be decompressed"},
 		"a bomb":           {"test-labels.gz", compress(t, make([]byte, 1<<20)), ErrFormat, "longer than the expected 11 bytes"},
 		"another data set": {"train-images", append(bytes.Clone(tinyImages[:27]), 77), nil, "train-images is damaged or another data set: the SHA-256 of its content is"},
@@ -176,6 +177,67 @@ func TestLoadRefusesDamagedFilesAndNamesThem(t *testing.T) {
 		if bad != 1 {
 			t.Errorf("%s: Verify finds %d damaged files", name, bad)
 		}
+	}
+}
+
+// Files of other people: compressed under a plain name, plain under a compressed one, padded with zeros, in several members.
+func TestContentIsWhatItBeginsAs(t *testing.T) {
+	half := len(tinyImages) / 2
+	dir := writeTiny(t, t.TempDir())
+	for name, content := range map[string][]byte{
+		"train-images":   compress(t, tinyImages),
+		"train-labels":   compress(t, tinyLabels),
+		"test-images":    append(append(compress(t, tinyImages[:half]), compress(t, tinyImages[half:])...), 0),
+		"test-labels.gz": append(compress(t, tinyLabels), make([]byte, 100_000)...),
+	} {
+		writeFile(t, filepath.Join(dir, name), content)
+	}
+	o := places(t)
+	o.Dir = dir
+	source, err := Find(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if train, test, err := source.Load(); err != nil || train.N != 3 || test.N != 3 {
+		t.Errorf("%v, %v, %v", train, test, err)
+	}
+	writeFile(t, filepath.Join(dir, "test-labels.gz"), tinyLabels)
+	if _, _, err := source.Load(); err != nil {
+		t.Errorf("plain under a compressed name: %v", err)
+	}
+}
+
+// torchvision's root folder, and the one of the set in it, have the files in folders below.
+func TestFoldersOfTorchvision(t *testing.T) {
+	root := t.TempDir()
+	raw := filepath.Join(root, "FashionMNIST", "raw")
+	if err := os.MkdirAll(raw, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeTiny(t, raw)
+	for _, dir := range []string{root, filepath.Join(root, "FashionMNIST"), raw} {
+		o := places(t)
+		o.Dir = dir
+		source, err := Find(t.Context(), o)
+		if err != nil || source.Dir != raw {
+			t.Errorf("%s: %+v, %v", dir, source, err)
+			continue
+		}
+		if _, _, err := source.Load(); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(raw, "train-images")); err != nil {
+		t.Fatal(err)
+	}
+	o := places(t)
+	o.Dir = root
+	if _, err := Find(t.Context(), o); err == nil || !strings.Contains(err.Error(), raw+" lacks train-images[.gz];") {
+		t.Errorf("got %v", err)
+	}
+	o.Dir = t.TempDir()
+	if _, err := Find(t.Context(), o); err == nil || !strings.Contains(err.Error(), "none of its files (train-images[.gz], train-labels[.gz], test-images[.gz], test-labels[.gz])") {
+		t.Errorf("got %v", err)
 	}
 }
 

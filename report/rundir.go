@@ -26,14 +26,30 @@ const metricsFile = "metrics.jsonl"
 //	final.safetensors   the parameters after the last epoch
 //	best.safetensors    the parameters of the best test accuracy
 //	latest.training.safetensors     all that the run needs to go on
+//	previous.training.safetensors   the same of one checkpoint before
 //	config-until-step-N.json        config.json as it was before the run went on from step N
+//	run.lock            locked while a run writes here; who that is
 type RunDir struct {
-	Path    string
+	Path string
+	// Unlocked says why nothing keeps another run from writing here: the file system has no locks. Else nil.
+	Unlocked error
+
+	lock    *os.File
 	metrics *os.File
+	written int64  // bytes of whole lines of metrics
+	pending []byte // lines that could not be written yet
 }
 
 // CheckRunDir says what will keep CreateRunDir from making path, as far as that can be seen beforehand.
 func CheckRunDir(path string) error {
+	if err := CheckUnlocked(path); err != nil {
+		return err
+	}
+	return checkNew(path)
+}
+
+// checkNew refuses a directory that holds a run, or where none can be made.
+func checkNew(path string) error {
 	if _, err := os.Stat(filepath.Join(path, configFile)); err == nil {
 		return fmt.Errorf("run directory %s %w: choose another with --run-dir, or move it away", path, ErrRunExists)
 	}
@@ -58,63 +74,91 @@ func CreateRunDir(path string, config any) (*RunDir, error) {
 	if err := CheckRunDir(path); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)
 	}
-	return openRunDir(path, config)
+	return lockRunDir(path, func(d *RunDir) error {
+		if err := checkNew(path); err != nil { // another run may have been first
+			return err
+		}
+		return d.open(config)
+	})
 }
 
-// openRunDir writes the config and opens the metrics.
-func openRunDir(path string, config any) (*RunDir, error) {
-	err := WriteFileAtomic(filepath.Join(path, configFile), func(w io.Writer) error {
+// lockRunDir locks a directory and prepares it for the run.
+func lockRunDir(path string, prepare func(*RunDir) error) (_ *RunDir, err error) {
+	d := &RunDir{Path: path}
+	if d.lock, d.Unlocked, err = lockDir(path); err != nil {
+		return nil, err
+	}
+	if err := prepare(d); err != nil {
+		return nil, errors.Join(err, unlock(d.lock))
+	}
+	return d, nil
+}
+
+// open writes the config and opens the metrics.
+func (d *RunDir) open(config any) error {
+	err := WriteFileAtomic(filepath.Join(d.Path, configFile), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(config)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("writing the run's config: %w", err)
+		return fmt.Errorf("writing the run's config: %w", err)
 	}
-	metrics, err := os.OpenFile(filepath.Join(path, metricsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	folder, err := os.OpenRoot(d.Path)
 	if err != nil {
-		return nil, fmt.Errorf("opening the run's metrics: %w", err)
+		return err
 	}
-	return &RunDir{Path: path, metrics: metrics}, nil
+	defer folder.Close()
+	if d.metrics, err = OpenAppend(folder, metricsFile); err == nil {
+		d.written, err = d.metrics.Seek(0, io.SeekEnd)
+	}
+	if err != nil {
+		return fmt.Errorf("opening the run's metrics: %w", err)
+	}
+	return nil
 }
 
 // ContinueRunDir opens the directory of a run that goes on after so many steps, with the given epoch. The lines of
 // metrics from that epoch on are taken out, for they will be written again; so are temporary files that a killed process left.
 func ContinueRunDir(path string, config any, steps, epoch int) (*RunDir, error) {
-	old, err := os.ReadFile(filepath.Join(path, configFile))
+	return lockRunDir(path, func(d *RunDir) error { return d.goOn(config, steps, epoch) })
+}
+
+func (d *RunDir) goOn(config any, steps, epoch int) error {
+	old, err := os.ReadFile(filepath.Join(d.Path, configFile))
 	if err != nil {
-		return nil, fmt.Errorf("opening the run directory to go on: %w", err)
+		return fmt.Errorf("opening the run directory to go on: %w", err)
 	}
-	lines, err := metricsBefore(filepath.Join(path, metricsFile), epoch)
+	lines, err := metricsBefore(filepath.Join(d.Path, metricsFile), epoch)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// The directory's own name may have the signs of a pattern.
-	entries, err := os.ReadDir(path)
+	entries, err := os.ReadDir(d.Path)
 	if err != nil {
-		return nil, fmt.Errorf("opening the run directory to go on: %w", err)
+		return fmt.Errorf("opening the run directory to go on: %w", err)
 	}
 	for _, entry := range entries {
 		if left, _ := filepath.Match(".*.safetensors.*", entry.Name()); !left {
 			continue
 		}
-		if err := os.Remove(filepath.Join(path, entry.Name())); err != nil {
-			return nil, fmt.Errorf("clearing the run directory: %w", err)
+		if err := os.Remove(filepath.Join(d.Path, entry.Name())); err != nil {
+			return fmt.Errorf("clearing the run directory: %w", err)
 		}
 	}
 	for name, content := range map[string][]byte{fmt.Sprintf("config-until-step-%d.json", steps): old, metricsFile: lines} {
-		err := WriteFileAtomic(filepath.Join(path, name), func(w io.Writer) error {
+		err := WriteFileAtomic(filepath.Join(d.Path, name), func(w io.Writer) error {
 			_, err := w.Write(content)
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("preparing the run directory to go on: %w", err)
+			return fmt.Errorf("preparing the run directory to go on: %w", err)
 		}
 	}
-	return openRunDir(path, config)
+	return d.open(config)
 }
 
 // metricsBefore is the lines of a metrics file of epochs before the given one. The last line may be cut short, where the
@@ -159,19 +203,32 @@ type Metrics struct {
 	Ranks           any       `json:"ranks"`     // counts and seconds of each rank
 }
 
-// Append adds one epoch. The line is written in one call, so a reader never sees half of it.
+// Append adds one epoch. The line is written in one call, so a reader never sees half of it. Where it cannot be written it is kept, and
+// written before the next; until then Append and Close say so.
 func (d *RunDir) Append(m Metrics) error {
 	line, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	if _, err := d.metrics.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("writing the run's metrics: %w", err)
+	d.pending = append(append(d.pending, line...), '\n')
+	return d.Flush()
+}
+
+// Flush writes the lines that are pending, all or none.
+func (d *RunDir) Flush() error {
+	if len(d.pending) == 0 {
+		return nil
 	}
+	if _, err := d.metrics.Write(d.pending); err != nil {
+		// A full disk takes a part.
+		return fmt.Errorf("writing the run's metrics: %w", errors.Join(err, d.metrics.Truncate(d.written)))
+	}
+	d.written += int64(len(d.pending))
+	d.pending = nil
 	return nil
 }
 
-// Close syncs and closes the metrics.
+// Close writes what is pending, syncs and closes the metrics, and unlocks the directory.
 func (d *RunDir) Close() error {
-	return errors.Join(d.metrics.Sync(), d.metrics.Close())
+	return errors.Join(d.Flush(), d.metrics.Sync(), d.metrics.Close(), unlock(d.lock))
 }

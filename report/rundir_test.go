@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 )
 
@@ -93,5 +94,33 @@ func TestRunDirOfARunThatGoesOn(t *testing.T) {
 	}
 	if _, err := ContinueRunDir(t.TempDir(), nil, 1, 1); err == nil {
 		t.Error("a directory without a run is taken")
+	}
+}
+
+// A line that cannot be written is kept, and nothing of it is in the file until then.
+func TestMetricsAreWrittenLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run")
+	d, err := CreateRunDir(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Append(Metrics{Epoch: 1}); err != nil {
+		t.Fatal(err)
+	}
+	file := d.metrics
+	if d.metrics, err = os.OpenFile("/dev/full", os.O_WRONLY, 0); err != nil {
+		t.Skip("SKIPPED, a full disk was NOT tested: ", err)
+	}
+	if err := d.Append(Metrics{Epoch: 2}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a full disk: %v", err)
+	}
+	d.metrics.Close()
+	d.metrics = file
+	if err := errors.Join(d.Append(Metrics{Epoch: 3}), d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(path, metricsFile))
+	if err != nil || bytes.Count(content, []byte("\n")) != 3 || !bytes.Contains(content, []byte(`"epoch":2`)) {
+		t.Errorf("%s, %v", content, err)
 	}
 }

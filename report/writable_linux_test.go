@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -35,6 +36,16 @@ func TestWhatCannotBeWrittenIsKnownBeforehand(t *testing.T) {
 	}
 	if err := CheckRunDir(filepath.Join(dir, "runs", "one")); err != nil {
 		t.Errorf("a run in a folder of our own: %v", err)
+	}
+	for path, says := range map[string]string{
+		dir:                                      "it is a folder; name a file",
+		dir + "/missing/":                        "it is a folder; name a file",
+		filepath.Join(dir, "missing", "trace"):   "there is no folder",
+		filepath.Join("/dev/null", "trace.json"): "there is no folder",
+	} {
+		if err := CheckWritable(path); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"path/filepath"
+
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
@@ -31,8 +33,9 @@ type Config struct {
 	Init string
 	// Resume is a run to go on with, as OpenResumption reads it. Default nil. Train then is that run's Config, with what is to change.
 	Resume *Resumption
-	// RunDir is the folder of the run's record. Empty, the default: that of the run that goes on, else runs/<time>-<model>-n<ranks> in
-	// the working directory of the leader's process.
+	// RunDir is the folder of this node's part of the run's record. Empty, the default: that of the run that goes on, where this node has
+	// its state, else runs/<name> in the working directory. The leader says the name: the last part of its own folder, or
+	// <time>-<model>-n<ranks>.
 	RunDir string
 	// Trace asks for a timeline. Default: none, unless another node asks for one.
 	Trace TraceConfig
@@ -61,10 +64,8 @@ func (c Config) Validate() error {
 	if c.Init != "" && c.Resume != nil {
 		return settingError("init", " and --resume exclude each other: a run goes on with its own parameters")
 	}
-	if c.RunDir != "" && c.Resume == nil {
-		if err := report.CheckRunDir(c.RunDir); err != nil {
-			return err
-		}
+	if err := c.checkFolder(); err != nil {
+		return err
 	}
 	switch {
 	case c.Autotune && c.Member.WorldSize == 1:
@@ -79,6 +80,28 @@ func (c Config) Validate() error {
 		return err
 	}
 	return c.Trace.Validate(c.Train)
+}
+
+// checkFolder looks at the folder that the run's record may go to from here: any node may lead, and all write a log.
+func (c Config) checkFolder() error {
+	switch {
+	case c.Resume.Here() && c.Resume.dir != "" && (c.RunDir == "" || sameDir(c.RunDir, c.Resume.dir)):
+		if err := report.CheckUnlocked(c.Resume.dir); err != nil {
+			return err
+		}
+		if err := report.CheckWritable(filepath.Join(c.Resume.dir, StateFile)); err != nil {
+			return settingError("resume", " %s: its folder cannot be written: %w: choose another with --run-dir", c.Resume.path, err)
+		}
+		return nil
+	case c.RunDir == "":
+		if err := checkRuns(); err != nil {
+			return err
+		}
+		return report.CheckRunDir(filepath.Join(runsDir, c.Train.Model))
+	case c.Resume != nil && !c.Resume.Here(): // the leader's may be the same one, and hold the run
+		return report.CheckUnlocked(c.RunDir)
+	}
+	return report.CheckRunDir(c.RunDir)
 }
 
 // validateTraining holds the training's configuration against the model.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,6 +51,25 @@ func TestValidate(t *testing.T) {
 		if _, err := Node(t.Context(), c, nil); !errors.As(err, new(UsageError)) {
 			t.Errorf("%s: a node ends with %v", says, err)
 		}
+	}
+}
+
+// A default folder that cannot be made is found before any other node is bothered.
+func TestTheDefaultFolderIsLookedAt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c := Default()
+	c.Member.WorldSize = 2
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("runs", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "runs is no folder: choose another with --run-dir") {
+		t.Errorf("a file is in the way: %v", err)
+	}
+	if _, err := os.Stat("runs/lenet"); err == nil {
+		t.Error("a look has made the folder")
 	}
 }
 

@@ -20,7 +20,7 @@
 // What a run says goes to a Sink, one Event at a time. Terminal, log and page are sinks; none of them is known here.
 //
 //	event            which ranks        when
-//	Warning          any                the device was chosen, and the user should know why
+//	Warning          any                something was chosen, or could not be kept yet, and the user should know
 //	StateAbsent      any but the leader it resumes, and has no state
 //	SettingsChanged  any with the state it resumes with other settings
 //	Downloading      any                a file of the data set comes in (*)
@@ -49,6 +49,6 @@
 // # Which file holds what
 //
 // node.go is the job from beginning to end. member.go is what every member of a cluster has, ring.go the ring between them. initial.go,
-// state.go and resume.go are what a run starts from, record.go what it leaves, kernels.go and autotune.go what is tried beforehand,
+// state.go, state_parse.go and resume.go are what a run starts from, record.go what it leaves and folder.go where, kernels.go and autotune.go what is tried beforehand,
 // trace.go the timeline. digest.go is what all ranks must agree on.
 package run

@@ -30,7 +30,7 @@ func serialize(s Sink) Sink {
 }
 
 type (
-	// Warning is what the user should know of a choice that was made for him, in one line.
+	// Warning is what the user should know of a choice that was made for him, or of what could not be kept yet, in one line.
 	Warning struct{ Text string }
 
 	// Downloading is the progress of a file of the data set, in bytes; Total is -1 where the server does not tell.

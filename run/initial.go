@@ -29,10 +29,14 @@ func ReadInitial(path string) (*Initial, error) {
 	}
 	meta, tensors, err := checkpoint.Read(bytes.NewReader(content))
 	if err != nil {
-		return nil, DataError{settingError("init", " %s: %w", path, err)}
+		return nil, (&Initial{path: path}).error(err)
 	}
 	model, _ := checkpoint.Split(tensors)
 	return &Initial{path: path, hash: fmt.Sprintf("%x", sha256.Sum256(content)), meta: meta, tensors: model}, nil
+}
+
+func (i *Initial) error(err error) error {
+	return DataError{settingError("init", " %s: %w", i.path, err)}
 }
 
 // loadInitial reads a checkpoint and checks that it fits the model, before any other node is bothered.
@@ -59,6 +63,13 @@ func (i *Initial) Meta() checkpoint.Meta { return i.meta }
 
 // Params are the checkpoint's parameters of a model on a device. A checkpoint that does not fit is a DataError.
 func (i *Initial) Params(spec models.Spec, device op.Device) (*nn.Params, error) {
+	info, err := spec.Inspect()
+	if err != nil {
+		return nil, err
+	}
+	if err := fitsInfo(spec.Name, info, i.meta, i.tensors); err != nil { // before the memory that a false name may ask for
+		return nil, i.error(err)
+	}
 	params, err := spec.NewParams(device)
 	if err != nil {
 		return nil, err
@@ -69,10 +80,14 @@ func (i *Initial) Params(spec models.Spec, device op.Device) (*nn.Params, error)
 	return params, nil
 }
 
-// Model is the model called name or, without one, the checkpoint's. Errors are UsageErrors.
+// Model is the model called name or, without one, the checkpoint's; what another program calls it counts where that is one of ours.
+// Errors are UsageErrors.
 func (i *Initial) Model(name string) (models.Spec, error) {
 	if name == "" {
 		name = i.meta.Model
+		if _, err := models.Lookup(name); err != nil && i.meta.Foreign {
+			name = ""
+		}
 	}
 	if name == "" {
 		return models.Spec{}, UsageError{settingError("init", " %s does not say of which model it is: give --model", i.path)}
@@ -90,7 +105,7 @@ func (i *Initial) apply(model string, params *nn.Params) error {
 		return nil
 	}
 	if err := checkpoint.Fit(model, StateDict(params, 0), i.meta, i.tensors); err != nil {
-		return DataError{settingError("init", " %s: %w", i.path, err)}
+		return i.error(err)
 	}
 	return params.Push()
 }

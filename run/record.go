@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,14 +27,24 @@ const (
 )
 
 // record is what a rank keeps of the run. Every rank has a log file; the leader has all the rest.
+//
+// A full disk or a lack of descriptors may pass: what cannot be written before the end is a warning, and is tried again at the next
+// checkpoint or epoch. What is still missing at the end fails the run.
 type record struct {
 	n      *node
 	params *nn.Params
 	dir    *report.RunDir // nil but on the leader
 	path   string
 	log    *os.File
-	best   float64
+	best   float64 // the accuracy of BestFile
 	last   train.Epoch
+
+	spoiled bool  // the state that lies there is damaged, and is not to take the place of the one before
+	noState error // why the last state is not kept; nil where it is
+	noBest  struct {
+		accuracy float64
+		err      error // why the parameters of that accuracy are not kept; nil where they are
+	}
 }
 
 // runConfig is config.json.
@@ -63,37 +74,53 @@ type resumedFrom struct {
 	WorldSize int    `json:"world_size"`
 }
 
-// openRecord makes the run directory on the leader, whose choice of the path the others follow. A run that goes on does so
-// in its own directory, unless the configuration names another.
-func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (*record, error) {
+// openRecord makes the run directory on the leader, whose name for it the others follow, each below a folder of its own user's. A run
+// that goes on does so in its own directory, unless the configuration names another.
+func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (_ *record, err error) {
 	r := &record{n: n, path: n.RunDir, best: -1}
+	defer func() {
+		if err != nil && r.dir != nil {
+			err = errors.Join(err, r.dir.Close())
+		}
+	}()
+	var block []byte
 	if n.View.Leads() {
 		if r.path == "" && n.Resume.Here() {
 			r.path = n.Resume.dir
 		}
 		if r.path == "" {
-			r.path = filepath.Join("runs", fmt.Sprintf("%s-%s-n%d", time.Now().Format("20060102-150405.000"), n.Train.Model, n.View.WorldSize()))
+			if err := checkRuns(); err != nil {
+				return nil, err
+			}
+			r.path = filepath.Join(runsDir, n.newName())
 		}
 		if err := r.openDir(ring); err != nil {
 			return nil, err
 		}
+		if block, err = json.Marshal(n.announced(r.path)); err != nil {
+			return nil, err
+		}
 	}
-	path, err := ring.BroadcastBytes(ctx, []byte(r.path), n.View.Leader)
-	if err != nil {
+	if block, err = ring.BroadcastBytes(ctx, block, n.View.Leader); err != nil {
 		return nil, fmt.Errorf("agreeing on the run directory: %w", err)
 	}
-	r.path = string(path)
-	if n.RunDir != "" {
-		r.path = n.RunDir
+	var root *os.Root
+	if n.View.Leads() {
+		root, err = os.OpenRoot(r.path)
+	} else {
+		r.path, root, err = n.follow(block)
 	}
-	if err := os.MkdirAll(r.path, 0o755); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)
 	}
-	r.log, err = os.OpenFile(filepath.Join(r.path, fmt.Sprintf("rank-%d.log", n.View.Rank)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
+	defer root.Close()
+	if r.log, err = report.OpenAppend(root, fmt.Sprintf("rank-%d.log", n.View.Rank)); err != nil {
 		return nil, fmt.Errorf("making the log file: %w", err)
 	}
 	n.emit(Recording{Dir: r.path, Log: r.log})
+	if r.dir != nil && r.dir.Unlocked != nil {
+		n.emit(Warning{r.dir.Unlocked.Error()})
+	}
 	return r, nil
 }
 
@@ -111,8 +138,9 @@ func (r *record) openDir(ring *allreduce.Group) (err error) {
 	r.best = from.run.Best
 	r.last = train.Epoch{Number: from.meta.Epoch, Steps: from.run.Steps, TestAccuracy: from.meta.TestAccuracy}
 	if from.dir != "" && sameDir(r.path, from.dir) {
+		r.spoiled = from.instead != nil
 		r.dir, err = report.ContinueRunDir(r.path, config, from.run.Steps, from.run.Epoch)
-		return err
+		return usedElsewhere(err)
 	}
 	if r.dir, err = createRunDir(r.path, config); err != nil {
 		return err
@@ -138,7 +166,15 @@ func createRunDir(path string, config runConfig) (*report.RunDir, error) {
 	if errors.Is(err, report.ErrRunExists) {
 		err = UsageError{err}
 	}
-	return dir, err
+	return dir, usedElsewhere(err)
+}
+
+// usedElsewhere makes an error of the configuration of a run directory that another run writes to.
+func usedElsewhere(err error) error {
+	if errors.As(err, new(*report.InUseError)) {
+		return UsageError{err}
+	}
+	return err
 }
 
 // sameDir reports whether two paths are of one directory; one that does not exist is no other's.
@@ -168,16 +204,35 @@ func (r *record) epoch(e train.Epoch) error {
 		LearningRate: e.LearningRate, GradNormMean: e.NormMean, GradNormMax: e.NormMax,
 	})
 	if err != nil {
-		return err
+		r.later("the next epoch", err)
 	}
 	if e.TestAccuracy > r.best {
-		r.best = e.TestAccuracy
-		return r.save(BestFile)
+		r.saveBest()
 	}
 	return nil
 }
 
-// state keeps all that the run needs to go on. The previous file stays until the new one is whole.
+// saveBest keeps the parameters of the last epoch as the best.
+func (r *record) saveBest() {
+	accuracy := r.last.TestAccuracy
+	if err := r.save(BestFile); err != nil {
+		if r.noBest.err == nil || accuracy > r.noBest.accuracy {
+			r.noBest.accuracy, r.noBest.err = accuracy, err
+		}
+		r.later("the next epoch that is better than those kept", err)
+		return
+	}
+	if r.best = accuracy; accuracy >= r.noBest.accuracy {
+		r.noBest.err = nil
+	}
+}
+
+// later says what could not be written.
+func (r *record) later(when string, err error) {
+	r.n.emit(Warning{fmt.Sprintf("%v: the run goes on, and tries again at %s", err, when)})
+}
+
+// state keeps all that the run needs to go on, and the state before it.
 func (r *record) state(s train.State) error {
 	if r.dir == nil {
 		return nil
@@ -185,9 +240,16 @@ func (r *record) state(s train.State) error {
 	begin := time.Now()
 	path := filepath.Join(r.path, StateFile)
 	meta := checkpoint.Meta{Model: r.n.Train.Model, Epoch: r.last.Number, Step: s.Steps, TestAccuracy: r.last.TestAccuracy}
-	if err := writeState(path, meta, r.params, runState{s, r.n.sets.Hash, r.best}); err != nil {
-		return err
+	previous := PreviousStateFile
+	if r.spoiled {
+		previous = ""
 	}
+	r.noState = writeState(path, previous, meta, r.params, runState{s, r.n.sets.Hash, r.best})
+	if r.noState != nil {
+		r.later("the next checkpoint", r.noState)
+		return nil
+	}
+	r.spoiled = false
 	r.n.emit(Checkpoint{File: path, Step: s.Steps, Took: time.Since(begin)})
 	return nil
 }
@@ -199,7 +261,7 @@ func (r *record) finish() (Result, error) {
 		TestAccuracy: r.last.TestAccuracy, BestAccuracy: r.best, ParametersSHA256: hashParams(r.params),
 	}
 	if r.dir != nil {
-		if err := r.save(FinalFile); err != nil {
+		if err := errors.Join(r.save(FinalFile), r.noState, r.noBest.err, r.dir.Flush()); err != nil {
 			return result, err
 		}
 	}

@@ -3,12 +3,13 @@ package run
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ringloom/allreduce"
@@ -22,49 +23,70 @@ import (
 
 // Resumption is a run to go on with. Only the leader needs its file. It is for one Node.
 type Resumption struct {
-	path string // of the file
-	hash string // of its content; empty where there is none
-	dir  string // the run directory that it lies in; empty where it lies elsewhere
-	run  runState
-	meta checkpoint.Meta
+	path    string // of the file
+	hash    string // of its content; empty where there is none
+	dir     string // the run directory that it lies in; empty where it lies elsewhere
+	instead error  // why the file that was meant is not taken, where this is the state before it
+	run     runState
+	meta    checkpoint.Meta
 
 	model, optimizer []checkpoint.Tensor
 }
 
-// OpenResumption reads the state at path, a run directory or a file. Where there is none it returns one that is not Here. Errors are
-// DataErrors.
+// OpenResumption reads the state at path, a run directory or a file. Where a run's last state is damaged, or missing, the one before is
+// taken, and Node says so. Where there is none it returns one that is not Here. Errors are DataErrors.
 func OpenResumption(path string) (*Resumption, error) {
 	r := &Resumption{path: path}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if isDir(path) {
 		r.path = filepath.Join(path, StateFile)
 	}
-	file, err := os.Open(r.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return r, nil
+	err := r.read()
+	if err != nil && filepath.Base(r.path) == StateFile {
+		before := &Resumption{path: filepath.Join(filepath.Dir(r.path), PreviousStateFile), instead: err}
+		if before.read() == nil {
+			return before, nil
+		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return &Resumption{path: r.path}, nil
+	case errors.As(err, new(*fs.PathError)): // it names the file
 		return nil, DataError{settingError("resume", ": %w", err)}
+	case err != nil:
+		return nil, r.error(err)
+	}
+	return r, nil
+}
+
+// read reads and validates the file.
+func (r *Resumption) read() error {
+	file, err := os.Open(r.path)
+	if err != nil {
+		return err
 	}
 	defer file.Close()
 	hash := sha256.New()
 	meta, tensors, err := checkpoint.Read(io.TeeReader(file, hash))
 	if err != nil {
-		return nil, r.error(err)
+		return err
 	}
 	block, ok := meta.Extra[stateKey]
-	if !ok {
-		return nil, r.error(errors.New("it holds parameters alone, not the state of a run: start from them with --init"))
+	if !ok || meta.Foreign {
+		return errors.New("it holds parameters alone, not the state of a run: start from them with --init")
 	}
-	r.run.Config = train.DefaultConfig() // for settings that are younger than the file
-	if err := json.Unmarshal([]byte(block), &r.run); err != nil {
-		return nil, r.error(fmt.Errorf("%w: its entry %q: %v", checkpoint.ErrFormat, stateKey, err))
-	}
-	r.meta, r.hash = meta, fmt.Sprintf("%x", hash.Sum(nil))
+	r.meta = meta
 	r.model, r.optimizer = checkpoint.Split(tensors)
+	if err := r.run.parse([]byte(block)); err != nil {
+		return fmt.Errorf("%w: its entry %q: %v", checkpoint.ErrFormat, stateKey, err)
+	}
+	if err := r.validate(); err != nil {
+		return fmt.Errorf("%w: %w", checkpoint.ErrFormat, err)
+	}
+	r.hash = fmt.Sprintf("%x", hash.Sum(nil))
 	if _, err := os.Stat(filepath.Join(filepath.Dir(r.path), "config.json")); err == nil {
 		r.dir = filepath.Dir(r.path)
 	}
-	return r, nil
+	return nil
 }
 
 func (r *Resumption) error(err error) error {
@@ -103,6 +125,11 @@ func (r *Resumption) check(c train.Config, dataHash string, samples int) (change
 		compare(s.Label, s.Value(r.run.Config), s.Value(c), s.Resume)
 	}
 	compare("data", r.run.Data, dataHash, train.MustAgree)
+	if len(wrong) == 0 {
+		if err := r.run.ValidateSteps(r.run.Config.StepsPerEpoch(samples)); err != nil {
+			return nil, r.error(fmt.Errorf("%w: %w", checkpoint.ErrFormat, err))
+		}
+	}
 	if len(wrong) > 0 {
 		return nil, r.error(fmt.Errorf("the run has %s: leave these flags out; %s must stay as they were, while epochs, learning rate, all others and the number of ranks may change",
 			strings.Join(wrong, ", "), strings.Join(fixed, ", ")))
@@ -120,15 +147,50 @@ func (r *Resumption) check(c train.Config, dataHash string, samples int) (change
 
 // fill copies the state into a model's parameters, and into memory of its own for the rest; the model's part first.
 func (r *Resumption) fill(params *nn.Params) error {
-	r.run.Moments = make([]float32, r.run.WorldSize*len(params.StateValues.Host))
-	r.run.Memory = train.NewMemory(r.run.Config, r.run.WorldSize, params)
 	if err := checkpoint.Fit(r.run.Config.Model, StateDict(params, 0), r.meta, r.model); err != nil {
 		return r.error(err)
 	}
+	// No more than the file has, whatever it says of itself.
+	moments, residuals := len(params.StateValues.Host), 0
+	for _, t := range r.optimizer {
+		if isResidual(t.Name) {
+			residuals++
+		}
+	}
+	r.run.Memory = train.NewMemory(r.run.Config, 1, params)
+	if len(r.run.Residuals) > 0 {
+		if residuals != r.run.WorldSize {
+			return r.error(fmt.Errorf("%w: it has the residuals of %d ranks where there were %d", checkpoint.ErrMismatch, residuals, r.run.WorldSize))
+		}
+		for range residuals - 1 {
+			r.run.Residuals = append(r.run.Residuals, make([]float32, params.Len()))
+		}
+	}
+	if moments > 0 {
+		i := slices.IndexFunc(r.optimizer, func(t checkpoint.Tensor) bool { return t.Name == momentsName })
+		if i < 0 || !slices.Equal(r.optimizer[i].Shape, []int{r.run.WorldSize, moments}) {
+			return r.error(fmt.Errorf("%w: it lacks %d running moments of each of the %d ranks", checkpoint.ErrMismatch, moments, r.run.WorldSize))
+		}
+	}
+	r.run.Moments = make([]float32, r.run.WorldSize*moments)
 	name := r.run.Config.Model + " with " + r.run.Config.Optimizer
 	err := checkpoint.Fit(name, stateTensors(params, &r.run.State), checkpoint.Meta{}, r.optimizer)
 	if err != nil {
 		return r.error(err)
+	}
+	return r.checkVariances(params)
+}
+
+// checkVariances refuses a rank's running variance that is negative.
+func (r *Resumption) checkVariances(params *nn.Params) error {
+	all := len(params.StateValues.Host)
+	for rank := range len(r.run.Moments) / max(1, all) {
+		own := r.run.Moments[rank*all : (rank+1)*all]
+		for _, s := range params.State {
+			if s.Kind == "running_var" && slices.ContainsFunc(own[s.Offset:s.Offset+s.Len], func(v float32) bool { return v < 0 }) {
+				return r.error(fmt.Errorf("%w: rank %d has a negative %s", checkpoint.ErrMismatch, rank, s.Name))
+			}
+		}
 	}
 	return nil
 }
@@ -158,6 +220,9 @@ func (n *node) checkResumption() error {
 	if !r.Here() {
 		n.emit(StateAbsent{File: r.path})
 		return nil
+	}
+	if r.instead != nil {
+		n.emit(Warning{fmt.Sprintf("the run's last state cannot be used (%v); it goes on from the one before, %s, of step %d", r.instead, r.path, r.run.Steps)})
 	}
 	changed, err := r.check(n.Train, n.sets.Hash, n.sets.Train.N)
 	if err != nil {

@@ -28,9 +28,9 @@ func keepState(t *testing.T, sets *Datasets, c train.Config, best float64) (dir 
 		t.Fatal(err)
 	}
 	dir = t.TempDir()
-	s := train.State{Config: c, WorldSize: 1, Steps: 1, Epoch: 1, Ranks: make([]train.Partial, 1), Memory: train.NewMemory(c, 1, params)}
+	s := train.State{Config: c, WorldSize: 1, Steps: 1, Epoch: 1, Ranks: []train.Partial{{RankEpoch: train.RankEpoch{Samples: c.GlobalBatch, StepLoss: make([]float64, 1)}}}, Memory: train.NewMemory(c, 1, params)}
 	meta := checkpoint.Meta{Model: c.Model, Step: 1}
-	if err := writeState(filepath.Join(dir, StateFile), meta, params, runState{s, sets.Hash, best}); err != nil {
+	if err := writeState(filepath.Join(dir, StateFile), PreviousStateFile, meta, params, runState{s, sets.Hash, best}); err != nil {
 		t.Fatal(err)
 	}
 	return dir

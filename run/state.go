@@ -15,6 +15,9 @@ import (
 // also has what else the ranks remember, and whose metadata has the rest.
 const StateFile = "latest.training.safetensors"
 
+// PreviousStateFile is the state of one checkpoint before, for where StateFile is damaged.
+const PreviousStateFile = "previous.training.safetensors"
+
 // stateKey is the entry of the file's metadata that holds a runState, momentsName the tensor of every rank's own running
 // moments, residualName that of a rank's residuals, and factorsName that of PowerSGD's factors.
 const (
@@ -31,20 +34,28 @@ type runState struct {
 	Best float64 `json:"best"` // test accuracy so far, -1 before the first evaluation
 }
 
-// writeState keeps a state. The previous file stays until the new one is whole.
-func writeState(path string, meta checkpoint.Meta, params *nn.Params, s runState) error {
+// writeState keeps a state, and the one that was there under the name previous, unless that is empty. What is there stays until the new
+// one is whole.
+func writeState(path, previous string, meta checkpoint.Meta, params *nn.Params, s runState) error {
 	block, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
 	meta.Extra = map[string]string{stateKey: string(block)}
-	err = report.WriteFileAtomic(path, func(w io.Writer) error {
+	err = report.WriteFileKeeping(path, previous, func(w io.Writer) error {
 		return checkpoint.WriteTraining(w, meta, StateDict(params, s.Steps), stateTensors(params, &s.State))
 	})
 	if err != nil {
 		return fmt.Errorf("writing the run's state %s: %w", path, err)
 	}
 	return nil
+}
+
+// isResidual says whether a tensor is a rank's residuals.
+func isResidual(name string) bool {
+	var rank int
+	n, _ := fmt.Sscanf(name, residualName, &rank)
+	return n == 1
 }
 
 // stateTensors are where a state's tensors besides the model's come from or go to: what the optimizer keeps by kind, in the

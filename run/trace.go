@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"ringloom/allreduce"
@@ -33,15 +32,14 @@ func (t TraceConfig) Validate(c train.Config) error {
 	if t.File == "" {
 		return nil
 	}
-	if isDir(t.File) {
-		return settingError("trace", " %s: it is a folder; name a file, such as %s", t.File, filepath.Join(t.File, "trace.json"))
-	}
-	if !isDir(filepath.Dir(t.File)) {
-		return settingError("trace", " %s: there is no folder %s; make it, or name a file elsewhere", t.File, filepath.Dir(t.File))
-	}
 	if err := report.CheckWritable(t.File); err != nil {
 		return settingError("trace", " %s: %w", t.File, err)
 	}
+	return t.validateSteps(c)
+}
+
+// validateSteps refuses what no rank can record and send; another rank may ask for it.
+func (t TraceConfig) validateSteps(c train.Config) error {
 	if t.Steps < 1 {
 		return settingError("trace-steps", " %d: keep at least one step", t.Steps)
 	}
@@ -89,6 +87,9 @@ func (n *node) openTrace(ctx context.Context, ring *allreduce.Group) (*trace, er
 	if writer < 0 {
 		return nil, nil
 	}
+	if err := requests[writer].validateSteps(n.Train); err != nil {
+		return nil, fmt.Errorf("rank %d asks for a timeline: %w", writer, err)
+	}
 	t := &trace{n: n, request: requests[writer], writes: writer == n.View.Rank}
 	events, err := stepEvents(n.Train)
 	if err != nil {
@@ -131,10 +132,11 @@ func (t *trace) finish(ctx context.Context, ring *allreduce.Group) error {
 	if !t.writes {
 		return nil
 	}
-	err = report.WriteFileAtomic(t.request.File, func(w io.Writer) error { return timeline.WriteChrome(w, ranks) })
+	file := t.n.Trace.File // and not what came back from the others
+	err = report.WriteFileAtomic(file, func(w io.Writer) error { return timeline.WriteChrome(w, ranks) })
 	if err != nil {
-		return fmt.Errorf("writing the timeline %s: %w", t.request.File, err)
+		return fmt.Errorf("writing the timeline %s: %w", file, err)
 	}
-	t.n.emit(TimelineWritten{File: t.request.File, Ranks: len(ranks)})
+	t.n.emit(TimelineWritten{File: file, Ranks: len(ranks)})
 	return nil
 }

@@ -86,6 +86,9 @@ func (w *Worker) begin(ctx context.Context) error {
 	if err := json.Unmarshal(block, &s); err != nil {
 		return fmt.Errorf("the state of rank 0 cannot be read: %w", err)
 	}
+	if err := s.Validate(); err != nil { // it is another rank's word
+		return fmt.Errorf("the state of rank 0 cannot be gone on from: %w", err)
+	}
 	if n := len(w.params.StateValues.Host); n > 0 {
 		s.Moments = make([]float32, s.WorldSize*n)
 		if w.resume != nil {

@@ -18,10 +18,18 @@ type array struct {
 	data  []float32
 }
 
-// checkArrayPath refuses a file name that does not say its format.
-func checkArrayPath(path string) error {
+// checkArrayPath refuses a flag's file whose name does not say its format, or that cannot be written.
+func checkArrayPath(flag, path string) error {
 	if ext := filepath.Ext(path); ext != ".npy" && ext != ".csv" {
-		return fmt.Errorf("%s ends in %q: choose .npy or .csv", path, ext)
+		return fmt.Errorf("--%s: %s ends in %q: choose .npy or .csv", flag, path, ext)
+	}
+	return checkOutput(flag, path)
+}
+
+// checkOutput finds out before any work whether a flag's file can be written.
+func checkOutput(flag, path string) error {
+	if err := report.CheckWritable(path); err != nil {
+		return fmt.Errorf("--%s %s: %w", flag, path, err)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"ringloom/bench/scaling/measure"
 	"ringloom/launch"
 	"ringloom/models"
-	"ringloom/report"
 )
 
 // benchScalingFlags is the command line of `ringloom bench scaling`.
@@ -172,11 +169,8 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 		return fmt.Errorf("--rounds %d: give a number from 1 to 1000", f.rounds)
 	}
 	if f.html != "" {
-		if dir := filepath.Dir(f.html); !isDir(dir) {
-			return fmt.Errorf("--html %s: there is no folder %s", f.html, dir)
-		}
-		if err := report.CheckWritable(f.html); err != nil {
-			return fmt.Errorf("--html %s: %w", f.html, err)
+		if err := checkOutput("html", f.html); err != nil {
+			return err
 		}
 	}
 	if err := f.ringFlags.check(f.ringDeadline); err != nil {
@@ -191,11 +185,6 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 		}
 	}
 	return nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // checkModel settles what is trained, and on what.

@@ -104,6 +104,9 @@ func (s *sheetFlags) check(fl *pflag.FlagSet) error {
 	if s.augment && s.path == "" {
 		return errors.New("--augment has no effect without --sheet: name the PNG file to draw")
 	}
+	if s.path != "" {
+		return checkOutput("sheet", s.path)
+	}
 	return nil
 }
 

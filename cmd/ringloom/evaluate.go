@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"runtime"
 
@@ -67,9 +68,12 @@ func (f *evaluateFlags) check() error {
 	if err := f.deviceFlags.check(); err != nil {
 		return err
 	}
-	for flag, path := range map[string]string{"--logits": f.logits, "--pixels": f.pixels} {
-		if err := checkArrayPath(path); path != "" && err != nil {
-			return fmt.Errorf("%s: %w", flag, err)
+	for _, output := range []struct{ flag, path string }{{"logits", f.logits}, {"pixels", f.pixels}} {
+		if output.path == "" {
+			continue
+		}
+		if err := checkArrayPath(output.flag, output.path); err != nil {
+			return err
 		}
 	}
 	if f.logits != "" && filepath.Clean(f.logits) == filepath.Clean(f.pixels) {
@@ -125,7 +129,12 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 		fmt.Fprintln(log, t)
 	}
 	var logits, pixels []float32
+	images := 0
 	e.OnBatch = func(b train.Evaluated) error {
+		if err := checkLogits(b, images); err != nil {
+			return run.DataError{Err: fmt.Errorf("--init %s: %w", f.init, err)}
+		}
+		images += b.N
 		logits = append(logits, b.Logits...)
 		if f.pixels != "" {
 			pixels = b.Pixels(pixels)
@@ -153,6 +162,19 @@ func (f *evaluateFlags) run(ctx context.Context, out, log io.Writer) error {
 		}
 		if err := a.save(a.path); err != nil {
 			return fmt.Errorf("writing %s: %w", a.path, err)
+		}
+	}
+	return nil
+}
+
+// checkLogits names the first logit of a batch that is not finite. Whatever follows from one would be a number all the same: an accuracy
+// counts it as wrong. first is the number of the batch's first image.
+func checkLogits(b train.Evaluated, first int) error {
+	classes := len(b.Logits) / b.N
+	for i, v := range b.Logits {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("logit %d of test image %d is %v: the network computes no finite numbers with these parameters; take an earlier checkpoint",
+				i%classes, first+i/classes, v)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ringloom/cluster"
+	"ringloom/report"
 	"ringloom/run"
 	"ringloom/train"
 )
@@ -26,8 +27,8 @@ var exitMeanings = []struct {
 	meaning string
 }{
 	{0, "everything asked for was done"},
-	{exitFailed, "this process failed: the last line says why"},
-	{exitUsage, "unknown command, flag or value, or a device that this machine lacks"},
+	{exitFailed, "this process failed, or its results could not be written: the last line says why"},
+	{exitUsage, "unknown command, flag or value, a device that this machine lacks, a file that cannot be written, or a run directory in use"},
 	{exitData, "the data set is missing, damaged or cannot be downloaded; or a checkpoint is missing, damaged, or of another model or run"},
 	{exitCluster, "the cluster did not form: missing peers, another configuration, wrong key, port in use"},
 	{exitPeer, "another rank died or failed during training"},
@@ -93,5 +94,5 @@ func explain(err error) string {
 	if errors.As(err, &wrong) {
 		text = strings.Replace(text, wrong.Error(), wrong.Named("--"+setting(wrong.Field).Flag), 1)
 	}
-	return strings.Join(strings.Fields(text), " ")
+	return report.Escape(strings.Join(strings.Fields(text), " "))
 }

@@ -17,6 +17,9 @@ import (
 // dynamicBatch is the value of --batch that leaves the number of images open.
 const dynamicBatch = "dynamic"
 
+// maxExportBatch is more than anybody infers at once, and few enough that no reader's arithmetic overflows.
+const maxExportBatch = 1 << 20
+
 func exportCommand() *cobra.Command {
 	var model, init, output, batch string
 	cmd := &cobra.Command{
@@ -47,9 +50,12 @@ func export(out io.Writer, model, init, output, batch string) error {
 	images := 0
 	if batch != dynamicBatch {
 		var err error
-		if images, err = strconv.Atoi(batch); err != nil || images < 1 {
-			return usageError{fmt.Errorf("--batch %q: give a positive number or %s", batch, dynamicBatch)}
+		if images, err = strconv.Atoi(batch); err != nil || images < 1 || images > maxExportBatch {
+			return usageError{fmt.Errorf("--batch %q: give a number from 1 to %d, or %s", batch, maxExportBatch, dynamicBatch)}
 		}
+	}
+	if err := checkOutput("output", output); err != nil {
+		return usageError{err}
 	}
 	checkpoint, err := run.ReadInitial(init)
 	if err != nil {

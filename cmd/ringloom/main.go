@@ -30,7 +30,12 @@ func main() {
 	if launched, err = launch.FromEnv(os.Getenv); err != nil {
 		err = usageError{err}
 	} else {
-		err = rootCommand().ExecuteContext(ctx)
+		root, out := rootCommand(), newResults(os.Stdout)
+		root.SetOut(out)
+		err = root.ExecuteContext(ctx)
+		if lost := out.finish(os.Stdout); err == nil {
+			err = lost
+		}
 	}
 	if err == nil {
 		return
