@@ -129,6 +129,13 @@ func (c *core) accept() {
 			c.withdraw()
 		}
 		delete(c.held, p.ID)
+		for i, m := range h.members { // what each has signed, not what the leader says of it
+			if m.ID == c.self.ID {
+				h.members[i] = c.self
+			} else {
+				h.members[i] = c.peers[m.ID].Member
+			}
+		}
 		c.accepted = h
 		c.sendTo(p.Member, message{Kind: msgAccept, Attempt: h.attempt})
 		return

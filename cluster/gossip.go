@@ -2,13 +2,14 @@ package cluster
 
 import (
 	"bytes"
+	"fmt"
 	"log"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 	"go.uber.org/zap"
+
+	"ringloom/internal/printable"
 )
 
 // gossipConfig tunes memberlist. A silent member is suspected after one failed probe (0.5 s), and has 8 * 0.5 s = 4 s
@@ -19,7 +20,7 @@ func gossipConfig(t *transport, id string, key []byte, advertise string, logger 
 	c := memberlist.DefaultLANConfig()
 	c.Name = id
 	c.Transport = t
-	c.BindPort, c.AdvertisePort = t.GetAutoBindPort(), t.GetAutoBindPort()
+	c.BindPort, c.AdvertisePort = t.port(), t.port()
 	c.AdvertiseAddr = advertise
 	c.SecretKey = key
 	c.TCPTimeout = 3 * time.Second
@@ -46,6 +47,7 @@ var (
 	_ memberlist.Delegate      = delegates{}
 	_ memberlist.EventDelegate = delegates{}
 	_ memberlist.PingDelegate  = delegates{}
+	_ memberlist.AliveDelegate = delegates{}
 )
 
 func (d delegates) NodeMeta(int) []byte             { return d.meta }
@@ -65,9 +67,23 @@ func (d delegates) NotifyJoin(n *memberlist.Node) {
 	d.n.mail.post(func() { d.n.core.up(time.Now(), m) })
 }
 
+// NotifyAlive keeps out of the gossip what is no node of this version, what somebody else says in a node's name, and
+// more nodes than a job can have.
+func (d delegates) NotifyAlive(n *memberlist.Node) error {
+	if _, err := decodeMember(n); err != nil {
+		return err
+	}
+	if d.n.roll.full(n.Name) {
+		return fmt.Errorf("there are %d nodes already", maxNodes(d.n.cfg.WorldSize))
+	}
+	return nil
+}
+
+// NotifyLeave is called for what any node may claim, so a member of the view is asked before it is given up.
 func (d delegates) NotifyLeave(n *memberlist.Node) {
 	id := n.Name
-	d.n.mail.post(func() { d.n.core.down(id, Silent) })
+	d.n.roll.forget(id)
+	d.n.mail.post(func() { d.n.saidDead(id) })
 }
 
 func (d delegates) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []byte) {
@@ -75,38 +91,13 @@ func (d delegates) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []b
 	d.n.mail.post(func() { d.n.core.heard(time.Now(), id) })
 }
 
-// gossipLog turns memberlist's log lines into zap's debug level, and picks out those that tell of a node with another
-// key.
-type gossipLog struct {
-	log      *zap.Logger
-	stranger func(host string)
-}
+// gossipLog turns memberlist's log lines into zap's debug level.
+type gossipLog struct{ log *zap.Logger }
 
 func (g gossipLog) Write(b []byte) (int, error) {
-	line := string(bytes.TrimSpace(b))
-	g.log.Debug(line)
-	if keyTrouble(line) {
-		if _, from, ok := strings.Cut(line, "from="); ok {
-			if host, _, err := net.SplitHostPort(from); err == nil {
-				g.stranger(host)
-			}
-		}
+	if e := g.log.Check(zap.DebugLevel, ""); e != nil {
+		e.Message = printable.Text(string(bytes.TrimSpace(b)))
+		e.Write()
 	}
 	return len(b), nil
-}
-
-// keyTrouble says whether a text of memberlist v0.7 tells that the two sides' keys differ. memberlist has no types for
-// these errors, so this is the one place that goes by text; TestWrongKey fails if a new version words them differently.
-func keyTrouble(text string) bool {
-	text = strings.ToLower(text)
-	for _, s := range []string{
-		"no installed keys could decrypt the message",
-		"remote state is encrypted and encryption is not configured",
-		"encryption is configured but remote state is not encrypted",
-	} {
-		if strings.Contains(text, s) {
-			return true
-		}
-	}
-	return false
 }

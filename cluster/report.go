@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"ringloom/internal/printable"
 )
 
 // Kind says how a rank's report ranks among the causes of a job's end.
@@ -63,11 +65,12 @@ type report struct {
 	At   time.Time `json:"at"` // the sender's clock
 }
 
-// oneLine makes a reason fit into a line of a log: no line breaks, at most 2,000 bytes.
+// oneLine makes a reason fit into a line of a log: no line breaks, nothing that a terminal would obey, at most 2,000
+// bytes.
 func oneLine(s string) string {
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
+	s = printable.Text(strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?"))
 	const most = 2000
-	if len(s) > most {
+	if len(s) > most+len("...") {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
 	return s
