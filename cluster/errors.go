@@ -174,7 +174,7 @@ func (e *JoinTimeout) Error() string {
 		fmt.Fprintf(&b, "; could not join %s: %v", u.Addr, u.Err)
 	}
 	for _, h := range s.Strangers {
-		fmt.Fprintf(&b, "; a node from %s was turned away because its gossip key differs", h)
+		fmt.Fprintf(&b, "; a node from %s was turned away because its gossip key or its job differs", h)
 	}
 	b.WriteString("; check that every rank was started with this expected size and job name, that the addresses to join are those of running nodes, " +
 		"that the gossip keys agree, and that firewalls pass TCP and UDP on the gossip ports")

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"time"
@@ -18,11 +19,15 @@ func (n *Node) courier(to Member) *courier {
 		if err == nil {
 			_, err = fmt.Sscan(port, &target.Port)
 		}
+		var secret []byte
+		if err == nil {
+			secret, err = n.secretOf(to)
+		}
 		c = newCourier(n.core.self.ID, to.ID, func(frame []byte) error {
 			if err != nil {
 				return err
 			}
-			return n.ml.SendReliable(target, frame)
+			return n.ml.SendReliable(target, sign(secret, frame))
 		})
 		n.couriers[to.ID] = c
 		n.spawn(func() {
@@ -33,9 +38,42 @@ func (n *Node) courier(to Member) *courier {
 	return c
 }
 
-// receive takes a message from memberlist's goroutines.
+// secretOf is what MACs of this node's and the other's messages to each other are made with.
+func (n *Node) secretOf(m Member) ([]byte, error) {
+	if s := n.secrets[m.ID]; s != nil {
+		return s, nil
+	}
+	s, err := n.identity.secret(m.Key, "messages")
+	if err == nil {
+		n.secrets[m.ID] = s
+	}
+	return s, err
+}
+
+// verify says whether a frame comes from whom it names. A member that is gone is still known.
+func (n *Node) verify(f frame, tag, text []byte) error {
+	secret := n.secrets[f.From]
+	if p := n.core.peers[f.From]; p != nil {
+		var err error
+		if secret, err = n.secretOf(p.Member); err != nil {
+			return err
+		}
+	}
+	if !authentic(secret, tag, text) {
+		return fmt.Errorf("cluster: a message as of %s: %w", nameOf(f.From), errForged)
+	}
+	return nil
+}
+
+// receive takes a message from memberlist's goroutines: a MAC, and what it authenticates.
 func (n *Node) receive(b []byte) {
-	f, err := decodeFrame(b)
+	if len(b) < macBytes || len(b) > macBytes+maxFrameBytes(n.cfg.WorldSize) {
+		n.log.Warn("ignore a message", zap.Int("bytes", len(b)))
+		return
+	}
+	b = bytes.Clone(b) // which is memberlist's
+	tag, text := b[:macBytes], b[macBytes:]
+	f, err := decodeFrame(text, n.cfg.WorldSize)
 	if err != nil {
 		n.log.Warn("ignore a message", zap.Error(err))
 		return
@@ -44,13 +82,20 @@ func (n *Node) receive(b []byte) {
 		if f.To != n.core.self.ID {
 			return // for another process that had this address
 		}
+		if n.core.peers[f.From] == nil && !n.core.gone[f.From] {
+			return // gossip may tell of the sender later, and the message will come again
+		}
+		if err := n.verify(f, tag, text); err != nil {
+			n.log.Warn("ignore a message", zap.Error(err))
+			return
+		}
 		if c := n.couriers[f.From]; c != nil && f.Ack > 0 {
 			c.acked(f.Ack)
 		}
-		p, gone := n.core.peers[f.From], n.core.gone[f.From]
-		if f.Msg == nil || p == nil && !gone {
-			return // gossip may tell of the sender later, and the message will come again
+		if f.Msg == nil {
+			return
 		}
+		p := n.core.peers[f.From]
 		deliver, ack := n.inbox.offer(f.From, f.Seq)
 		if c := n.couriers[f.From]; ack && (p != nil || c != nil) {
 			if c == nil {

@@ -15,9 +15,10 @@ import (
 // from there to answer any of its peers (times log10 of the number of nodes above ten: 8 s for a hundred). So a node
 // starved of CPU for 2 s lives, and a dead machine is noticed in about 5 s, 10 s with a hundred nodes. A killed process
 // is noticed sooner, by its refused connections.
-func gossipConfig(t *transport, id string, key []byte, advertise string, logger *log.Logger) *memberlist.Config {
+func gossipConfig(t *transport, id, job string, key []byte, advertise string, logger *log.Logger) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = id
+	c.Label = job // authenticated where there is a key: what one job says means nothing to another that has the same
 	c.Transport = t
 	c.BindPort, c.AdvertisePort = t.GetAutoBindPort(), t.GetAutoBindPort()
 	c.AdvertiseAddr = advertise
@@ -54,7 +55,7 @@ func (d delegates) LocalState(bool) []byte          { return nil }
 func (d delegates) MergeRemoteState([]byte, bool)   {}
 func (d delegates) AckPayload() []byte              { return nil }
 func (d delegates) NotifyUpdate(n *memberlist.Node) { d.NotifyJoin(n) }
-func (d delegates) NotifyMsg(b []byte)              { d.n.receive(bytes.Clone(b)) }
+func (d delegates) NotifyMsg(b []byte)              { d.n.receive(b) }
 
 func (d delegates) NotifyJoin(n *memberlist.Node) {
 	m, err := decodeMember(n)
@@ -76,7 +77,7 @@ func (d delegates) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []b
 }
 
 // gossipLog turns memberlist's log lines into zap's debug level, and picks out those that tell of a node with another
-// key.
+// key or job.
 type gossipLog struct {
 	log      *zap.Logger
 	stranger func(host string)
@@ -85,7 +86,7 @@ type gossipLog struct {
 func (g gossipLog) Write(b []byte) (int, error) {
 	line := string(bytes.TrimSpace(b))
 	g.log.Debug(line)
-	if keyTrouble(line) {
+	if keyTrouble(line) || strings.Contains(line, "unacceptable label") {
 		if _, from, ok := strings.Cut(line, "from="); ok {
 			if host, _, err := net.SplitHostPort(from); err == nil {
 				g.stranger(host)

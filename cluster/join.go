@@ -101,11 +101,17 @@ func joinError(addr string, err error) error {
 			return errno
 		}
 	}
-	if strings.Contains(err.Error(), "i/o timeout") {
+	switch text := err.Error(); {
+	case strings.Contains(text, "i/o timeout"):
 		return errors.New("no answer")
+	case strings.HasSuffix(oneLine(text), "EOF"), strings.Contains(text, syscall.ECONNRESET.Error()):
+		return errOtherJob
 	}
 	return errors.New(oneLine(err.Error()))
 }
+
+// errOtherJob is all that a node of another job says: it closes the connection.
+var errOtherJob = errors.New("whoever listens there closes the connection: a node of another job (--job), or no ringloom")
 
 // splitAddr reads host or host:port, of an IPv6 address with or without brackets where no port follows.
 func splitAddr(addr string, defaultPort int) (host string, port int, err error) {

@@ -9,7 +9,7 @@ import (
 
 // Member is one incarnation of a node: a process that was started once. A restarted process is another member.
 type Member struct {
-	// ID is unique to the incarnation: the name, "~" and eight random hexadecimal digits.
+	// ID is unique to the incarnation: the name, "~" and the first 16 hexadecimal digits of the SHA-256 of Key.
 	ID string `json:"id"`
 	// Name is what people call the node; two members may share it.
 	Name string `json:"name"`
@@ -26,6 +26,8 @@ type Member struct {
 	Birth time.Time `json:"birth"`
 	// Hash is that of its digest; members of one view have the same.
 	Hash string `json:"hash"`
+	// Key is the public key (X25519) of the incarnation.
+	Key []byte `json:"key"`
 }
 
 // String is "worker-1, pid 123, 127.0.0.1:4001".

@@ -36,10 +36,32 @@ type message struct {
 	At         time.Time   `json:"at,omitzero"`
 }
 
-// frame is what travels: a message with its place in the order of its sender's messages to this receiver, and an
+// The most bytes that a frame takes, by what is in it: a view's members, a digest, a reason. What is larger is not even
+// decoded, or a member could keep another one busy until it looks dead.
+const (
+	maxPlainBytes  = 16 << 10 // a reason has 2,000 bytes, which JSON may make six of each
+	maxDigestBytes = 128 << 10
+	memberBytes    = 4 << 10 // identifier, names and hardware fit into 512 bytes of metadata and a name of 64
+)
+
+// maxFrameBytes bounds any frame of a job of so many ranks.
+func maxFrameBytes(size int) int { return max(maxDigestBytes, maxPlainBytes+size*memberBytes) }
+
+// maxBytes bounds a frame with this kind of message, in a job of so many ranks.
+func (k messageKind) maxBytes(size int) int {
+	switch k {
+	case msgPropose:
+		return maxFrameBytes(size)
+	case msgRefuse, msgRefused:
+		return maxDigestBytes
+	}
+	return maxPlainBytes
+}
+
+// frame is what travels, behind a MAC of 16 bytes: a message with its place in the order of its sender's messages to this receiver, and an
 // acknowledgement of the other direction. Seq 0 is an acknowledgement only. As JSON:
 //
-//	{"v":1,"from":"worker-1~0a1b2c3d","seq":3,"ack":7,"msg":{"kind":"done","gen":1}}
+//	{"v":2,"from":"worker-1~0a1b2c3d4e5f6071","to":"worker-0~7160f5e4d3c2b1a0","seq":3,"ack":7,"msg":{"kind":"done","gen":1}}
 type frame struct {
 	Version int      `json:"v"`
 	From    string   `json:"from"`
@@ -58,8 +80,12 @@ func (f frame) encode() []byte {
 	return b
 }
 
-func decodeFrame(b []byte) (frame, error) {
+// decodeFrame reads a frame of a job of so many ranks.
+func decodeFrame(b []byte, size int) (frame, error) {
 	var f frame
+	if most := maxFrameBytes(size); len(b) > most {
+		return frame{}, fmt.Errorf("cluster: a frame of %d bytes; %d are the most", len(b), most)
+	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return frame{}, fmt.Errorf("cluster: frame: %w", err)
 	}
@@ -70,6 +96,8 @@ func decodeFrame(b []byte) (frame, error) {
 		return frame{}, fmt.Errorf("cluster: frame without sender or receiver")
 	case (f.Seq == 0) != (f.Msg == nil):
 		return frame{}, fmt.Errorf("cluster: frame %d from %s must have both a sequence number and a message, or neither", f.Seq, f.From)
+	case f.Msg != nil && len(b) > f.Msg.Kind.maxBytes(size):
+		return frame{}, fmt.Errorf("cluster: a message of kind %.20q in %d bytes; %d are the most", f.Msg.Kind, len(b), f.Msg.Kind.maxBytes(size))
 	case f.Msg != nil && f.Msg.Kind == msgReport && f.Msg.Report == nil:
 		return frame{}, fmt.Errorf("cluster: report of %s is empty", f.From)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // protocolVersion is that of the metadata and the frames.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // meta is what a node gossips about itself, as JSON of at most 512 bytes. The digest itself does not fit: its hash is
 // here, and the digest travels in a refusal when the hashes differ.
@@ -21,10 +21,11 @@ type meta struct {
 	Hardware string `json:"w,omitempty"`
 	Birth    int64  `json:"b"` // nanoseconds since 1970
 	Hash     string `json:"h"`
+	Key      []byte `json:"k"` // as base64
 }
 
 func encodeMeta(m Member) ([]byte, error) {
-	b, err := json.Marshal(meta{protocolVersion, m.PID, m.NATSAddr, m.Device, m.Hardware, m.Birth.UnixNano(), m.Hash})
+	b, err := json.Marshal(meta{protocolVersion, m.PID, m.NATSAddr, m.Device, m.Hardware, m.Birth.UnixNano(), m.Hash, m.Key})
 	if err != nil {
 		return nil, fmt.Errorf("cluster: metadata: %w", err)
 	}
@@ -44,8 +45,11 @@ func decodeMember(n *memberlist.Node) (Member, error) {
 	if m.Version != protocolVersion {
 		return Member{}, fmt.Errorf("cluster: %s at %s speaks version %d of the protocol, this node version %d", n.Name, n.Address(), m.Version, protocolVersion)
 	}
+	if incarnation(nameOf(n.Name), m.Key) != n.Name {
+		return Member{}, fmt.Errorf("cluster: the public key that is gossiped for %s at %s is not that node's", n.Name, n.Address())
+	}
 	return Member{
 		ID: n.Name, Name: nameOf(n.Name), PID: m.PID, Addr: n.Address(), NATSAddr: m.NATS, Device: m.Device, Hardware: m.Hardware,
-		Birth: time.Unix(0, m.Birth), Hash: m.Hash,
+		Birth: time.Unix(0, m.Birth), Hash: m.Hash, Key: m.Key,
 	}, nil
 }

@@ -15,8 +15,9 @@ import (
 
 // Node is this process's part in the cluster.
 type Node struct {
-	cfg    Config
-	log    *zap.Logger
+	cfg      Config
+	identity identity
+	log      *zap.Logger
 	ml     *memberlist.Memberlist
 	mail   *mailbox
 	ctx    context.Context // ends with Close
@@ -41,6 +42,7 @@ type Node struct {
 	core       *core
 	inbox      inbox
 	couriers   map[string]*courier
+	secrets    map[string][]byte // of the MACs, by the other's identifier
 	checking   map[string]bool
 	waiters    []waiter
 	lastStatus WaitStatus
@@ -58,8 +60,12 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	digest := cfg.fullDigest()
+	who, err := newIdentity()
+	if err != nil {
+		return nil, err
+	}
 	self := Member{
-		ID: incarnation(cfg.Name), Name: cfg.Name, PID: os.Getpid(), NATSAddr: cfg.NATSAddr, Device: cfg.Device, Hardware: cfg.Hardware,
+		ID: incarnation(cfg.Name, who.public()), Key: who.public(), Name: cfg.Name, PID: os.Getpid(), NATSAddr: cfg.NATSAddr, Device: cfg.Device, Hardware: cfg.Hardware,
 		Birth: time.Unix(0, cfg.Birth.UnixNano()), Hash: digest.hash(),
 	}
 	metadata, err := encodeMeta(self)
@@ -69,7 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, mail: newMailbox(),
 		formed: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}, 1), departed: make(chan struct{}), closed: make(chan struct{}),
-		couriers: map[string]*courier{}, checking: map[string]bool{},
+		identity: who, secrets: map[string][]byte{}, couriers: map[string]*courier{}, checking: map[string]bool{},
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	logger := log.New(gossipLog{n.log, n.stranger}, "", 0)
@@ -79,7 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	t.refused = func(addr string) { n.mail.post(func() { n.core.refusedAt(addr) }) }
-	mc := gossipConfig(t, self.ID, cfg.gossipKey(), advertise, logger)
+	mc := gossipConfig(t, self.ID, cfg.Job, cfg.gossipKey(), advertise, logger)
 	d := delegates{n, metadata}
 	mc.Delegate, mc.Events, mc.Ping = d, d, d
 	if n.ml, err = memberlist.Create(mc); err != nil {
