@@ -183,7 +183,7 @@ func TestForgedPackets(t *testing.T) {
 	checkLost(t, waitEnd(t, views[0]), dead, 1)
 	lines := 0
 	for _, e := range logs.All() {
-		if strings.Contains(e.Message, "gossip key differs") {
+		if strings.Contains(e.Message, "gossip key or job differs") {
 			lines++
 		}
 	}
@@ -207,7 +207,7 @@ func TestStrangerSummary(t *testing.T) {
 	for i := range 20000 {
 		s.note(hostOf(&net.TCPAddr{IP: net.IPv4(10, 1, byte(i>>8), byte(i))}))
 	}
-	want := "turned away 20000 packets and connections whose gossip key differs from this node's, from 10.1.0.0, 10.1.0.1, 10.1.0.2, 10.1.0.3, 10.1.0.4, 10.1.0.5, 10.1.0.6, 10.1.0.7 and others"
+	want := "turned away 20000 packets and connections whose gossip key or job differs from this node's, from 10.1.0.0, 10.1.0.1, 10.1.0.2, 10.1.0.3, 10.1.0.4, 10.1.0.5, 10.1.0.6, 10.1.0.7 and others"
 	if line := s.summary(now, g); line != want {
 		t.Errorf("line %q, want %q", line, want)
 	}
@@ -272,6 +272,10 @@ func TestForgedDeath(t *testing.T) {
 	dead = append(append(dead, text("Incarnation")...), 9)
 	dead = append(append(dead, text("Node")...), text(second.Self().ID)...)
 	dead = append(append(dead, text("From")...), text("somebody~0")...)
+	dead, err := memberlist.AddLabelHeaderToPacket(dead, c.Job)
+	if err != nil {
+		t.Fatal(err)
+	}
 	conn, err := net.Dial("udp", first.Self().Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -362,13 +366,13 @@ func TestHostileText(t *testing.T) {
 		}
 	}
 	f := frame{From: "b~0", To: "a~0", Seq: 1, Msg: &message{Kind: msgReport, Generation: 1, Report: &report{Kind: Primary, Text: hostile}}}
-	got, err := decodeFrame(f.encode())
+	got, err := decodeFrame(f.encode(), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	clean("report", got.Msg.Report.Text)
 	f.From = hostile + "~0"
-	if _, err := decodeFrame(f.encode()); err == nil {
+	if _, err := decodeFrame(f.encode(), 2); err == nil {
 		t.Error("a hostile sender is accepted")
 	} else {
 		clean("sender", err.Error())

@@ -55,9 +55,9 @@ type Config struct {
 	Hardware string
 	// Digest is what must be the same on all nodes. The job and the expected size are added to it.
 	Digest Digest
-	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least 8 bytes, of which the SHA-256 is the key. There
-	// is no salt and no stretching, so make it random ("openssl rand -hex 32"). Empty: no encryption, and anybody who
-	// reaches the port can join.
+	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least MinKeyBytes bytes, of which the SHA-256 is the
+	// key. There is no salt and no stretching, so make it random ("openssl rand -hex 32"). Empty: no encryption, and
+	// anybody who reaches the port can join.
 	Key []byte
 	// Grace is how long RootCause waits for reports, once the view has ended. Default 3 s.
 	Grace time.Duration
@@ -72,8 +72,8 @@ func Default() Config {
 	return Config{BindAddr: "127.0.0.1", JoinTimeout: 60 * time.Second, Grace: 3 * time.Second}
 }
 
-// minKeyBytes is the shortest passphrase.
-const minKeyBytes = 8
+// MinKeyBytes is the shortest key: 128 bits, if they are random.
+const MinKeyBytes = 16
 
 // Validate checks the configuration without changing it.
 func (c Config) Validate() error {
@@ -96,8 +96,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cluster: the join time-out must be positive, not %v", c.JoinTimeout)
 	case c.Grace < 0:
 		return fmt.Errorf("cluster: the grace must not be negative, as %v is", c.Grace)
-	case len(c.Key) > 0 && len(c.Key) < minKeyBytes:
-		return fmt.Errorf("cluster: the gossip key has %d bytes, at least %d are needed", len(c.Key), minKeyBytes)
+	case len(c.Key) > 0 && len(c.Key) < MinKeyBytes:
+		return fmt.Errorf("cluster: the gossip key has %d bytes, at least %d are needed", len(c.Key), MinKeyBytes)
 	}
 	for _, a := range c.Join {
 		if _, _, err := splitAddr(a, DefaultPort); err != nil {

@@ -129,17 +129,21 @@ func (c *core) accept() {
 			c.withdraw()
 		}
 		delete(c.held, p.ID)
-		for i, m := range h.members { // what each has signed, not what the leader says of it
-			if m.ID == c.self.ID {
-				h.members[i] = c.self
-			} else {
-				h.members[i] = c.peers[m.ID].Member
-			}
+		for i, m := range h.members { // a leader says who takes part, not where they are or which keys they have
+			h.members[i] = c.known(m.ID)
 		}
 		c.accepted = h
 		c.sendTo(p.Member, message{Kind: msgAccept, Attempt: h.attempt})
 		return
 	}
+}
+
+// known is a live member as it told of itself.
+func (c *core) known(id string) Member {
+	if id == c.self.ID {
+		return c.self
+	}
+	return c.peers[id].Member
 }
 
 // acceptable: this node is in the proposal, knows all others in it, agrees with them, and is not older than the leader.

@@ -194,7 +194,7 @@ func (e *JoinTimeout) Error() string {
 		fmt.Fprintf(&b, "; could not join %s: %v", u.Addr, u.Err)
 	}
 	for _, h := range s.Strangers {
-		fmt.Fprintf(&b, "; a node from %s was turned away because its gossip key differs", h)
+		fmt.Fprintf(&b, "; a node from %s was turned away because its gossip key or its job differs", h)
 	}
 	for _, u := range s.Unreached {
 		fmt.Fprintf(&b, "; this node (%s) cannot reach %s: %v", s.Self.Addr, u, u.Err)

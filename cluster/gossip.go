@@ -16,9 +16,10 @@ import (
 // from there to answer any of its peers (times log10 of the number of nodes above ten: 8 s for a hundred). So a node
 // starved of CPU for 2 s lives, and a dead machine is noticed in about 5 s, 10 s with a hundred nodes. A killed process
 // is noticed sooner, by its refused connections.
-func gossipConfig(t *transport, id string, key []byte, advertise string, logger *log.Logger) *memberlist.Config {
+func gossipConfig(t *transport, id, job string, key []byte, advertise string, logger *log.Logger) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = id
+	c.Label = job // authenticated where there is a key: what one job says means nothing to another that has the same
 	c.Transport = t
 	c.BindPort, c.AdvertisePort = t.port(), t.port()
 	c.AdvertiseAddr = advertise

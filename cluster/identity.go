@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,14 +18,16 @@ import (
 type identity struct {
 	public  ed25519.PublicKey
 	private ed25519.PrivateKey
+	agree   *ecdh.PrivateKey // X25519; its public half is in the signed metadata
 }
 
 func newIdentity() identity {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
+	agree, err2 := ecdh.X25519().GenerateKey(rand.Reader)
+	if err := errors.Join(err, err2); err != nil {
 		panic(fmt.Sprintf("cluster: %v", err)) // crypto/rand never fails
 	}
-	return identity{public, private}
+	return identity{public, private, agree}
 }
 
 // id is the identifier of a node of that name.
@@ -65,4 +69,34 @@ func cutLast(s, sep string) (before, after string, found bool) {
 		return s, "", false
 	}
 	return s[:i], s[i+len(sep):], true
+}
+
+// SecretBytes is the size of what [Node.Secret] gives.
+const SecretBytes = 32
+
+// secret derives, for one purpose, what this member and the one with that public key alone know.
+func (i identity) secret(public []byte, purpose string) ([]byte, error) {
+	peer, err := ecdh.X25519().NewPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: a member's public key: %w", err)
+	}
+	shared, err := i.agree.ECDH(peer)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: a member's public key: %w", err)
+	}
+	return hkdf.Key(sha256.New, shared, nil, "ringloom "+purpose, SecretBytes)
+}
+
+// Secret gives what this rank and another one of the view know and nobody else, other holders of the gossip key
+// included: SecretBytes bytes, the same on both and new with every process. Errors say why there is none.
+func (n *Node) Secret(rank int) ([]byte, error) {
+	select {
+	case <-n.formed:
+	default:
+		return nil, errors.New("cluster: Secret without a view")
+	}
+	if rank < 0 || rank >= n.view.WorldSize() {
+		return nil, fmt.Errorf("cluster: there is no rank %d", rank)
+	}
+	return n.who.secret(n.view.Members[rank].Key, "ring")
 }

@@ -107,6 +107,8 @@ func joinError(addr string, err error, otherKey bool) error {
 	switch {
 	case strings.Contains(err.Error(), "i/o timeout"):
 		return errors.New("no answer")
+	case strings.Contains(err.Error(), errOtherJob.Error()):
+		return errOtherJob
 	case strings.Contains(err.Error(), errNoRingloom.Error()):
 		return errNoRingloom
 	}

@@ -11,26 +11,17 @@ const (
 	minOpenFiles = 128
 	// spareNodes beyond twice the ranks is how many nodes gossip may know: late ones, refused ones, dead ones.
 	spareNodes = 256
-	// memberBytes is more than a node takes in gossip or in a proposal: name, address, metadata of 512 bytes.
-	memberBytes = 1 << 10
+	// stateBytes is more than a node takes in the state that nodes exchange: name, address, metadata of 512 bytes.
+	stateBytes = 1 << 10
 )
 
 // maxNodes is how many nodes gossip keeps, dead ones included.
 func maxNodes(worldSize int) int { return 2*worldSize + spareNodes }
 
-// maxStreamBytes is more than the longest stream of a member: the state of all nodes.
-func maxStreamBytes(worldSize int) int64 { return 64<<10 + memberBytes*int64(maxNodes(worldSize)) }
-
-// maxFrameBytes is more than a message of that kind takes.
-func maxFrameBytes(kind messageKind, worldSize int) int {
-	switch kind {
-	case msgPropose:
-		return 4<<10 + memberBytes*worldSize
-	case msgRefuse, msgRefused: // with a digest
-		return 64 << 10
-	default: // with a reason of 2,000 bytes at most, which JSON may escape
-		return 16 << 10
-	}
+// maxStreamBytes is more than the longest stream of a member: the state of all nodes, or the largest message.
+func maxStreamBytes(worldSize int) int64 {
+	const around = 4 << 10 // of memberlist, of encryption
+	return int64(around + max(stateBytes*maxNodes(worldSize), sealBytes+maxFrameBytes(worldSize)))
 }
 
 // maxStreams is how many connections may be open at the gossip port: 256, and no more than a quarter of what this

@@ -32,6 +32,8 @@ type Member struct {
 	Birth time.Time `json:"birth"`
 	// Hash is that of its digest; members of one view have the same.
 	Hash string `json:"hash"`
+	// Key is the public key (X25519) of the incarnation, for secrets of two members; see [Node.Secret].
+	Key []byte `json:"key"`
 }
 
 // String is "worker-1, pid 123, 127.0.0.1:4001".

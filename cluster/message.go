@@ -37,6 +37,28 @@ type message struct {
 	At         time.Time   `json:"at,omitzero"`
 }
 
+// The most bytes that a frame takes, by what is in it: a view's members, a digest, a reason. What is larger is not even
+// decoded, or a member could keep another one busy until it looks dead.
+const (
+	maxPlainBytes  = 16 << 10 // a reason has 2,000 bytes, which JSON may make six of each
+	maxDigestBytes = 128 << 10
+	memberBytes    = 4 << 10 // identifier, names and hardware fit into 512 bytes of metadata and a name of 64
+)
+
+// maxFrameBytes bounds any frame of a job of so many ranks.
+func maxFrameBytes(size int) int { return max(maxDigestBytes, maxPlainBytes+size*memberBytes) }
+
+// maxBytes bounds a frame with this kind of message, in a job of so many ranks.
+func (k messageKind) maxBytes(size int) int {
+	switch k {
+	case msgPropose:
+		return maxFrameBytes(size)
+	case msgRefuse, msgRefused:
+		return maxDigestBytes
+	}
+	return maxPlainBytes
+}
+
 // frame is what travels: a message with its place in the order of its sender's messages to this receiver, and an
 // acknowledgement of the other direction. Seq 0 is an acknowledgement only. As JSON:
 //
@@ -76,17 +98,9 @@ func openFrame(b []byte, worldSize int) (frame, error) {
 		return frame{}, fmt.Errorf("cluster: a message of %d bytes is too short for a signature", len(b))
 	}
 	public, signature, body := b[:ed25519.PublicKeySize], b[ed25519.PublicKeySize:sealBytes], b[sealBytes:]
-	if most := maxFrameBytes(msgPropose, worldSize) + maxFrameBytes(msgRefuse, worldSize); len(body) > most {
-		return frame{}, fmt.Errorf("cluster: a message of %d bytes is larger than any", len(body))
-	}
-	f, err := decodeFrame(body)
+	f, err := decodeFrame(body, worldSize)
 	if err != nil {
 		return frame{}, err
-	}
-	if f.Msg != nil {
-		if most := maxFrameBytes(f.Msg.Kind, worldSize); len(body) > most {
-			return frame{}, fmt.Errorf("cluster: a message of kind %q has %d bytes, %d at most are right", f.Msg.Kind, len(body), most)
-		}
 	}
 	if err := verify(f.From, public, signature, signedFrame, string(body)); err != nil {
 		return frame{}, fmt.Errorf("cluster: a message in the name of %s: %w", f.From, err)
@@ -94,9 +108,12 @@ func openFrame(b []byte, worldSize int) (frame, error) {
 	return f, nil
 }
 
-// decodeFrame reads a frame. What of it people may see is printable.
-func decodeFrame(b []byte) (frame, error) {
+// decodeFrame reads a frame of a job of so many ranks. What of it people may see is printable.
+func decodeFrame(b []byte, size int) (frame, error) {
 	var f frame
+	if most := maxFrameBytes(size); len(b) > most {
+		return frame{}, fmt.Errorf("cluster: a frame of %d bytes; %d are the most", len(b), most)
+	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return frame{}, fmt.Errorf("cluster: frame: %w", err)
 	}
@@ -109,6 +126,8 @@ func decodeFrame(b []byte) (frame, error) {
 		return frame{}, fmt.Errorf("cluster: frame: %w", validID(f.From))
 	case (f.Seq == 0) != (f.Msg == nil):
 		return frame{}, fmt.Errorf("cluster: frame %d from %s must have both a sequence number and a message, or neither", f.Seq, f.From)
+	case f.Msg != nil && len(b) > f.Msg.Kind.maxBytes(size):
+		return frame{}, fmt.Errorf("cluster: a message of kind %.20q in %d bytes; %d are the most", f.Msg.Kind, len(b), f.Msg.Kind.maxBytes(size))
 	case f.Msg != nil && f.Msg.Kind == msgReport && f.Msg.Report == nil:
 		return frame{}, fmt.Errorf("cluster: report of %s is empty", f.From)
 	}

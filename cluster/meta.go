@@ -23,6 +23,7 @@ type meta struct {
 	Hardware string `json:"w,omitempty"`
 	Birth    int64  `json:"b"` // nanoseconds since 1970
 	Hash     string `json:"h"`
+	Key      []byte `json:"e"` // as base64, as are those that follow
 	// Public and Signature, over the identifier, the address and the rest of the metadata, show that the node itself
 	// says all this.
 	Public    []byte `json:"k"`
@@ -32,7 +33,7 @@ type meta struct {
 func encodeMeta(m Member, who identity) ([]byte, error) {
 	data := meta{
 		Version: protocolVersion, PID: m.PID, NATS: m.NATSAddr, Device: m.Device, Hardware: m.Hardware, Birth: m.Birth.UnixNano(), Hash: m.Hash,
-		Public: who.public,
+		Key: m.Key, Public: who.public,
 	}
 	b, err := json.Marshal(data)
 	if err == nil {
@@ -76,6 +77,6 @@ func decodeMember(n *memberlist.Node) (Member, error) {
 	}
 	return Member{
 		ID: n.Name, Name: nameOf(n.Name), PID: m.PID, Addr: n.Address(), NATSAddr: printable.Text(m.NATS), Device: printable.Text(m.Device),
-		Hardware: printable.Text(m.Hardware), Birth: time.Unix(0, m.Birth), Hash: printable.Text(m.Hash),
+		Hardware: printable.Text(m.Hardware), Birth: time.Unix(0, m.Birth), Hash: printable.Text(m.Hash), Key: m.Key,
 	}, nil
 }

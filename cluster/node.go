@@ -85,7 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	logger := log.New(gossipLog{n.log}, "", 0)
-	n.net = newTransport(n.ctx, tcp, udp, who.id(cfg.Name), cfg.gossipKey(), cfg.WorldSize, logger)
+	n.net = newTransport(n.ctx, tcp, udp, who.id(cfg.Name), cfg.Job, cfg.gossipKey(), cfg.WorldSize, logger)
 	n.net.strangers = newStrangers(n.stranger)
 	n.net.refused = func(addr string) { n.mail.post(func() { n.core.refusedAt(addr) }) }
 	fail := func(err error) (*Node, error) {
@@ -98,7 +98,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return fail(fmt.Errorf("cluster: --advertise: %w", err))
 	}
 	self := Member{
-		ID: n.net.id, Name: cfg.Name, PID: os.Getpid(), Addr: net.JoinHostPort(ip.String(), strconv.Itoa(port)), NATSAddr: cfg.NATSAddr,
+		ID: n.net.id, Key: who.agree.PublicKey().Bytes(), Name: cfg.Name, PID: os.Getpid(), Addr: net.JoinHostPort(ip.String(), strconv.Itoa(port)), NATSAddr: cfg.NATSAddr,
 		Device: cfg.Device, Hardware: cfg.Hardware, Birth: time.Unix(0, cfg.Birth.UnixNano()), Hash: digest.hash(),
 	}
 	metadata, err := encodeMeta(self, who)
@@ -107,7 +107,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n.core = newCore(time.Now(), self, cfg.Job, digest, cfg.WorldSize, cfg.JoinTimeout)
 	n.core.here = ownAddresses()
-	mc := gossipConfig(n.net, self.ID, cfg.gossipKey(), advertise, logger)
+	mc := gossipConfig(n.net, self.ID, cfg.Job, cfg.gossipKey(), advertise, logger)
 	d := delegates{n, metadata}
 	mc.Delegate, mc.Events, mc.Ping, mc.Alive = d, d, d, d
 	n.net.serve()

@@ -70,7 +70,7 @@ func (s *strangers) summary(now time.Time, g *gate) string {
 		if s.more {
 			others = " and others"
 		}
-		parts = append(parts, fmt.Sprintf("turned away %d packets and connections whose gossip key differs from this node's, from %s%s",
+		parts = append(parts, fmt.Sprintf("turned away %d packets and connections whose gossip key or job differs from this node's, from %s%s",
 			s.count, strings.Join(from, ", "), others))
 	}
 	if silent+displaced > 0 {

@@ -25,6 +25,7 @@ import (
 type transport struct {
 	ctx       context.Context // of the node
 	id        string
+	label     string // of packets: the job
 	secret    secret
 	sealed    cipher.AEAD // nil without a gossip key
 	maxStream int64       // bytes that a stream may bring
@@ -88,9 +89,9 @@ func errnoOf(err error) error {
 }
 
 // newTransport owns the sockets. serve starts it.
-func newTransport(ctx context.Context, tcp *net.TCPListener, udp *net.UDPConn, id string, gossipKey []byte, worldSize int, logger *log.Logger) *transport {
+func newTransport(ctx context.Context, tcp *net.TCPListener, udp *net.UDPConn, id, job string, gossipKey []byte, worldSize int, logger *log.Logger) *transport {
 	t := &transport{
-		ctx: ctx, id: id, secret: newSecret(gossipKey), maxStream: maxStreamBytes(worldSize), log: logger, gate: newGate(maxStreams()),
+		ctx: ctx, id: id, label: job, secret: newSecret(gossipKey, job), maxStream: maxStreamBytes(worldSize), log: logger, gate: newGate(maxStreams()),
 		tcp: tcp, udp: udp, packets: make(chan *memberlist.Packet), streams: make(chan net.Conn), done: make(chan struct{}),
 		otherKey: map[string]bool{},
 	}
@@ -148,7 +149,7 @@ func (t *transport) admit(s *stream) {
 	}
 	_ = s.Close()
 	switch {
-	case errors.Is(err, errOtherKey):
+	case errors.Is(err, errOtherKey), errors.Is(err, errOtherJob):
 		t.strangers.note(s.host)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.gate.countSilent()
@@ -185,7 +186,7 @@ func (t *transport) genuine(packet, scratch []byte) bool {
 	}
 	body, label, err := memberlist.RemoveLabelHeaderFromPacket(packet)
 	n := t.sealed.NonceSize()
-	if err != nil || len(body) < 1+n+t.sealed.Overhead() {
+	if err != nil || label != t.label || len(body) < 1+n+t.sealed.Overhead() {
 		return false
 	}
 	_, err = t.sealed.Open(scratch, body[1:1+n], body[1+n:], []byte(label))
