@@ -46,8 +46,8 @@ func (c *core) slept(now time.Time, gap time.Duration) {
 // ownPause is the pause of this rank that explains what it has just seen of others, nil if there is none, or others
 // had ended the view before.
 func (c *core) ownPause(kind Kind) *Paused {
-	if c.phase != running || kind == Primary || kind == Interrupted {
-		return nil
+	if c.phase != running || kind == Primary || kind == Unformed || kind == Interrupted {
+		return nil // somebody's own failure
 	}
 	return c.pause
 }

@@ -15,6 +15,8 @@ type Kind string
 const (
 	// Primary is a rank's own error.
 	Primary Kind = "primary"
+	// Unformed is a rank's own error that kept the job from beginning, though the nodes had found each other.
+	Unformed Kind = "unformed"
 	// Interrupted is a stop that was asked for, such as by a signal.
 	Interrupted Kind = "interrupted"
 	// Departed is a rank that left in mid-job without saying why.
@@ -30,12 +32,14 @@ func (k Kind) class() int {
 	switch k {
 	case died, Primary:
 		return 0
-	case Interrupted:
+	case Unformed: // may follow from a death
 		return 1
-	case Departed:
+	case Interrupted:
 		return 2
-	default:
+	case Departed:
 		return 3
+	default:
+		return 4
 	}
 }
 
@@ -44,10 +48,14 @@ var ErrInterrupted = errors.New("interrupted by signal")
 
 // classify finds the kind of an error: Secondary where something in its chain has a method Consequence() bool that says
 // so (any package can have one; the ends of views have it) or is context.Canceled, Interrupted where ErrInterrupted is
-// in its chain, else Primary.
+// in its chain, Unformed where something there has a method Unformed() bool that says so, else
+// Primary.
 func classify(err error) Kind {
 	var c interface{ Consequence() bool }
+	var u interface{ Unformed() bool }
 	switch {
+	case errors.As(err, &u) && u.Unformed():
+		return Unformed
 	case errors.As(err, &c) && c.Consequence():
 		return Secondary
 	case errors.Is(err, ErrInterrupted):

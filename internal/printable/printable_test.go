@@ -7,16 +7,16 @@ import (
 
 func TestText(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                                  "",
-		"worker-1, größer 火":                "worker-1, größer 火",
-		"\x1b[2J\x1b]0;title\x07":           `\x1b[2J\x1b]0;title\x07`,
+		"":                                   "",
+		"worker-1, größer 火":                 "worker-1, größer 火",
+		"\x1b[2J\x1b]0;title\x07":            `\x1b[2J\x1b]0;title\x07`,
 		"rank 0 failed\n12:00 INFO all done": `rank 0 failed\n12:00 INFO all done`,
-		"a\tb\rc":                           `a\tb\x0dc`,
-		"\u202egpj.exe":                     `\u202egpj.exe`,
-		"\u009b31m":                         `\u009b31m`,
-		"\xff\xfe":                          `\xff\xfe`,
-		"\U000e0001":                        `\U000e0001`,
-		`C:\name`:                           `C:\name`,
+		"a\tb\rc":                            `a\tb\x0dc`,
+		"\u202egpj.exe":                      `\u202egpj.exe`,
+		"\u009b31m":                          `\u009b31m`,
+		"\xff\xfe":                           `\xff\xfe`,
+		"\U000e0001":                         `\U000e0001`,
+		`C:\name`:                            `C:\name`,
 	} {
 		if got := Text(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
