@@ -101,6 +101,10 @@ func (w *world) run(t *testing.T, f []string) {
 		}
 	case "abort": // abort A KIND TEXT
 		w.nodes[f[1]].abort(w.now, Kind(f[2]), errors.New(strings.Join(f[3:], " ")))
+	case "sleep": // sleep A SECONDS: A does not run for so long, and then goes on
+		gap := time.Duration(atoi(t, f[2])) * time.Second
+		w.now = w.now.Add(gap)
+		w.nodes[f[1]].slept(w.now, gap)
 	case "suspect": // suspect A RANK
 		w.nodes[f[1]].suspect(atoi(t, f[2]))
 	case "finish":
