@@ -16,7 +16,9 @@ const (
 	// ringPatience is how long a ring may take to form before it is said what is waited for.
 	ringPatience = 2 * time.Second
 	// ringReminder is how often it is said again.
-	ringReminder = 10 * time.Second
+	ringReminder = 5 * time.Second
+	// blockedTries are enough to tell a firewall from a busy machine.
+	blockedTries = 3
 	// dialPatience is how long a port may take to answer, which takes a round trip.
 	dialPatience = time.Second
 )
@@ -33,49 +35,73 @@ func (e UnformedError) Unwrap() error { return e.Err }
 // Unformed tells the cluster, and so the other ranks, that no work had begun.
 func (e UnformedError) Unformed() bool { return true }
 
-// joinRing is natsring.NewGroup, and says what it waits for. Where a port does not answer, the error names it, and the
-// setting that chooses it.
+// joinRing is natsring.NewGroup, which open calls, and says what it waits for. Where a port does not answer, it does not
+// wait for the whole time-out, so that the rank that sees this is the one that tells the others; the error names the port
+// and the setting that chooses it.
 func (s *Session) joinRing(ctx context.Context, join natsring.Config, open func(context.Context, natsring.Config) error) error {
-	done := make(chan struct{})
-	said := make(chan struct{})
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
 	go func() {
-		defer close(said)
-		timer := time.NewTimer(ringPatience)
-		defer timer.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-timer.C:
-				s.member.emit(Warning{"the ring is not there yet: " + s.describeNeighbours(ctx, join)})
-				timer.Reset(ringReminder)
-			}
-		}
+		defer close(watched)
+		s.watchJoin(within, join, cancel)
 	}()
-	err := open(ctx, join)
-	close(done)
-	<-said
+	err := open(within, join)
+	blocked := errors.As(context.Cause(within), new(blockedError))
+	cancel(nil)
+	<-watched
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
 	case errors.Is(err, natsring.ErrUnauthorized):
 		return ClusterError{UnformedError{err}}
-	case !errors.Is(err, natsring.ErrConnect) && !errors.Is(err, natsring.ErrJoin):
-		return err
+	case blocked || errors.Is(err, natsring.ErrConnect) || errors.Is(err, natsring.ErrJoin):
+		if join.URL == "" {
+			text, _ := s.describeNeighbours(ctx, join)
+			err = fmt.Errorf("the nodes have found each other, but their ring has not formed: %s (%w)", text, err)
+		}
+		return ClusterError{UnformedError{err}}
 	}
-	if join.URL == "" {
-		err = fmt.Errorf("the nodes have found each other, but their ring has not formed: %w; %s", err, s.describeNeighbours(context.WithoutCancel(ctx), join))
-	}
-	return ClusterError{UnformedError{err}}
+	return err
 }
 
-// describeNeighbours tries the ports to which this rank connects for the ring.
-func (s *Session) describeNeighbours(ctx context.Context, join natsring.Config) string {
+// watchJoin says what a ring that takes long waits for, until ctx ends. It gives up where a port does not answer.
+func (s *Session) watchJoin(ctx context.Context, join natsring.Config, giveUp context.CancelCauseFunc) {
+	timer := time.NewTimer(ringPatience)
+	defer timer.Stop()
+	tries := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		text, blocked := s.describeNeighbours(ctx, join)
+		if ctx.Err() != nil {
+			return
+		}
+		s.member.emit(Warning{"the ring is not there yet: " + text})
+		if !blocked {
+			tries = 0
+		} else if tries++; tries == blockedTries {
+			giveUp(blockedError{})
+			return
+		}
+		timer.Reset(ringReminder)
+	}
+}
+
+// blockedError is a port that does not answer, however often it is tried.
+type blockedError struct{}
+
+func (blockedError) Error() string { return fmt.Sprintf("tried %d times", blockedTries) }
+
+// describeNeighbours tries the ports to which this rank connects for the ring, and says whether one does not answer.
+func (s *Session) describeNeighbours(ctx context.Context, join natsring.Config) (text string, blocked bool) {
 	if join.URL != "" {
-		return "this rank waits for the others at the NATS server of --nats"
+		return "this rank waits for the others at the NATS server of --nats", false
 	}
 	var parts []string
-	blocked := false
 	for _, rank := range []int{join.Ring.Prev(), join.Ring.Next()} {
 		if rank == join.Ring.Prev() && rank == join.Ring.Next() && len(parts) > 0 {
 			break // a ring of two
@@ -91,11 +117,11 @@ func (s *Session) describeNeighbours(ctx context.Context, join natsring.Config) 
 		blocked = true
 		parts = append(parts, fmt.Sprintf("the NATS port of rank %d (%s), %s, cannot be reached from here (%s)", rank, m.Name, address, dialFailure(err)))
 	}
-	text := strings.Join(parts, "; ")
+	text = strings.Join(parts, "; ")
 	if blocked {
-		return text + ": let a firewall pass TCP to that port as to the gossip port, in both directions; --nats-bind gives it a fixed number on each node"
+		return text + ": let a firewall pass TCP to that port as to the gossip port, in both directions; --nats-bind gives it a fixed number on each node", true
 	}
-	return text + ", so those may not reach this rank, or others each other: their own messages say which"
+	return text + ", so those may not reach this rank, or others each other: their own messages say which", false
 }
 
 func dialFailure(err error) string {
