@@ -336,20 +336,33 @@ func TestForgedMember(t *testing.T) {
 	}
 }
 
-// Gossip knows a bounded number of nodes.
+// Gossip knows a bounded number of nodes, and believes no change of one that it knows without a signature.
 func TestRoll(t *testing.T) {
 	r := roll{most: 3}
+	var nodes []*memberlist.Node
 	for i := range 5 {
-		if got, want := r.full(fmt.Sprint(i)), i >= 3; got != want {
-			t.Errorf("node %d: full %v", i, got)
+		who := newIdentity()
+		m := Member{ID: who.id("a"), Name: "a", Addr: "10.0.0.1:4000", Birth: time.Unix(0, 1)}
+		b, err := encodeMeta(m, who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := &memberlist.Node{Name: m.ID, Addr: []byte{10, 0, 0, 1}, Port: 4000, Meta: b}
+		nodes = append(nodes, n)
+		for range 2 { // the second time from memory
+			if _, err := r.decode(n); (err != nil) != (i >= 3) {
+				t.Errorf("node %d: %v", i, err)
+			}
 		}
 	}
-	if r.full("0") {
-		t.Error("a known node is refused")
+	moved := *nodes[0]
+	moved.Port++
+	if _, err := r.decode(&moved); !errors.Is(err, errForged) {
+		t.Errorf("a forged address: %v", err)
 	}
-	r.forget("0")
-	if r.full("4") {
-		t.Error("there is no room again")
+	r.forget(nodes[0].Name)
+	if _, err := r.decode(nodes[4]); err != nil {
+		t.Errorf("there is no room again: %v", err)
 	}
 }
 

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"fmt"
 	"log"
 	"time"
 
@@ -60,7 +59,7 @@ func (d delegates) NotifyUpdate(n *memberlist.Node) { d.NotifyJoin(n) }
 func (d delegates) NotifyMsg(b []byte)              { d.n.receive(bytes.Clone(b)) }
 
 func (d delegates) NotifyJoin(n *memberlist.Node) {
-	m, err := decodeMember(n)
+	m, err := d.n.roll.decode(n)
 	if err != nil {
 		d.n.log.Warn("ignore a node that gossips", zap.Error(err))
 		return
@@ -71,13 +70,8 @@ func (d delegates) NotifyJoin(n *memberlist.Node) {
 // NotifyAlive keeps out of the gossip what is no node of this version, what somebody else says in a node's name, and
 // more nodes than a job can have.
 func (d delegates) NotifyAlive(n *memberlist.Node) error {
-	if _, err := decodeMember(n); err != nil {
-		return err
-	}
-	if d.n.roll.full(n.Name) {
-		return fmt.Errorf("there are %d nodes already", maxNodes(d.n.cfg.WorldSize))
-	}
-	return nil
+	_, err := d.n.roll.decode(n)
+	return err
 }
 
 // NotifyLeave is called for what any node may claim, so a member of the view is asked before it is given up.
