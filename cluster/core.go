@@ -36,6 +36,9 @@ type core struct {
 	held     map[string]*proposal // those of others that are not accepted yet, by leader
 	accepted *proposal            // the one of another node that this node has accepted
 
+	reminded time.Time // of the leader, while forming
+	begun    uint64    // the number of the proposal that became the view
+
 	view       *View // as long as phase is running or ended
 	evidence   []evidence
 	done       map[string]bool // members of the view that have finished their part
@@ -174,6 +177,7 @@ func (c *core) tick(now time.Time) {
 	if c.pause != nil && now.Sub(c.pause.Until) > pauseMatters {
 		c.pause = nil
 	}
+	c.remind(now)
 	if c.phase == forming && !now.Before(c.deadline) {
 		c.failWith(&JoinTimeout{Job: c.job, After: c.deadline.Sub(c.started), Status: c.status(now)})
 	}

@@ -12,7 +12,7 @@ type messageKind string
 
 const (
 	msgPropose  messageKind = "propose"  // leader: be in this view? (Generation, Attempt, Members)
-	msgAccept   messageKind = "accept"   // member: yes (Attempt)
+	msgAccept   messageKind = "accept"   // member: yes (Attempt); with 0: say it again
 	msgWithdraw messageKind = "withdraw" // leader: that proposal is void (Attempt)
 	msgCommit   messageKind = "commit"   // leader: all have accepted, the view begins (Generation, Attempt)
 	msgRefuse   messageKind = "refuse"   // you cannot join: with Digest because yours differs, without because the view is full (Ranks)

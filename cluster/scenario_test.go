@@ -105,6 +105,8 @@ func (w *world) run(t *testing.T, f []string) {
 		gap := time.Duration(atoi(t, f[2])) * time.Second
 		w.now = w.now.Add(gap)
 		w.nodes[f[1]].slept(w.now, gap)
+	case "lose": // lose A B: what is under way from A to B never arrives
+		w.flight = slices.DeleteFunc(w.flight, func(l letter) bool { return l.from == f[1] && l.to == f[2] })
 	case "suspect": // suspect A RANK
 		w.nodes[f[1]].suspect(atoi(t, f[2]))
 	case "finish":
