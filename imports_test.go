@@ -108,6 +108,7 @@ var house = []room{
 
 	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
 	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
+	{"internal/printable", "strangers' text made safe to show", "", ""},
 	{"internal/splitmix", "numbers that a counter determines", "", ""},
 	{"internal/split", "a sequence divided among equals", "", ""},
 	{"internal/sysinfo", "cores, memory, fields of /proc", "", ""},

@@ -1,9 +1,7 @@
 package cluster
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -11,8 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
+
+	"ringloom/internal/printable"
 )
 
 // DefaultPort is the gossip port of an address to join that names none, if this node's own port is chosen by the
@@ -23,8 +24,8 @@ const DefaultPort = 7946
 type Config struct {
 	// Job names the job; members of another job are refused. At most 64 bytes. Required.
 	Job string
-	// Name is what messages call this node; at most 64 bytes without spaces or "~". Default: host name and process
-	// number. Two nodes may share a name: what identifies them gets random digits on each start.
+	// Name is what messages call this node; at most 64 printable bytes without spaces or "~". Default: host name and process
+	// number. Two nodes may share a name: what identifies them gets new digits on each start.
 	Name string
 	// BindAddr is the IP address on which to gossip. Default 127.0.0.1, which only this machine reaches: use 0.0.0.0
 	// for all interfaces.
@@ -54,9 +55,9 @@ type Config struct {
 	Hardware string
 	// Digest is what must be the same on all nodes. The job and the expected size are added to it.
 	Digest Digest
-	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least 8 bytes, of which the SHA-256 is the key. There
-	// is no salt and no stretching, so make it random ("openssl rand -hex 32"). Empty: no encryption, and anybody who
-	// reaches the port can join.
+	// Key encrypts the gossip (AES-256-GCM): any passphrase of at least MinKeyBytes bytes, of which the SHA-256 is the
+	// key. There is no salt and no stretching, so make it random ("openssl rand -hex 32"). Empty: no encryption, and
+	// anybody who reaches the port can join.
 	Key []byte
 	// Grace is how long RootCause waits for reports, once the view has ended. Default 3 s.
 	Grace time.Duration
@@ -71,8 +72,8 @@ func Default() Config {
 	return Config{BindAddr: "127.0.0.1", JoinTimeout: 60 * time.Second, Grace: 3 * time.Second}
 }
 
-// minKeyBytes is the shortest passphrase.
-const minKeyBytes = 8
+// MinKeyBytes is the shortest key: 128 bits, if they are random.
+const MinKeyBytes = 16
 
 // Validate checks the configuration without changing it.
 func (c Config) Validate() error {
@@ -81,8 +82,10 @@ func (c Config) Validate() error {
 		return errors.New("cluster: the job has no name")
 	case len(c.Job) > 64:
 		return fmt.Errorf("cluster: the job's name has %d bytes, at most 64 fit", len(c.Job))
-	case len(c.Name) > 64 || strings.ContainsAny(c.Name, " \t\n~"):
-		return fmt.Errorf("cluster: node name %q: at most 64 bytes without spaces or ~", c.Name)
+	case printable.Text(c.Job) != c.Job:
+		return fmt.Errorf("cluster: the job's name %q has characters that do not print", c.Job)
+	case validName(c.Name) != nil:
+		return fmt.Errorf("cluster: %w", validName(c.Name))
 	case c.WorldSize <= 0:
 		return fmt.Errorf("cluster: the expected number of ranks must be at least 1, not %d", c.WorldSize)
 	case net.ParseIP(c.BindAddr) == nil:
@@ -93,8 +96,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cluster: the join time-out must be positive, not %v", c.JoinTimeout)
 	case c.Grace < 0:
 		return fmt.Errorf("cluster: the grace must not be negative, as %v is", c.Grace)
-	case len(c.Key) > 0 && len(c.Key) < minKeyBytes:
-		return fmt.Errorf("cluster: the gossip key has %d bytes, at least %d are needed", len(c.Key), minKeyBytes)
+	case len(c.Key) > 0 && len(c.Key) < MinKeyBytes:
+		return fmt.Errorf("cluster: the gossip key has %d bytes, at least %d are needed", len(c.Key), MinKeyBytes)
 	}
 	for _, a := range c.Join {
 		if _, _, err := splitAddr(a, DefaultPort); err != nil {
@@ -154,15 +157,8 @@ func (c Config) withDefaults() Config {
 }
 
 func dropUnprintable(r rune) rune {
-	if r <= ' ' || r == '~' {
+	if r <= ' ' || r == '~' || !unicode.IsPrint(r) {
 		return -1
 	}
 	return r
-}
-
-// incarnation makes a node's identifier from its name.
-func incarnation(name string) string {
-	var b [4]byte
-	rand.Read(b[:]) // never fails
-	return name + "~" + hex.EncodeToString(b[:])
 }

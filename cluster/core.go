@@ -36,6 +36,9 @@ type core struct {
 	held     map[string]*proposal // those of others that are not accepted yet, by leader
 	accepted *proposal            // the one of another node that this node has accepted
 
+	reminded time.Time // of the leader, while forming
+	begun    uint64    // the number of the proposal that became the view
+
 	view       *View // as long as phase is running or ended
 	evidence   []evidence
 	done       map[string]bool // members of the view that have finished their part
@@ -43,7 +46,11 @@ type core struct {
 
 	refusals    []Refusal
 	unreachable map[string]error
+	unreached   []Unreached
 	strangers   []string
+	complete    time.Time       // since when all members are there, while forming
+	here        map[string]bool // the addresses of this machine, nil if unknown
+	pause       *Paused         // the last one of this process, as long as it matters
 
 	out []action
 }
@@ -120,10 +127,12 @@ func (c *core) up(now time.Time, m Member) {
 		return
 	}
 	c.heard(now, m.ID)
+	c.metRemotely(m)
 	if p := c.peers[m.ID]; p != nil {
 		p.Member = m
 	} else {
 		c.peers[m.ID] = &peer{Member: m}
+		c.unreached = slices.DeleteFunc(c.unreached, func(u Unreached) bool { return u.Member.Name == m.Name && u.Member.ID != m.ID }) // it was started again
 	}
 	c.advance()
 }
@@ -135,6 +144,9 @@ func (c *core) heard(now time.Time, id string) { c.heardSince[id] = now }
 func (c *core) down(id string, by Evidence) {
 	if id == c.self.ID {
 		return // this node has left the gossip
+	}
+	if p := c.peers[id]; p != nil && c.phase == forming {
+		c.reached(p.Member, by.unreached())
 	}
 	c.lose(id, by, c.heardSince[id], true)
 	c.advance()
@@ -162,6 +174,10 @@ func (c *core) receive(now time.Time, from string, msg message) {
 
 // tick: time has passed.
 func (c *core) tick(now time.Time) {
+	if c.pause != nil && now.Sub(c.pause.Until) > pauseMatters {
+		c.pause = nil
+	}
+	c.remind(now)
 	if c.phase == forming && !now.Before(c.deadline) {
 		c.failWith(&JoinTimeout{Job: c.job, After: c.deadline.Sub(c.started), Status: c.status(now)})
 	}
@@ -183,6 +199,7 @@ func (c *core) advance() {
 // leave: the peer has said bye.
 func (c *core) leave(p *peer) {
 	c.gone[p.ID] = true
+	c.reached(p.Member, nil)
 	delete(c.peers, p.ID)
 	c.releaseFrom(p.ID)
 	c.departed(p.Member)
@@ -213,7 +230,7 @@ func (c *core) failWith(err error) {
 
 // status of the forming job.
 func (c *core) status(now time.Time) WaitStatus {
-	s := WaitStatus{Expected: c.size, Joined: c.eligible(), Refusals: slices.Clone(c.refusals), Strangers: slices.Clone(c.strangers), Left: max(0, c.deadline.Sub(now))}
+	s := WaitStatus{Self: c.self, Expected: c.size, Joined: c.eligible(), Refusals: slices.Clone(c.refusals), Unreached: slices.Clone(c.unreached), Strangers: slices.Clone(c.strangers), Left: max(0, c.deadline.Sub(now))}
 	s.Missing = max(0, c.size-len(s.Joined))
 	for addr, err := range c.unreachable {
 		s.Unreachable = append(s.Unreachable, Unreachable{addr, err})
@@ -225,6 +242,17 @@ func (c *core) status(now time.Time) WaitStatus {
 		return 1
 	})
 	return s
+}
+
+// stranger: a node with another gossip key seems to be at this address.
+func (c *core) stranger(host string) {
+	if len(c.strangers) < maxStrangers && !slices.Contains(c.strangers, host) {
+		c.strangers = append(c.strangers, host)
+	}
+}
+
+func (c *core) inRunningView(id string) bool {
+	return c.phase == running && indexOf(c.view.Members, id) >= 0
 }
 
 func (c *core) sendTo(to Member, msg message) { c.out = append(c.out, send{to, msg}) }

@@ -1,6 +1,9 @@
 package cluster
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // eligible lists the members that agree with this node, itself among them, by age.
 func (c *core) eligible() []Member {
@@ -129,10 +132,21 @@ func (c *core) accept() {
 			c.withdraw()
 		}
 		delete(c.held, p.ID)
+		for i, m := range h.members { // a leader says who takes part, not where they are or which keys they have
+			h.members[i] = c.known(m.ID)
+		}
 		c.accepted = h
 		c.sendTo(p.Member, message{Kind: msgAccept, Attempt: h.attempt})
 		return
 	}
+}
+
+// known is a live member as it told of itself.
+func (c *core) known(id string) Member {
+	if id == c.self.ID {
+		return c.self
+	}
+	return c.peers[id].Member
 }
 
 // acceptable: this node is in the proposal, knows all others in it, agrees with them, and is not older than the leader.
@@ -163,6 +177,10 @@ func (c *core) receiveForming(p *peer, msg message) {
 		}
 		return
 	}
+	if c.phase == running && msg.Kind == msgAccept {
+		c.repeatCommit(p, msg)
+		return
+	}
 	if msg.Kind == msgRefused {
 		c.receiveRefused(p, msg)
 		return
@@ -172,10 +190,21 @@ func (c *core) receiveForming(p *peer, msg message) {
 	}
 	switch msg.Kind {
 	case msgPropose:
+		if a := c.accepted; a != nil && a.leader == p.ID {
+			if a.attempt == msg.Attempt {
+				c.sendTo(p.Member, message{Kind: msgAccept, Attempt: a.attempt})
+				return
+			}
+			c.accepted = nil // the leader has withdrawn that one while it took this node for dead
+		}
 		c.held[p.ID] = &proposal{leader: p.ID, generation: msg.Generation, attempt: msg.Attempt, members: msg.Members}
 	case msgWithdraw:
 		c.releaseFrom(p.ID)
 	case msgAccept:
+		if msg.Attempt == 0 && c.proposed != nil && indexOf(c.proposed.members, p.ID) >= 0 {
+			c.sendTo(p.Member, message{Kind: msgPropose, Generation: c.proposed.generation, Attempt: c.proposed.attempt, Members: c.proposed.members})
+			return
+		}
 		if c.proposed != nil && c.proposed.attempt == msg.Attempt && indexOf(c.proposed.members, p.ID) >= 0 {
 			c.proposed.accepts[p.ID] = true
 			c.commitIfAccepted()
@@ -194,6 +223,29 @@ func (c *core) receiveForming(p *peer, msg message) {
 	}
 }
 
+// repeatCommit answers a member of the view that had taken this leader for dead while the view began, and so forgot what
+// it had promised.
+func (c *core) repeatCommit(p *peer, msg message) {
+	switch {
+	case !c.view.Leads() || indexOf(c.view.Members, p.ID) < 0:
+	case msg.Attempt == 0:
+		c.sendTo(p.Member, message{Kind: msgPropose, Generation: c.view.Generation, Attempt: c.begun, Members: c.view.Members})
+	case msg.Attempt == c.begun:
+		c.sendTo(p.Member, message{Kind: msgCommit, Generation: c.view.Generation, Attempt: c.begun})
+	}
+}
+
+// remind asks the leader to repeat its proposal, where a view does not begin though all members are there: a node that is
+// too busy to answer gossip may be taken for dead for a moment, and what was proposed meanwhile is forgotten.
+func (c *core) remind(now time.Time) {
+	waited := c.stuck(now)
+	if len(waited) != 1 || !waited[0].older(c.self) || now.Sub(c.reminded) < stuckAfter {
+		return
+	}
+	c.reminded = now
+	c.sendTo(waited[0], message{Kind: msgAccept})
+}
+
 // receiveRefused completes a refusal with how the refused node differed.
 func (c *core) receiveRefused(p *peer, msg message) {
 	i := slices.IndexFunc(c.refusals, func(r Refusal) bool { return r.Member.ID == p.ID })
@@ -207,7 +259,7 @@ func (c *core) receiveRefused(p *peer, msg message) {
 func (c *core) beginView(p *proposal) {
 	clear(c.held)
 	c.accepted, c.proposed = nil, nil
-	c.phase = running
+	c.phase, c.begun = running, p.attempt
 	c.view = &View{Generation: p.generation, Members: p.members, Rank: indexOf(p.members, c.self.ID), Leader: 0}
 	c.out = append(c.out, begin{*c.view})
 }

@@ -17,7 +17,12 @@ func (c *core) receiveRunning(p *peer, msg message) {
 	case msgLost:
 		if msg.Subject == c.self.ID {
 			text := "took this rank for dead: no answer from it since " + msg.At.Format(time.TimeOnly)
-			c.record(rank, Primary, c.aborted(rank, report{Kind: Primary, Text: text}, nil))
+			cause := c.aborted(rank, report{Kind: Primary, Text: text}, nil)
+			if p := c.ownPause(died); p != nil && !c.over() {
+				c.confess(p, cause)
+				return
+			}
+			c.record(rank, Primary, cause)
 			return
 		}
 		lastHeard := msg.At
@@ -55,6 +60,10 @@ func (c *core) abort(now time.Time, kind Kind, err error) {
 		}
 	}
 	if c.over() {
+		return
+	}
+	if p := c.ownPause(kind); p != nil && kind == Secondary {
+		c.confess(p, err)
 		return
 	}
 	r := report{Kind: kind, Text: oneLine(err.Error()), At: now}
@@ -106,13 +115,17 @@ func (c *core) bury(id string, by Evidence, lastHeard time.Time, tell bool) {
 		return // the report of a member that then dies still stands
 	}
 	lost := &MemberLost{Member: c.view.Members[rank], Rank: rank, Generation: c.view.Generation, LastHeard: lastHeard, Leader: rank == c.view.Leader, Evidence: by}
+	if p := c.ownPause(died); p != nil && tell {
+		c.confess(p, lost)
+		return
+	}
 	if tell {
 		// The member that is taken for dead is told as well, in case it lives.
 		msg := message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard}
 		c.sendAll(c.view.Members, msg)
 		c.sendTo(lost.Member, msg)
 	}
-	c.record(rank, died, lost)
+	c.keep(rank, died, lost)
 }
 
 // departed records that a member of the view has said bye.
@@ -131,12 +144,21 @@ func (c *core) departed(m Member) {
 	c.record(rank, kind, c.aborted(rank, report{Kind: kind, Text: errLeftEarly.Error()}, nil))
 }
 
-// record keeps evidence; the first ends the view. Evidence that may be the consequence of something worse makes this
-// node check on everybody who has not reported.
+// record keeps evidence, unless it follows from this rank's own pause.
 func (c *core) record(rank int, kind Kind, cause error) {
 	if c.over() {
 		return
 	}
+	if p := c.ownPause(kind); p != nil {
+		c.confess(p, cause)
+		return
+	}
+	c.keep(rank, kind, cause)
+}
+
+// keep keeps evidence; the first ends the view. Evidence that may be the consequence of something worse makes this node
+// check on everybody who has not reported.
+func (c *core) keep(rank int, kind Kind, cause error) {
 	c.evidence = append(c.evidence, evidence{rank, kind, cause})
 	if c.phase == running {
 		c.phase = ended

@@ -20,7 +20,7 @@ func TestCourierOrder(t *testing.T) {
 	)
 	done := make(chan struct{})
 	arrive := func(b []byte) {
-		f, err := decodeFrame(b)
+		f, err := decodeFrame(b, 4)
 		if err != nil {
 			t.Error(err)
 			return

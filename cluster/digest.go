@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"ringloom/internal/printable"
 )
 
 // Field is one setting that must be the same on all members.
@@ -57,15 +59,20 @@ func diff(here, there Digest) []Difference {
 			v = none
 		}
 		if !ok || v != f.Value {
-			out = append(out, Difference{f.Name, f.Value, v})
+			out = append(out, difference(f.Name, f.Value, v))
 		}
 	}
 	for _, f := range there {
 		if !seen[f.Name] {
-			out = append(out, Difference{f.Name, none, f.Value})
+			out = append(out, difference(f.Name, none, f.Value))
 		}
 	}
 	return out
+}
+
+// difference is for people to see, and half of it comes from a peer.
+func difference(field, here, there string) Difference {
+	return Difference{printable.Text(field), printable.Text(here), printable.Text(there)}
 }
 
 // describe writes differences on one line, "model: here lenet, worker-1 has alexnet; seed: ...".

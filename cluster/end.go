@@ -31,7 +31,7 @@ func (n *Node) Suspect(rank int) {
 
 // RootCause waits until the view has ended, then until the cause is certain, all ranks have reported or Config.Grace
 // has passed, and gives the first failing rank's error: *MemberLost, *Aborted, or *Unresponsive where only consequences
-// were reported and some rank said nothing. Deaths and ranks' own errors take precedence over interruptions, those over
+// were reported and some rank said nothing. Deaths and ranks' own errors take precedence over a ring that did not form, that over interruptions, those over
 // departures, those over consequences; within a class the first to be noticed counts. It is nil if the job has
 // finished. Where there was no view it gives WaitView's error; other errors are those of the context, and ErrClosed.
 func (n *Node) RootCause(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -31,6 +32,14 @@ func (e Evidence) guess() string {
 		return "killed or crashed"
 	}
 	return "killed, crashed, hung or cut off"
+}
+
+// unreached is what the evidence says while a view is forming: of a node that told a wrong address as of a dead one.
+func (e Evidence) unreached() error {
+	if e == Refused {
+		return syscall.ECONNREFUSED
+	}
+	return errors.New("no answer")
 }
 
 // MemberLost ends a view: a member of it is dead.
@@ -156,6 +165,17 @@ func (e *BindError) Error() string {
 
 func (e *BindError) Unwrap() error { return e.Err }
 
+// LoopbackError is why a node cannot join: it tells the others an address that for each of them is its own machine.
+type LoopbackError struct {
+	Addr    string
+	Because string
+}
+
+func (e *LoopbackError) Error() string {
+	return fmt.Sprintf("no other machine reaches this node at %s, but %s, which is another machine: give this node an address that the others reach, "+
+		"with --bind (such as 0.0.0.0:%d), or with --advertise where its name stands for 127.0.0.1 or 127.0.1.1", e.Addr, e.Because, DefaultPort)
+}
+
 // JoinTimeout is why no view began: members were missing until the end of Config.JoinTimeout.
 type JoinTimeout struct {
 	Job    string
@@ -174,11 +194,35 @@ func (e *JoinTimeout) Error() string {
 		fmt.Fprintf(&b, "; could not join %s: %v", u.Addr, u.Err)
 	}
 	for _, h := range s.Strangers {
-		fmt.Fprintf(&b, "; a node from %s was turned away because its gossip key differs", h)
+		fmt.Fprintf(&b, "; a node from %s was turned away because its gossip key or its job differs", h)
 	}
-	b.WriteString("; check that every rank was started with this expected size and job name, that the addresses to join are those of running nodes, " +
-		"that the gossip keys agree, and that firewalls pass TCP and UDP on the gossip ports")
+	for _, u := range s.Unreached {
+		fmt.Fprintf(&b, "; this node (%s) cannot reach %s: %v", s.Self.Addr, u, u.Err)
+	}
+	if s.Missing == 0 && len(s.Unreached) == 0 && len(s.Joined) > 0 {
+		if s.Joined[0].ID == s.Self.ID {
+			b.WriteString("; all are there, but not all have agreed to begin")
+		} else {
+			fmt.Fprintf(&b, "; all are there, and this node reaches %s, which leads, but that one has not begun: it may not reach this node at %s, or another one; its own message says which",
+				s.Joined[0].Name, s.Self.Addr)
+		}
+	}
+	if s.Missing > 0 {
+		b.WriteString("; check that every rank was started with this expected size and job name, that the addresses to join are those of running nodes " +
+			"(one that was started without --bind is reached from its own machine only), that the gossip keys agree, and that firewalls pass TCP and UDP on the gossip ports")
+	} else {
+		b.WriteString("; check that every node tells the others an address that they reach (--bind, --advertise; behind NAT, that of the outside), and that firewalls pass TCP and UDP on the gossip ports in both directions")
+	}
 	return b.String()
+}
+
+// String says where the member was looked for, and what is wrong with that place.
+func (u Unreached) String() string {
+	s := fmt.Sprintf("%s at %s, the address that it tells", u.Member.Name, u.Member.Addr)
+	if isLoopback(u.Member.Addr) {
+		s += " (a loopback one, which for every machine is itself: start that node with another --bind or --advertise)"
+	}
+	return s
 }
 
 func names(ms []Member) string {

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -22,7 +24,7 @@ func (n *Node) courier(to Member) *courier {
 			if err != nil {
 				return err
 			}
-			return n.ml.SendReliable(target, frame)
+			return n.ml.SendReliable(target, n.who.seal(frame))
 		})
 		n.couriers[to.ID] = c
 		n.spawn(func() {
@@ -35,9 +37,11 @@ func (n *Node) courier(to Member) *courier {
 
 // receive takes a message from memberlist's goroutines.
 func (n *Node) receive(b []byte) {
-	f, err := decodeFrame(b)
+	f, err := openFrame(b, n.cfg.WorldSize)
 	if err != nil {
-		n.log.Warn("ignore a message", zap.Error(err))
+		if n.complaints.allow(time.Now()) {
+			n.log.Warn("ignore a message", zap.Error(err))
+		}
 		return
 	}
 	n.mail.post(func() {
@@ -79,6 +83,63 @@ func (n *Node) check(m Member) {
 			}
 		})
 	})
+}
+
+const (
+	// askTimeout is how long a member may take to answer that gossip takes for dead.
+	askTimeout = 700 * time.Millisecond
+	// refuteInterval and refuteTries are how long gossip may take to hear that such a member lives.
+	refuteInterval = 500 * time.Millisecond
+	refuteTries    = 6
+)
+
+// saidDead: gossip says that a node is dead. Any node may say that of another, so a member of the view is asked.
+func (n *Node) saidDead(id string) {
+	p := n.core.peers[id]
+	if p == nil || !n.core.inRunningView(id) {
+		n.core.down(id, Silent)
+		return
+	}
+	if n.asking[id] {
+		return
+	}
+	n.asking[id] = true
+	m := p.Member
+	n.spawn(func() {
+		err := n.refuted(m)
+		n.mail.post(func() {
+			delete(n.asking, id)
+			switch {
+			case err == nil:
+				n.core.logf(true, "gossip said that %s was dead, but it answers", m)
+			case n.core.peers[id] == nil:
+			case errors.Is(err, syscall.ECONNREFUSED):
+				n.core.down(id, Refused)
+			default:
+				n.core.down(id, Silent)
+			}
+		})
+	})
+}
+
+// refuted waits until a member that answers is back in the gossip; else it is an error.
+func (n *Node) refuted(m Member) error {
+	for range refuteTries {
+		if err := n.answers(m, askTimeout); err != nil {
+			return err
+		}
+		for _, alive := range n.ml.Members() {
+			if alive.Name == m.ID {
+				return nil
+			}
+		}
+		select {
+		case <-n.ctx.Done():
+			return ErrClosed
+		case <-time.After(refuteInterval):
+		}
+	}
+	return errors.New("it has left the gossip")
 }
 
 // drained says whether the live peers have received all messages.

@@ -3,23 +3,24 @@ package cluster
 import (
 	"bytes"
 	"log"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 	"go.uber.org/zap"
+
+	"ringloom/internal/printable"
 )
 
 // gossipConfig tunes memberlist. A silent member is suspected after one failed probe (0.5 s), and has 8 * 0.5 s = 4 s
 // from there to answer any of its peers (times log10 of the number of nodes above ten: 8 s for a hundred). So a node
 // starved of CPU for 2 s lives, and a dead machine is noticed in about 5 s, 10 s with a hundred nodes. A killed process
 // is noticed sooner, by its refused connections.
-func gossipConfig(t *transport, id string, key []byte, advertise string, logger *log.Logger) *memberlist.Config {
+func gossipConfig(t *transport, id, job string, key []byte, advertise string, logger *log.Logger) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = id
+	c.Label = job // authenticated where there is a key: what one job says means nothing to another that has the same
 	c.Transport = t
-	c.BindPort, c.AdvertisePort = t.GetAutoBindPort(), t.GetAutoBindPort()
+	c.BindPort, c.AdvertisePort = t.port(), t.port()
 	c.AdvertiseAddr = advertise
 	c.SecretKey = key
 	c.TCPTimeout = 3 * time.Second
@@ -46,6 +47,7 @@ var (
 	_ memberlist.Delegate      = delegates{}
 	_ memberlist.EventDelegate = delegates{}
 	_ memberlist.PingDelegate  = delegates{}
+	_ memberlist.AliveDelegate = delegates{}
 )
 
 func (d delegates) NodeMeta(int) []byte             { return d.meta }
@@ -57,7 +59,7 @@ func (d delegates) NotifyUpdate(n *memberlist.Node) { d.NotifyJoin(n) }
 func (d delegates) NotifyMsg(b []byte)              { d.n.receive(bytes.Clone(b)) }
 
 func (d delegates) NotifyJoin(n *memberlist.Node) {
-	m, err := decodeMember(n)
+	m, err := d.n.roll.decode(n)
 	if err != nil {
 		d.n.log.Warn("ignore a node that gossips", zap.Error(err))
 		return
@@ -65,9 +67,18 @@ func (d delegates) NotifyJoin(n *memberlist.Node) {
 	d.n.mail.post(func() { d.n.core.up(time.Now(), m) })
 }
 
+// NotifyAlive keeps out of the gossip what is no node of this version, what somebody else says in a node's name, and
+// more nodes than a job can have.
+func (d delegates) NotifyAlive(n *memberlist.Node) error {
+	_, err := d.n.roll.decode(n)
+	return err
+}
+
+// NotifyLeave is called for what any node may claim, so a member of the view is asked before it is given up.
 func (d delegates) NotifyLeave(n *memberlist.Node) {
 	id := n.Name
-	d.n.mail.post(func() { d.n.core.down(id, Silent) })
+	d.n.roll.forget(id)
+	d.n.mail.post(func() { d.n.saidDead(id) })
 }
 
 func (d delegates) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []byte) {
@@ -75,38 +86,13 @@ func (d delegates) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []b
 	d.n.mail.post(func() { d.n.core.heard(time.Now(), id) })
 }
 
-// gossipLog turns memberlist's log lines into zap's debug level, and picks out those that tell of a node with another
-// key.
-type gossipLog struct {
-	log      *zap.Logger
-	stranger func(host string)
-}
+// gossipLog turns memberlist's log lines into zap's debug level.
+type gossipLog struct{ log *zap.Logger }
 
 func (g gossipLog) Write(b []byte) (int, error) {
-	line := string(bytes.TrimSpace(b))
-	g.log.Debug(line)
-	if keyTrouble(line) {
-		if _, from, ok := strings.Cut(line, "from="); ok {
-			if host, _, err := net.SplitHostPort(from); err == nil {
-				g.stranger(host)
-			}
-		}
+	if e := g.log.Check(zap.DebugLevel, ""); e != nil {
+		e.Message = printable.Text(string(bytes.TrimSpace(b)))
+		e.Write()
 	}
 	return len(b), nil
-}
-
-// keyTrouble says whether a text of memberlist v0.7 tells that the two sides' keys differ. memberlist has no types for
-// these errors, so this is the one place that goes by text; TestWrongKey fails if a new version words them differently.
-func keyTrouble(text string) bool {
-	text = strings.ToLower(text)
-	for _, s := range []string{
-		"no installed keys could decrypt the message",
-		"remote state is encrypted and encryption is not configured",
-		"encryption is configured but remote state is not encrypted",
-	} {
-		if strings.Contains(text, s) {
-			return true
-		}
-	}
-	return false
 }

@@ -21,12 +21,14 @@ const (
 // joiner brings a node into the gossip: it tries the addresses again and again, because their nodes may start later,
 // and a name may stand for more and more nodes as they start.
 type joiner struct {
-	ml      *memberlist.Memberlist
-	self    string
-	addrs   []string
-	port    int // where an address has none
-	report  func(addr string, err error)
-	resolve func(ctx context.Context, host string) ([]string, error)
+	ml       *memberlist.Memberlist
+	otherKey func(addr string) bool // whether a node with another key answered there last
+	self     string
+	addrs    []string
+	port     int // where an address has none
+	resolved func(addr string, ips []string)
+	report   func(addr string, err error)
+	resolve  func(ctx context.Context, host string) ([]string, error)
 }
 
 // run returns when ctx ends.
@@ -62,6 +64,7 @@ func (j *joiner) try(ctx context.Context, addr string) {
 		j.report(addr, err)
 		return
 	}
+	j.resolved(addr, ips)
 	known := map[string]bool{j.self: true}
 	for _, m := range j.ml.Members() {
 		known[m.Address()] = true
@@ -78,7 +81,7 @@ func (j *joiner) try(ctx context.Context, addr string) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err = joinError(target, err); firstErr == nil || errors.As(err, new(*KeyMismatch)) {
+			if err = joinError(target, err, j.otherKey(target)); firstErr == nil || errors.As(err, new(*KeyMismatch)) {
 				firstErr = err
 			}
 			continue
@@ -92,8 +95,8 @@ func (j *joiner) try(ctx context.Context, addr string) {
 }
 
 // joinError makes memberlist's error, which is text on several lines, short and typed.
-func joinError(addr string, err error) error {
-	if keyTrouble(err.Error()) {
+func joinError(addr string, err error, otherKey bool) error {
+	if otherKey {
 		return &KeyMismatch{Addr: addr, Err: err}
 	}
 	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
@@ -101,8 +104,13 @@ func joinError(addr string, err error) error {
 			return errno
 		}
 	}
-	if strings.Contains(err.Error(), "i/o timeout") {
+	switch {
+	case strings.Contains(err.Error(), "i/o timeout"):
 		return errors.New("no answer")
+	case strings.Contains(err.Error(), errOtherJob.Error()):
+		return errOtherJob
+	case strings.Contains(err.Error(), errNoRingloom.Error()):
+		return errNoRingloom
 	}
 	return errors.New(oneLine(err.Error()))
 }

@@ -64,9 +64,9 @@ func freePort(t *testing.T) int {
 
 func TestWrongKey(t *testing.T) {
 	keys := map[string][2]string{
-		"different":       {"a long secret", "another secret"},
-		"only the first":  {"a long secret", ""},
-		"only the second": {"", "a long secret"},
+		"different":       {"a secret, long enough", "another, as long"},
+		"only the first":  {"a secret, long enough", ""},
+		"only the second": {"", "a secret, long enough"},
 	}
 	for name, key := range keys {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestWrongKey(t *testing.T) {
 
 func TestSameKey(t *testing.T) {
 	a, b := testConfig(t, 0, 2), testConfig(t, 1, 2)
-	a.Key, b.Key = []byte("a long secret"), []byte("a long secret")
+	a.Key, b.Key = []byte("a secret, long enough"), []byte("a secret, long enough")
 	first := start(t, a)
 	b.Join = []string{first.Self().Addr}
 	waitViews(t, []*Node{first, start(t, b)})

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"ringloom/internal/printable"
 )
 
 // tickInterval is how often the state machine learns the time.
@@ -27,11 +29,18 @@ func (n *Node) loop() {
 		case <-n.ctx.Done():
 			return
 		case <-n.mail.signal:
+			n.run(time.Now(), sinceBoot()) // before anything that this process may have slept through
 			for _, f := range n.mail.take() {
 				f()
 			}
-		case now := <-ticker.C:
+		case <-ticker.C:
+			now := time.Now()
+			n.run(now, sinceBoot())
+			n.probe(now)
 			n.core.tick(now)
+			if line := n.net.strangers.summary(now, n.net.gate); line != "" {
+				n.log.Warn(line)
+			}
 		}
 	}
 }
@@ -62,9 +71,9 @@ func (n *Node) perform() {
 			}
 		case note:
 			if a.warn {
-				n.log.Warn(a.text)
+				n.log.Warn(printable.Text(a.text))
 			} else {
-				n.log.Info(a.text)
+				n.log.Info(printable.Text(a.text))
 			}
 		}
 	}

@@ -5,11 +5,17 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ringloom/internal/printable"
 )
+
+// maxNameBytes bounds a node's name.
+const maxNameBytes = 64
 
 // Member is one incarnation of a node: a process that was started once. A restarted process is another member.
 type Member struct {
-	// ID is unique to the incarnation: the name, "~" and eight random hexadecimal digits.
+	// ID is unique to the incarnation: the name, "~" and 24 hexadecimal digits, the hash of a key that only this process
+	// can sign with.
 	ID string `json:"id"`
 	// Name is what people call the node; two members may share it.
 	Name string `json:"name"`
@@ -26,6 +32,8 @@ type Member struct {
 	Birth time.Time `json:"birth"`
 	// Hash is that of its digest; members of one view have the same.
 	Hash string `json:"hash"`
+	// Key is the public key (X25519) of the incarnation, for secrets of two members; see [Node.Secret].
+	Key []byte `json:"key"`
 }
 
 // String is "worker-1, pid 123, 127.0.0.1:4001".
@@ -52,8 +60,23 @@ func sameMembers(a, b []Member) bool {
 
 // nameOf is the name in an identifier.
 func nameOf(id string) string {
-	if i := strings.LastIndexByte(id, '~'); i >= 0 {
-		return id[:i]
+	name, _, _ := cutLast(id, "~")
+	return name
+}
+
+// validID refuses identifiers that this version does not make, such as those that a terminal would obey.
+func validID(id string) error {
+	name, _, found := cutLast(id, "~")
+	if !found || len(id) > maxIDBytes || validName(name) != nil {
+		return fmt.Errorf("%.100q is not the identifier of a node", id)
 	}
-	return id
+	return nil
+}
+
+// validName is how messages may call a node.
+func validName(name string) error {
+	if len(name) > maxNameBytes || strings.ContainsAny(name, " ~") || printable.Text(name) != name {
+		return fmt.Errorf("node name %.100q: at most %d printable bytes without spaces or ~", name, maxNameBytes)
+	}
+	return nil
 }

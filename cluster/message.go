@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -11,7 +12,7 @@ type messageKind string
 
 const (
 	msgPropose  messageKind = "propose"  // leader: be in this view? (Generation, Attempt, Members)
-	msgAccept   messageKind = "accept"   // member: yes (Attempt)
+	msgAccept   messageKind = "accept"   // member: yes (Attempt); with 0: say it again
 	msgWithdraw messageKind = "withdraw" // leader: that proposal is void (Attempt)
 	msgCommit   messageKind = "commit"   // leader: all have accepted, the view begins (Generation, Attempt)
 	msgRefuse   messageKind = "refuse"   // you cannot join: with Digest because yours differs, without because the view is full (Ranks)
@@ -36,10 +37,34 @@ type message struct {
 	At         time.Time   `json:"at,omitzero"`
 }
 
+// The most bytes that a frame takes, by what is in it: a view's members, a digest, a reason. What is larger is not even
+// decoded, or a member could keep another one busy until it looks dead.
+const (
+	maxPlainBytes  = 16 << 10 // a reason has 2,000 bytes, which JSON may make six of each
+	maxDigestBytes = 128 << 10
+	memberBytes    = 4 << 10 // identifier, names and hardware fit into 512 bytes of metadata and a name of 64
+)
+
+// maxFrameBytes bounds any frame of a job of so many ranks.
+func maxFrameBytes(size int) int { return max(maxDigestBytes, maxPlainBytes+size*memberBytes) }
+
+// maxBytes bounds a frame with this kind of message, in a job of so many ranks.
+func (k messageKind) maxBytes(size int) int {
+	switch k {
+	case msgPropose:
+		return maxFrameBytes(size)
+	case msgRefuse, msgRefused:
+		return maxDigestBytes
+	}
+	return maxPlainBytes
+}
+
 // frame is what travels: a message with its place in the order of its sender's messages to this receiver, and an
 // acknowledgement of the other direction. Seq 0 is an acknowledgement only. As JSON:
 //
-//	{"v":1,"from":"worker-1~0a1b2c3d","seq":3,"ack":7,"msg":{"kind":"done","gen":1}}
+//	{"v":2,"from":"worker-1~0a1b2c3d...","seq":3,"ack":7,"msg":{"kind":"done","gen":1}}
+//
+// On its way the sender's public key (32 bytes) and its signature of the JSON (64 bytes) go before it.
 type frame struct {
 	Version int      `json:"v"`
 	From    string   `json:"from"`
@@ -58,8 +83,37 @@ func (f frame) encode() []byte {
 	return b
 }
 
-func decodeFrame(b []byte) (frame, error) {
+const sealBytes = ed25519.PublicKeySize + ed25519.SignatureSize
+
+// seal signs an encoded frame.
+func (i identity) seal(frame []byte) []byte {
+	b := append(make([]byte, 0, sealBytes+len(frame)), i.public...)
+	b = append(b, i.sign(signedFrame, string(frame))...)
+	return append(b, frame...)
+}
+
+// openFrame takes what has arrived, of which nothing is believed before its size and its signature are right.
+func openFrame(b []byte, worldSize int) (frame, error) {
+	if len(b) < sealBytes {
+		return frame{}, fmt.Errorf("cluster: a message of %d bytes is too short for a signature", len(b))
+	}
+	public, signature, body := b[:ed25519.PublicKeySize], b[ed25519.PublicKeySize:sealBytes], b[sealBytes:]
+	f, err := decodeFrame(body, worldSize)
+	if err != nil {
+		return frame{}, err
+	}
+	if err := verify(f.From, public, signature, signedFrame, string(body)); err != nil {
+		return frame{}, fmt.Errorf("cluster: a message in the name of %s: %w", f.From, err)
+	}
+	return f, nil
+}
+
+// decodeFrame reads a frame of a job of so many ranks. What of it people may see is printable.
+func decodeFrame(b []byte, size int) (frame, error) {
 	var f frame
+	if most := maxFrameBytes(size); len(b) > most {
+		return frame{}, fmt.Errorf("cluster: a frame of %d bytes; %d are the most", len(b), most)
+	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return frame{}, fmt.Errorf("cluster: frame: %w", err)
 	}
@@ -68,10 +122,17 @@ func decodeFrame(b []byte) (frame, error) {
 		return frame{}, fmt.Errorf("cluster: frame of protocol version %d, want %d", f.Version, protocolVersion)
 	case f.From == "" || f.To == "":
 		return frame{}, fmt.Errorf("cluster: frame without sender or receiver")
+	case validID(f.From) != nil:
+		return frame{}, fmt.Errorf("cluster: frame: %w", validID(f.From))
 	case (f.Seq == 0) != (f.Msg == nil):
 		return frame{}, fmt.Errorf("cluster: frame %d from %s must have both a sequence number and a message, or neither", f.Seq, f.From)
+	case f.Msg != nil && len(b) > f.Msg.Kind.maxBytes(size):
+		return frame{}, fmt.Errorf("cluster: a message of kind %.20q in %d bytes; %d are the most", f.Msg.Kind, len(b), f.Msg.Kind.maxBytes(size))
 	case f.Msg != nil && f.Msg.Kind == msgReport && f.Msg.Report == nil:
 		return frame{}, fmt.Errorf("cluster: report of %s is empty", f.From)
+	}
+	if f.Msg != nil && f.Msg.Report != nil {
+		f.Msg.Report.Text = oneLine(f.Msg.Report.Text)
 	}
 	return f, nil
 }

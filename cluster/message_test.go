@@ -21,11 +21,11 @@ func FuzzFrame(f *testing.F) {
 	}
 	f.Add(frame{From: "a~0", To: "b~0", Ack: 9}.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		first, err := decodeFrame(b)
+		first, err := decodeFrame(b, 4)
 		if err != nil {
 			return
 		}
-		again, err := decodeFrame(first.encode())
+		again, err := decodeFrame(first.encode(), 4)
 		if err != nil {
 			t.Fatalf("%q decodes once only: %v", b, err)
 		}
@@ -36,8 +36,10 @@ func FuzzFrame(f *testing.F) {
 }
 
 func TestMetadata(t *testing.T) {
-	m := Member{ID: "a~1~0a", Name: "a~1", PID: 7, Addr: "10.0.0.1:4000", NATSAddr: "nats://10.0.0.1:4222", Device: "cuda:1", Hardware: "NVIDIA H200 (GPU-5c4e1a2b-0000-1111-2222-333344445555)", Birth: time.Unix(0, 1714564800123456789), Hash: "0123"}
-	b, err := encodeMeta(m)
+	m := Member{Name: "a.1", PID: 7, Addr: "10.0.0.1:4000", NATSAddr: "nats://10.0.0.1:4222", Device: "cuda:1", Hardware: "NVIDIA H200 (GPU-5c4e1a2b-0000-1111-2222-333344445555)", Birth: time.Unix(0, 1714564800123456789), Hash: "0123"}
+	who := newIdentity()
+	m.ID, m.Key = who.id(m.Name), who.agree.PublicKey().Bytes()
+	b, err := encodeMeta(m, who)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, m) {
 		t.Errorf("%+v, %v, want %+v", got, err, m)
 	}
-	for _, bad := range []string{"", "{", `{"v":2}`, "serf"} {
+	for _, bad := range []string{"", "{", `{"v":3}`, `{"v":2}`, "serf"} {
 		node.Meta = []byte(bad)
 		if _, err := decodeMember(node); err == nil {
 			t.Errorf("metadata %q is accepted", bad)

@@ -6,21 +6,29 @@ import (
 	"log"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 	"go.uber.org/zap"
+
+	"ringloom/internal/sysinfo"
 )
 
 // Node is this process's part in the cluster.
 type Node struct {
-	cfg    Config
-	log    *zap.Logger
-	ml     *memberlist.Memberlist
-	mail   *mailbox
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	cfg  Config
+	log  *zap.Logger
+	who  identity
+	ml   *memberlist.Memberlist
+	net  *transport
+	roll roll
+	// complaints is about messages that are none.
+	complaints rarely
+	mail       *mailbox
+	ctx        context.Context // ends with Close
+	cancel     context.CancelFunc
 
 	formed     chan struct{} // closed when view is set
 	view       View          // set once, before formed is closed
@@ -42,6 +50,10 @@ type Node struct {
 	inbox      inbox
 	couriers   map[string]*courier
 	checking   map[string]bool
+	asking     map[string]bool // members that gossip takes for dead
+	probing    bool            // asks those that this node waits for
+	lastRun    time.Time       // of the loop
+	lastBoot   time.Duration   // sinceBoot then
 	waiters    []waiter
 	lastStatus WaitStatus
 }
@@ -53,44 +65,57 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if err := checkOpenFiles(sysinfo.OpenFiles()); err != nil {
+		return nil, err
+	}
 	advertise, err := resolveAdvertise(ctx, cfg.AdvertiseAddr, cfg.BindAddr)
 	if err != nil {
 		return nil, err
 	}
-	digest := cfg.fullDigest()
-	self := Member{
-		ID: incarnation(cfg.Name), Name: cfg.Name, PID: os.Getpid(), NATSAddr: cfg.NATSAddr, Device: cfg.Device, Hardware: cfg.Hardware,
-		Birth: time.Unix(0, cfg.Birth.UnixNano()), Hash: digest.hash(),
-	}
-	metadata, err := encodeMeta(self)
+	tcp, udp, err := listen(cfg.BindAddr, cfg.BindPort)
 	if err != nil {
 		return nil, err
 	}
+	digest, who := cfg.fullDigest(), newIdentity()
 	n := &Node{
-		cfg: cfg, log: cfg.Logger, mail: newMailbox(),
+		cfg: cfg, log: cfg.Logger, who: who, roll: roll{most: maxNodes(cfg.WorldSize)}, mail: newMailbox(),
 		formed: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}, 1), departed: make(chan struct{}), closed: make(chan struct{}),
-		couriers: map[string]*courier{}, checking: map[string]bool{},
+		couriers: map[string]*courier{}, checking: map[string]bool{}, asking: map[string]bool{},
+		complaints: rarely{interval: 10 * time.Second},
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	logger := log.New(gossipLog{n.log, n.stranger}, "", 0)
-	t, err := listen(n.ctx, cfg.BindAddr, cfg.BindPort, logger)
-	if err != nil {
+	logger := log.New(gossipLog{n.log}, "", 0)
+	n.net = newTransport(n.ctx, tcp, udp, who.id(cfg.Name), cfg.Job, cfg.gossipKey(), cfg.WorldSize, logger)
+	n.net.strangers = newStrangers(n.stranger)
+	n.net.refused = func(addr string) { n.mail.post(func() { n.core.refusedAt(addr) }) }
+	fail := func(err error) (*Node, error) {
+		_ = n.net.Shutdown() // it always returns nil
 		n.cancel()
 		return nil, err
 	}
-	t.refused = func(addr string) { n.mail.post(func() { n.core.refusedAt(addr) }) }
-	mc := gossipConfig(t, self.ID, cfg.gossipKey(), advertise, logger)
-	d := delegates{n, metadata}
-	mc.Delegate, mc.Events, mc.Ping = d, d, d
-	if n.ml, err = memberlist.Create(mc); err != nil {
-		_ = t.Shutdown()
-		n.cancel()
-		return nil, fmt.Errorf("cluster: cannot gossip from %s: %w; name this machine's address with --advertise", cfg.BindAddr, err)
+	ip, port, err := n.net.FinalAdvertiseAddr(advertise, n.net.port())
+	if err != nil {
+		return fail(fmt.Errorf("cluster: --advertise: %w", err))
 	}
-	self.Addr = n.ml.LocalNode().Address()
+	self := Member{
+		ID: n.net.id, Key: who.agree.PublicKey().Bytes(), Name: cfg.Name, PID: os.Getpid(), Addr: net.JoinHostPort(ip.String(), strconv.Itoa(port)), NATSAddr: cfg.NATSAddr,
+		Device: cfg.Device, Hardware: cfg.Hardware, Birth: time.Unix(0, cfg.Birth.UnixNano()), Hash: digest.hash(),
+	}
+	metadata, err := encodeMeta(self, who)
+	if err != nil {
+		return fail(err)
+	}
 	n.core = newCore(time.Now(), self, cfg.Job, digest, cfg.WorldSize, cfg.JoinTimeout)
+	n.core.here = ownAddresses()
+	mc := gossipConfig(n.net, self.ID, cfg.Job, cfg.gossipKey(), advertise, logger)
+	d := delegates{n, metadata}
+	mc.Delegate, mc.Events, mc.Ping, mc.Alive = d, d, d, d
+	n.net.serve()
+	if n.ml, err = memberlist.Create(mc); err != nil {
+		return fail(fmt.Errorf("cluster: cannot gossip from %s: %w; name this machine's address with --advertise", cfg.BindAddr, err))
+	}
 	n.spawn(n.loop)
-	n.startJoining(self.Addr, t.GetAutoBindPort())
+	n.startJoining(self.Addr, n.net.port())
 	return n, nil
 }
 
@@ -101,7 +126,7 @@ func (n *Node) startJoining(self string, port int) {
 	if n.cfg.BindPort == 0 {
 		port = DefaultPort
 	}
-	j := &joiner{ml: n.ml, self: self, addrs: n.cfg.Join, port: port, report: n.joinReport, resolve: net.DefaultResolver.LookupHost}
+	j := &joiner{ml: n.ml, otherKey: n.net.hasOtherKey, self: self, addrs: n.cfg.Join, port: port, resolved: n.resolved, report: n.joinReport, resolve: net.DefaultResolver.LookupHost}
 	n.spawn(func() {
 		ctx, cancel := context.WithCancel(n.ctx)
 		defer cancel()

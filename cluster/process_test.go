@@ -14,7 +14,7 @@ import (
 )
 
 // startVictim starts another process as rank 1 of a job whose rank 0 is here.
-func startVictim(t *testing.T) (*Node, View, *os.Process) {
+func startVictim(t *testing.T) (*Node, View, *os.Process, *bufio.Reader) {
 	t.Helper()
 	first := start(t, testConfig(t, 0, 2))
 	cmd := exec.Command(os.Args[0])
@@ -32,18 +32,19 @@ func startVictim(t *testing.T) (*Node, View, *os.Process) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "view\n" {
+	says := bufio.NewReader(out)
+	if line, err := says.ReadString('\n'); err != nil || line != "view\n" {
 		t.Fatalf("the child says %q, %v", line, err)
 	}
 	if view.Members[1].PID != cmd.Process.Pid {
 		t.Errorf("process %d, want %d", view.Members[1].PID, cmd.Process.Pid)
 	}
-	return first, view, cmd.Process
+	return first, view, cmd.Process, says
 }
 
 // With Suspect, as a ring calls it, while gossip has noticed nothing: a killed process is known at once.
 func TestKilledProcess(t *testing.T) {
-	n, view, victim := startVictim(t)
+	n, view, victim, _ := startVictim(t)
 	if err := victim.Kill(); err != nil { // SIGKILL
 		t.Fatal(err)
 	}
@@ -59,9 +60,10 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
-// A process that hangs still has its port, so that only its silence tells.
+// A process that hangs still has its port, so that only its silence tells. When it goes on, it says that it was stopped,
+// and blames nobody else.
 func TestStoppedProcess(t *testing.T) {
-	n, view, victim := startVictim(t)
+	n, view, victim, says := startVictim(t)
 	if err := victim.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +75,13 @@ func TestStoppedProcess(t *testing.T) {
 	var lost *MemberLost
 	if !errors.As(cause, &lost) || lost.Evidence != Silent || !strings.HasSuffix(cause.Error(), "(killed, crashed, hung or cut off)") {
 		t.Errorf("cause %v", cause)
+	}
+	if err := victim.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	line, err := says.ReadString('\n')
+	if want := "rank 1 (" + view.Members[1].String() + ") failed: this process was stopped for "; err != nil || !strings.HasPrefix(line, want) {
+		t.Errorf("it says %q, %v, want %q", line, err, want)
 	}
 }
 
@@ -88,13 +97,16 @@ func TestMain(m *testing.M) {
 	cfg.Job, cfg.Name, cfg.WorldSize, cfg.Join = "test", "victim", 2, []string{addr}
 	cfg.Digest = Digest{{"model", "lenet"}, {"seed", "1"}}
 	n, err := Start(context.Background(), cfg)
+	var view View
 	if err == nil {
-		_, err = n.WaitView(context.Background())
+		view, err = n.WaitView(context.Background())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	fmt.Println("view")
-	select {}
+	<-view.Done()
+	n.Abort(view.Cause())
+	fmt.Println(n.RootCause(context.Background()))
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"ringloom/internal/printable"
 )
 
 // Kind says how a rank's report ranks among the causes of a job's end.
@@ -13,6 +15,8 @@ type Kind string
 const (
 	// Primary is a rank's own error.
 	Primary Kind = "primary"
+	// Unformed is a rank's own error that kept the job from beginning, though the nodes had found each other.
+	Unformed Kind = "unformed"
 	// Interrupted is a stop that was asked for, such as by a signal.
 	Interrupted Kind = "interrupted"
 	// Departed is a rank that left in mid-job without saying why.
@@ -28,12 +32,14 @@ func (k Kind) class() int {
 	switch k {
 	case died, Primary:
 		return 0
-	case Interrupted:
+	case Unformed: // may follow from a death
 		return 1
-	case Departed:
+	case Interrupted:
 		return 2
-	default:
+	case Departed:
 		return 3
+	default:
+		return 4
 	}
 }
 
@@ -42,10 +48,14 @@ var ErrInterrupted = errors.New("interrupted by signal")
 
 // classify finds the kind of an error: Secondary where something in its chain has a method Consequence() bool that says
 // so (any package can have one; the ends of views have it) or is context.Canceled, Interrupted where ErrInterrupted is
-// in its chain, else Primary.
+// in its chain, Unformed where something there has a method Unformed() bool that says so, else
+// Primary.
 func classify(err error) Kind {
 	var c interface{ Consequence() bool }
+	var u interface{ Unformed() bool }
 	switch {
+	case errors.As(err, &u) && u.Unformed():
+		return Unformed
 	case errors.As(err, &c) && c.Consequence():
 		return Secondary
 	case errors.Is(err, ErrInterrupted):
@@ -63,11 +73,12 @@ type report struct {
 	At   time.Time `json:"at"` // the sender's clock
 }
 
-// oneLine makes a reason fit into a line of a log: no line breaks, at most 2,000 bytes.
+// oneLine makes a reason fit into a line of a log: no line breaks, nothing that a terminal would obey, at most 2,000
+// bytes.
 func oneLine(s string) string {
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
+	s = printable.Text(strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?"))
 	const most = 2000
-	if len(s) > most {
+	if len(s) > most+len("...") {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
 	return s

@@ -101,6 +101,12 @@ func (w *world) run(t *testing.T, f []string) {
 		}
 	case "abort": // abort A KIND TEXT
 		w.nodes[f[1]].abort(w.now, Kind(f[2]), errors.New(strings.Join(f[3:], " ")))
+	case "sleep": // sleep A SECONDS: A does not run for so long, and then goes on
+		gap := time.Duration(atoi(t, f[2])) * time.Second
+		w.now = w.now.Add(gap)
+		w.nodes[f[1]].slept(w.now, gap)
+	case "lose": // lose A B: what is under way from A to B never arrives
+		w.flight = slices.DeleteFunc(w.flight, func(l letter) bool { return l.from == f[1] && l.to == f[2] })
 	case "suspect": // suspect A RANK
 		w.nodes[f[1]].suspect(atoi(t, f[2]))
 	case "finish":

@@ -7,6 +7,8 @@ import (
 
 // WaitStatus is how far the job is in gathering its ranks.
 type WaitStatus struct {
+	// Self is this node.
+	Self Member
 	// Joined are the members that agree with this node, itself among them, in the order of their future ranks.
 	Joined   []Member
 	Expected int
@@ -16,7 +18,9 @@ type WaitStatus struct {
 	Refusals []Refusal
 	// Unreachable are the addresses of Config.Join that could not be joined when last tried.
 	Unreachable []Unreachable
-	// Strangers are the hosts from which a node with another gossip key tried to join.
+	// Unreached are the members that this node waits for and cannot reach at the address that they tell.
+	Unreached []Unreached
+	// Strangers are the first 8 addresses from which something came that a node with another gossip key may have sent.
 	Strangers []string
 	// Left is the time until WaitView gives up.
 	Left time.Duration

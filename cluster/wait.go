@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -67,10 +66,10 @@ func (n *Node) joinReport(addr string, err error) {
 
 // stranger records the host of a node with another key.
 func (n *Node) stranger(host string) {
-	n.mail.post(func() {
-		if !slices.Contains(n.core.strangers, host) {
-			n.core.strangers = append(n.core.strangers, host)
-			n.core.logf(true, "a node from %s was turned away: its gossip key differs from this node's", host)
-		}
-	})
+	n.mail.post(func() { n.core.stranger(host) })
+}
+
+// resolved records for which IP addresses an address to join stands.
+func (n *Node) resolved(addr string, ips []string) {
+	n.mail.post(func() { n.core.joining(addr, ips) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"ringloom/internal/printable"
 	"syscall"
 	"time"
 )
@@ -122,6 +123,6 @@ func holder(f *os.File) (h Holder) {
 	if err != nil || json.Unmarshal(content, &h) != nil {
 		return Holder{}
 	}
-	h.Host = Escape(h.Host)
+	h.Host = printable.Output(h.Host)
 	return h
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"ringloom/internal/printable"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -10,7 +11,7 @@ import (
 // NewLogger logs to out, for people on a terminal and as JSON lines otherwise; with a file it logs there as well,
 // always as JSON and from the debug level up. Whatever is logged is escaped, for peers give themselves names.
 func NewLogger(out io.Writer, human, debug bool, file io.Writer) *zap.Logger {
-	out = EscapeWriter(out)
+	out = printable.Writer(out)
 	level := zapcore.InfoLevel
 	if debug {
 		level = zapcore.DebugLevel
@@ -26,7 +27,7 @@ func NewLogger(out io.Writer, human, debug bool, file io.Writer) *zap.Logger {
 		core = zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(out)), level)
 	}
 	if file != nil {
-		core = zapcore.NewTee(core, zapcore.NewCore(jsonEncoder(), zapcore.Lock(zapcore.AddSync(EscapeWriter(file))), zapcore.DebugLevel))
+		core = zapcore.NewTee(core, zapcore.NewCore(jsonEncoder(), zapcore.Lock(zapcore.AddSync(printable.Writer(file))), zapcore.DebugLevel))
 	}
 	return zap.New(core)
 }

@@ -7,11 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"ringloom/internal/printable"
 	"strings"
 	"syscall"
 	"time"
-
-	"ringloom/report"
 )
 
 // runsDir is where runs have their folders, in the working directory.
@@ -30,7 +29,7 @@ const maxNameBytes = 255
 
 // folderName says whether a text can be the name of a folder, and nothing else.
 func folderName(s string) bool {
-	return s != "" && s != "." && s != ".." && len(s) <= maxNameBytes && !strings.ContainsAny(s, `/\`) && report.Escape(s) == s &&
+	return s != "" && s != "." && s != ".." && len(s) <= maxNameBytes && !strings.ContainsAny(s, `/\`) && printable.Output(s) == s &&
 		!strings.ContainsAny(s, "\n\t") && filepath.IsLocal(s)
 }
 

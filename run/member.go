@@ -177,8 +177,14 @@ func (s *Session) rootCause(ctx context.Context, purpose string, own error) erro
 		return own
 	}
 	var aborted *cluster.Aborted
-	if ctx.Err() != nil || root == nil || errors.As(root, &aborted) && aborted.Rank == s.View.Rank {
+	var paused *cluster.Paused
+	switch {
+	case ctx.Err() == nil && errors.As(root, &paused):
+		return fmt.Errorf("%s ended at rank %d: %w", purpose, s.View.Rank, paused)
+	case ctx.Err() != nil || root == nil || errors.As(root, &aborted) && aborted.Rank == s.View.Rank:
 		return own
+	case unformed(root):
+		return ClusterError{fmt.Errorf("%s has not begun at rank %d: %w", purpose, s.View.Rank, root)}
 	}
 	return PeerError{fmt.Errorf("%s ended at rank %d: %w", purpose, s.View.Rank, root)}
 }

@@ -136,7 +136,12 @@ func (s *Session) openRingAs(ctx context.Context, cfg allreduce.Config, sharedMe
 			join.Addrs = append(join.Addrs, net.JoinHostPort(host, node.NATSAddr))
 		}
 	}
-	return natsring.NewGroup(ctx, join)
+	var group *allreduce.Group
+	err := s.joinRing(ctx, join, func(ctx context.Context, join natsring.Config) (err error) {
+		group, err = natsring.NewGroup(ctx, join)
+		return err
+	})
+	return group, err
 }
 
 // ranksHere counts the ranks that have this rank's address.

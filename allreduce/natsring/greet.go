@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringloom/allreduce"
+	"ringloom/internal/printable"
 )
 
 // greeting is what neighbours say to each other before the ring begins, as JSON.
@@ -139,7 +140,7 @@ func (p *parley) take(h heard) error {
 		if err := p.t.differs(h); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, h.Refusal)
+		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, printable.Text(h.Refusal))
 	}
 	p.heard[h.from] = true
 	if h.Offer != nil && !p.accepted[h.from] {

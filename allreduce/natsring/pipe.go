@@ -104,6 +104,8 @@ func (p *pipe) handshake(in *parser, token string, cfg Config) error {
 			return p.conn.SetDeadline(time.Time{})
 		case e.verb == verbError && string(e.text) == "Authorization Violation":
 			return ErrUnauthorized
+		case e.verb == verbError && crowded(string(e.text)):
+			return errCrowded
 		case e.verb == verbError:
 			return errors.New(string(e.text))
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"ringloom/internal/sysinfo"
 )
 
 // ErrServer is matched by every failure to start the embedded server.
@@ -25,14 +27,29 @@ type ServerConfig struct {
 	Token string
 	// MaxPayloadBytes bounds one message. Default 8 MiB, what NATS advises at most.
 	MaxPayloadBytes int
+	// MaxConnections bounds those of clients, this node's own among them. Default: twice what the ranks of the largest
+	// number of rings need, for a ring that is tried beside another, and some; at most a third of the files that this
+	// process may open, so that strangers who hold connections leave it the others.
+	MaxConnections int
 	// Warn receives the server's warnings and errors, one line each, from any goroutine. Nil, the default, drops them.
 	Warn func(line string)
 }
 
 // DefaultServerConfig returns the defaults.
 func DefaultServerConfig() ServerConfig {
-	return ServerConfig{Host: "0.0.0.0", MaxPayloadBytes: server.MAX_PAYLOAD_MAX_SIZE}
+	most := 2*connectionsPerRing*maxRings + 64
+	if n := sysinfo.OpenFiles(); n > 0 {
+		most = min(most, n/3)
+	}
+	return ServerConfig{Host: "0.0.0.0", MaxPayloadBytes: server.MAX_PAYLOAD_MAX_SIZE, MaxConnections: most}
 }
+
+const (
+	connectionsPerRing = 3  // at a rank's server: its own, and one of each neighbour
+	maxRings           = 64 // as allreduce allows
+	// authTimeout is how long a client may take to show the token.
+	authTimeout = 2 * time.Second
+)
 
 // Validate says what is wrong with the configuration. It matches ErrServer.
 func (c ServerConfig) Validate() error {
@@ -41,6 +58,8 @@ func (c ServerConfig) Validate() error {
 		return fmt.Errorf("%w: Host is empty", ErrServer)
 	case c.Port < 0 || c.Port > 65535:
 		return fmt.Errorf("%w: Port %d must be 0 to 65535", ErrServer, c.Port)
+	case c.MaxConnections < connectionsPerRing:
+		return fmt.Errorf("%w: MaxConnections %d must be at least %d", ErrServer, c.MaxConnections, connectionsPerRing)
 	case c.MaxPayloadBytes < 1024 || c.MaxPayloadBytes > server.MAX_PAYLOAD_MAX_SIZE:
 		return fmt.Errorf("%w: MaxPayloadBytes %d must be 1024 to %d", ErrServer, c.MaxPayloadBytes, server.MAX_PAYLOAD_MAX_SIZE)
 	}
@@ -49,9 +68,11 @@ func (c ServerConfig) Validate() error {
 
 // Server is a node's embedded NATS server. It outlives views: each view joins and leaves it.
 type Server struct {
-	nats  *server.Server
-	token string
-	once  sync.Once
+	nats    *server.Server
+	token   string
+	once    sync.Once
+	quit    chan struct{}
+	running sync.WaitGroup
 }
 
 const (
@@ -84,6 +105,7 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 	s, err := server.NewServer(&server.Options{
 		Host: cfg.Host, Port: port, Authorization: cfg.Token,
 		MaxPayload: int32(cfg.MaxPayloadBytes), MaxPending: maxPendingBytes,
+		MaxConn: cfg.MaxConnections, AuthTimeout: authTimeout.Seconds(),
 		NoLog: true, NoSigs: true, NoSystemAccount: true,
 	})
 	if err != nil {
@@ -101,7 +123,9 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 			return nil, fmt.Errorf("%w on %s: not ready after %v", ErrServer, address, startTimeout)
 		}
 	}
-	return &Server{nats: s, token: cfg.Token}, nil
+	own := &Server{nats: s, token: cfg.Token, quit: make(chan struct{})}
+	own.running.Go(func() { own.makeRoom(cfg.MaxConnections) })
+	return own, nil
 }
 
 // Port is the TCP port that the server listens on.
@@ -110,6 +134,8 @@ func (s *Server) Port() int { return s.nats.Addr().(*net.TCPAddr).Port }
 // Close ends the server and its connections, and returns when it has ended. Transports are closed before.
 func (s *Server) Close() {
 	s.once.Do(func() {
+		close(s.quit)
+		s.running.Wait()
 		s.nats.Shutdown()
 		s.nats.WaitForShutdown()
 	})

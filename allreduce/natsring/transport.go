@@ -158,7 +158,7 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 }
 
 // openOwn connects to the own server, without a socket if it is embedded.
-func (t *Transport) openOwn(ctx context.Context) (connection, error) {
+func (t *Transport) openOwn(ctx context.Context) (c connection, err error) {
 	down := func(err error) {
 		if errors.Is(err, errClosed) || errors.Is(err, io.EOF) {
 			err = errCutOff
@@ -168,11 +168,15 @@ func (t *Transport) openOwn(ctx context.Context) (connection, error) {
 	if t.cfg.Server == nil {
 		return openClient(t.cfg, down)
 	}
-	conn, err := t.cfg.Server.nats.InProcessConn()
-	if err != nil {
-		return nil, fmt.Errorf("%w: own server: %w", ErrConnect, err)
-	}
-	return openPipe(ctx, conn, "own server", t.cfg.Server.token, t.cfg, t.pool, down)
+	err = whileCrowded(ctx, func() error {
+		conn, err := t.cfg.Server.nats.InProcessConn()
+		if err != nil {
+			return fmt.Errorf("%w: own server: %w", ErrConnect, err)
+		}
+		c, err = openPipe(ctx, conn, "own server", t.cfg.Server.token, t.cfg, t.pool, down)
+		return err
+	})
+	return c, err
 }
 
 // openPeer connects to the server where a neighbour receives. It is on the same machine if it has this end's address.
@@ -181,15 +185,18 @@ func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c
 		c, err = openClient(t.cfg, down)
 		return c, false, err
 	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", t.cfg.Addrs[rank])
-	if err != nil {
-		return nil, false, fmt.Errorf("%w: %w", ErrConnect, err)
-	}
-	here, isTCP := conn.LocalAddr().(*net.TCPAddr)
-	there, wasTCP := conn.RemoteAddr().(*net.TCPAddr)
-	sameMachine = isTCP && wasTCP && here.IP.Equal(there.IP)
-	c, err = openPipe(ctx, conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
+	err = whileCrowded(ctx, func() error {
+		var dialer net.Dialer
+		conn, err := dialer.DialContext(ctx, "tcp", t.cfg.Addrs[rank])
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrConnect, err)
+		}
+		here, isTCP := conn.LocalAddr().(*net.TCPAddr)
+		there, wasTCP := conn.RemoteAddr().(*net.TCPAddr)
+		sameMachine = isTCP && wasTCP && here.IP.Equal(there.IP)
+		c, err = openPipe(ctx, conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
+		return err
+	})
 	return c, sameMachine, err
 }
 

@@ -59,7 +59,7 @@ func (f *clusterFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.natsURL, "nats", "", "use this NATS server or cluster instead of one embedded server a node (nats://host:port)")
 	fl.StringVar(&f.natsBind, "nats-bind", "", "address and port of the embedded NATS server (default: the host of --bind, a free port)")
 	fl.StringVar(&f.tokenFile, "nats-token-file", "", "file with the NATS token (default: $"+envToken+")")
-	fl.DurationVar(&f.ringDeadline, "ring-deadline", time.Minute, "end the run when a collective makes no progress for so long")
+	fl.DurationVar(&f.ringDeadline, "ring-deadline", time.Minute, "end the run when a collective makes no progress for so long, though all ranks live; a rank that is stopped or cut off ends it after about 5s, whatever this says")
 
 	fl.StringVar(&f.log, "log", "auto", "log format: human, json, or auto (human on a terminal)")
 	fl.BoolVar(&f.debug, "debug", false, "log more")

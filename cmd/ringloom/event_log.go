@@ -106,6 +106,9 @@ func (l *eventLog) waiting(s run.Waiting) {
 	for _, u := range s.Unreachable {
 		fields = append(fields, zap.String("unreachable", u.Addr), zap.Error(u.Err))
 	}
+	for _, u := range s.Unreached {
+		fields = append(fields, zap.Stringer("cannot_reach", u), zap.Error(u.Err))
+	}
 	l.Info("waiting for nodes", fields...)
 }
 

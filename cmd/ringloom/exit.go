@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"ringloom/cluster"
-	"ringloom/report"
+	"ringloom/internal/printable"
 	"ringloom/run"
 	"ringloom/train"
 )
@@ -83,7 +83,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// explain is an error in one line, whatever a library put into it. A setting is called by its flag.
+// explain is an error in one line, whatever a library or a peer put into it. A setting is called by its flag.
 func explain(err error) string {
 	text := err.Error()
 	var named *run.SettingError
@@ -94,5 +94,5 @@ func explain(err error) string {
 	if errors.As(err, &wrong) {
 		text = strings.Replace(text, wrong.Error(), wrong.Named("--"+setting(wrong.Field).Flag), 1)
 	}
-	return report.Escape(strings.Join(strings.Fields(text), " "))
+	return printable.Text(strings.Join(strings.Fields(text), " "))
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -119,11 +120,19 @@ func (p *process) text() (string, <-chan struct{}) {
 // start runs ringloom with args in dir.
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return startBy(t, nil, dir, args...)
+}
+
+// startBy is start through another command, such as "ip netns exec NAME", that becomes the process.
+func startBy(t *testing.T, by []string, dir string, args ...string) *process {
+	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: exec.Command(executable, args...), ended: make(chan struct{}), changed: make(chan struct{})}
+	p := &process{t: t, ended: make(chan struct{}), changed: make(chan struct{})}
+	line := append(append(slices.Clone(by), executable), args...)
+	p.cmd = exec.Command(line[0], line[1:]...)
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), envBeCommand+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = p, p

@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"ringloom/internal/printable"
 	"sync"
-
-	"ringloom/report"
 )
 
 // results is standard output as every command writes it: what peers say of themselves is escaped, and the first error is kept for the
@@ -18,7 +17,7 @@ type results struct {
 	err     error // the first
 }
 
-func newResults(out io.Writer) *results { return &results{out: report.EscapeWriter(out)} }
+func newResults(out io.Writer) *results { return &results{out: printable.Writer(out)} }
 
 func (r *results) Write(p []byte) (int, error) {
 	r.mu.Lock()

@@ -1,4 +1,4 @@
-package report
+package printable
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Escape makes a text harmless to a terminal and to whoever reads it: control characters but tab and newline, and those that turn the
-// direction of text or cannot be seen, are written as JSON writes them, \u001b. What peers say of themselves goes through it.
-func Escape(s string) string {
+// Output makes a text harmless to a terminal and to whoever reads it: control characters but tab and newline, and those that turn the
+// direction of text or cannot be seen, are written as JSON writes them, \u001b, so that lines stay lines and JSON stays JSON.
+func Output(s string) string {
 	if !strings.ContainsFunc(s, hidden) && utf8.ValidString(s) {
 		return s
 	}
@@ -39,13 +39,13 @@ func hidden(r rune) bool {
 	return r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// EscapeWriter escapes what is written to w. Every Write has whole characters.
-func EscapeWriter(w io.Writer) io.Writer { return escapeWriter{w} }
+// Writer escapes what is written to w. Every Write has whole characters.
+func Writer(w io.Writer) io.Writer { return writer{w} }
 
-type escapeWriter struct{ io.Writer }
+type writer struct{ io.Writer }
 
-func (e escapeWriter) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(e.Writer, Escape(string(p))); err != nil {
+func (e writer) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(e.Writer, Output(string(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
