@@ -57,8 +57,8 @@ func integers(values [][]byte) (list []int) {
 	return list
 }
 
-// Fresh memory for up to 500 MB a model takes longer than everything else, so there is one copy of the values, which are zero, and
-// one of the file that write has made last.
+// Fresh memory for up to 500 MB a model takes longer than everything else, so there is one copy of the values, which
+// are zero, and one of the file that write has made last.
 var (
 	zeros []float32
 	file  appender
