@@ -18,8 +18,8 @@ func tiny(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
 	return b.Linear(b.Dropout(x, 0.2), 10)
 }
 
-// A model is a function over a builder. In a file of this package, whose init registers the Spec, every command would know
-// it by name.
+// A model is a function over a builder. In a file of this package, whose init registers the Spec, every command would
+// know it by name.
 func Example_addAModel() {
 	m := models.Spec{Name: "tiny", InputSide: 28, About: "two convolutions", Build: tiny}
 
@@ -63,4 +63,22 @@ func Example_addAModel() {
 	}
 	fmt.Printf("%d parameters, loss %.1f\n", params.Len(), stats.Loss)
 	// Output:
+	// 0     Conv2d       1x28x28x8
+	// 1     BatchNorm2d  1x28x28x8
+	// 2     ReLU         1x28x28x8
+	// 3     MaxPool2d    1x14x14x8
+	// 4.0   Conv2d       1x12x12x16
+	// 4.1   ReLU         1x12x12x16
+	// 4.2   MaxPool2d    1x6x6x16
+	// 5     Dropout      1x6x6x16
+	// 6     Flatten      1x6x6x16
+	// 7     Linear       1x1x1x10
+	// 0.weight     [8 1 3 3]
+	// 1.weight     [8]
+	// 1.bias       [8]
+	// 4.0.weight   [16 8 3 3]
+	// 4.0.bias     [16]
+	// 7.weight     [10 576]
+	// 7.bias       [10]
+	// 7026 parameters, loss 2.2
 }
