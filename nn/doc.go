@@ -1,22 +1,22 @@
-// Package nn turns a network written as a few lines of layers into a program that a device runs.
+// Package nn turns a network written as a few lines of layers into a differentiated graph, and writes that down as a
+// list of operations. It owns the parameters' names, order, initial values and memory.
 //
 // A model is a function over a [Builder]: each call adds one layer to a Gorgonia expression graph and records the
-// layer's parameters. [NewParams] lays all parameters out in one contiguous arena, and their gradients in a second
-// one of the same layout, which is what a collective sends. [Compile] differentiates the graph with gorgonia.Grad,
-// compiles every node for a [Device], plans the activations' memory and returns a [Program] for one batch size.
-// Several programs share one Params: one for the training batch, one for an uneven last batch, one for evaluation.
+// layer's parameters.
 //
-//	params, err := nn.NewParams(device, 28, model)
-//	err = params.Init(seed)
-//	program, err := nn.Compile(nn.ProgramConfig{Device: device, Params: params, Batch: 256, Side: 28, Build: model, Training: true})
-//	pixels, labels := program.Input() // fill them
-//	program.SetLossScale(1.0 / 256)
-//	stats, err := program.Forward()
-//	err = program.Backward(func(param int) { /* its gradient is final */ })
+//	func model(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
+//		x = b.MaxPool(b.ReLU(b.Conv2D(x, 8, 3, nn.Pad(1))), 2)
+//		return b.Linear(x, 10)
+//	}
 //
-// Nothing here starts a goroutine or blocks on anything but arithmetic. A device and all that was compiled for it
-// belong to one OS thread at a time: lock it with runtime.LockOSThread. A step allocates nothing.
+// [Inspect] says what it is: layers, shapes, parameters, arithmetic. [NewParams] lays all parameters out in one
+// contiguous arena, and their gradients in a second one of the same layout, which is what a collective sends.
+// [Lower] differentiates the graph with gorgonia.Grad and gives the [Listing] of a step, which package exec compiles
+// and runs on a device.
 //
-// The devices are in the packages below this one; nn/nntest holds the tests that each of them must pass. Gorgonia's
-// own tape machine can run the same graph and is the oracle of this package's tests.
+// The rooms below: nn/op has the operations and the contract of devices, nn/exec fuses, plans and runs a step, and
+// nn/purego, nn/onednn and nn/cuda are the devices. Only this package knows Gorgonia, whose own tape machine can run
+// the same graph and is the oracle of its tests.
+//
+// Nothing here starts a goroutine or blocks on anything but arithmetic.
 package nn

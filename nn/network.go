@@ -74,7 +74,8 @@ func inputNode(g *gorgonia.ExprGraph, name string, shape ...int) *gorgonia.Node 
 	return gorgonia.NewTensor(g, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
 }
 
-// gradLock is held while Gorgonia differentiates: Grad adds a node of its own package, which it hashes at the first use, to every graph.
+// gradLock is held while Gorgonia differentiates: Grad adds a node of its own package, which it hashes at the first
+// use, to every graph.
 var gradLock sync.Mutex
 
 // differentiate adds the backward nodes to the graph.

@@ -14,9 +14,9 @@ import (
 	"ringloom/nn/op"
 )
 
-// operation is what every operation of this package is inside a Gorgonia graph: a Spec and the shapes of its operands. It
-// implements gorgonia.Op; the forward operations embed it and add gorgonia.SDOp. The first operand of the spec's dst is
-// the node's value; follow-up nodes (outputOp) give the others.
+// operation is what every operation of this package is inside a Gorgonia graph: a Spec and the shapes of its operands.
+// It implements gorgonia.Op; the forward operations embed it and add gorgonia.SDOp. The first operand of the spec's dst
+// is the node's value; follow-up nodes (outputOp) give the others.
 type operation struct {
 	id     uint64
 	spec   op.Spec

@@ -14,8 +14,8 @@ import (
 	"ringloom/nn/purego"
 )
 
-// small has every kind of layer that Gorgonia's machines can run, a pooling and a sigmoid before the first parameter, and
-// a convolution whose input's gradient nobody needs.
+// small has every kind of layer that Gorgonia's machines can run, a pooling and a sigmoid before the first parameter,
+// and a convolution whose input's gradient nobody needs.
 func small(b *nn.Builder, x *nn.Tensor) *nn.Tensor {
 	x = b.Sigmoid(b.AvgPool(x, 2, nn.Stride(1)))
 	x = b.Sigmoid(b.Conv2D(x, 3, 3, nn.PadHW(1, 0), nn.StrideHW(1, 2)))

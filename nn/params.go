@@ -12,8 +12,8 @@ import (
 type Param struct {
 	// Name is unique, as in PyTorch's state dict: see Builder.
 	Name string
-	// Layer is PyTorch's name of the layer's class, "Conv2d", "Linear" or "BatchNorm2d", and Kind is "weight" or "bias",
-	// for a state "running_mean" or "running_var".
+	// Layer is PyTorch's name of the layer's class, "Conv2d", "Linear" or "BatchNorm2d", and Kind is "weight" or
+	// "bias", for a state "running_mean" or "running_var".
 	Layer, Kind string
 	// Shape is [out, in, height, width] for a convolution's weights, [out, in] for a linear layer's, [out] for a bias.
 	Shape []int
@@ -59,8 +59,8 @@ func NewParams(device op.Device, side int, build BuildFunc) (*Params, error) {
 	return p, p.Push()
 }
 
-// Push brings the values and the state to the device after the host has written to their Host memory, and Pull brings them
-// from there before it reads that. Where the device computes in that memory there is nothing to do.
+// Push brings the values and the state to the device after the host has written to their Host memory, and Pull brings
+// them from there before it reads that. Where the device computes in that memory there is nothing to do.
 func (p *Params) Push() error {
 	return errors.Join(op.Push(p.device, p.Values), op.Push(p.device, p.StateValues))
 }

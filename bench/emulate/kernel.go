@@ -19,7 +19,7 @@ type kernel struct {
 	dstLens, srcLens []int
 }
 
-// Compile prepares one operation. It knows all of package nn.
+// Compile prepares one operation. It knows all of package op.
 func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if d.closed {
 		return nil, errClosed

@@ -18,7 +18,8 @@ const GoldenEnv = "RINGLOOM_GOLDEN"
 //go:embed testdata/golden
 var kept embed.FS
 
-// Golden is one training step of a model as PyTorch computed it in float64, on consecutive test images, without dropout.
+// Golden is one training step of a model as PyTorch computed it in float64, on consecutive test images, without
+// dropout.
 type Golden struct {
 	Model          string
 	Input          [4]int // N, C, H, W
@@ -103,9 +104,9 @@ func LoadGolden(t testing.TB, file string) (Golden, []float32) {
 	return g, pixels
 }
 
-// FillGolden sets the parameters to the values that the golden files start from: with
-// u = splitmix.Unit(seed<<48 + p<<32 + i), element i of parameter p is u times sqrt(6/fan in) for weights and times 0.1 for
-// biases, and 1 + 0.1u for batch norm's weights.
+// FillGolden sets the parameters to the values that the golden files start from: with u = splitmix.Unit(seed<<48 +
+// p<<32 + i), element i of parameter p is u times sqrt(6/fan in) for weights and times 0.1 for biases, and 1 + 0.1u for
+// batch norm's weights.
 func FillGolden(params *nn.Params, seed uint64) {
 	for p, param := range params.List {
 		offset, scale := 0.0, 0.1

@@ -17,9 +17,9 @@ const (
 	// The gradients of deep networks jump: where an activation is next to zero, or two candidates of a max pooling are
 	// next to equal, rounding decides which way the gradient goes. flipNorm and flipElement are what that may add,
 	// relative to a gradient's norm and to its root mean square; flipMedian bounds the median of the norms' relative
-	// errors. purego, which rounds nothing but results, turns none or one of the millions of activations of a googlenet.
-	// Sums in float32 turn a dozen, which moves some norms by 5e-3 and single elements by 7e-2, as PyTorch's own float32
-	// does.
+	// errors. purego, which rounds nothing but results, turns none or one of the millions of activations of a
+	// googlenet. Sums in float32 turn a dozen, which moves some norms by 5e-3 and single elements by 7e-2, as PyTorch's
+	// own float32 does.
 	flipNorm, flipElement, flipMedian = 1e-2, 0.15, 2e-3
 	// deepNet is from how many parameters on a network is deep: googlenet has 116, the largest of the others 24. In
 	// mediumNet, the networks of eight convolutions and more, only single elements jump.
@@ -51,8 +51,8 @@ type GoldenTolerance struct {
 	Loss     float64
 	Forward  float64 // logits, running moments
 	Backward float64 // the gradients' norms and sums
-	// Element is added to Backward for single elements of gradients, and Adam to the step that a norm takes in Adam's first
-	// step, as a multiple of the learning rate: what may be off where rounding decides which way a gradient goes.
+	// Element is added to Backward for single elements of gradients, and Adam to the step that a norm takes in Adam's
+	// first step, as a multiple of the learning rate: what may be off where rounding decides which way a gradient goes.
 	Element, Adam float64
 }
 

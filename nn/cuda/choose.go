@@ -11,7 +11,7 @@ import (
 	"ringloom/nn/op"
 )
 
-// convTask is what a way is chosen for: one of the three computations of a convolution.
+// convTask is what an algorithm is chosen for: one of the three computations of a convolution.
 type convTask struct {
 	pass       libs.Pass
 	conv       op.Conv
@@ -31,17 +31,17 @@ func (t convTask) together() bool {
 	return t.pass == libs.PassForward && (t.after.bias || t.after.relu) && !t.after.apart
 }
 
-// How many ways of each kind are timed for a convolution. cuDNN's own search times each algorithm once, which may include the
-// loading of its kernel. Building a plan may compile one, which takes seconds.
+// How many algorithms of each kind are timed for a convolution. cuDNN's own search times each algorithm once, which may
+// include the loading of its kernel. Building a plan may compile one, which takes seconds.
 const (
 	mostAlgorithms = 3
 	mostFused      = 4
 	mostPlans      = 6
 )
 
-// choose is the way to compute a task: the one that was remembered, or the fastest of those that compute it and give the same bits
-// each time. It tries them on memory of its own.
-func (d *Device) choose(task convTask) (way, error) {
+// choose is the algorithm for a task: the one that was remembered, or the fastest of those that compute it and give the
+// same bits each time. It tries them on memory of its own.
+func (d *Device) choose(task convTask) (algorithm, error) {
 	task.conv.Dst.Pitch, task.conv.NoBias = 0, false
 	if chosen, ok := d.choices[task]; ok {
 		return chosen, nil
@@ -58,7 +58,8 @@ func (d *Device) choose(task convTask) (way, error) {
 	return chosen, nil
 }
 
-// descriptors are cuDNN's of a convolution. The ways of all its tasks share them, for as long as the device is open.
+// descriptors are cuDNN's of a convolution. The algorithms of all its tasks share them, for as long as the device is
+// open.
 func (d *Device) descriptors(task convTask) (*libs.Conv, error) {
 	shape := d.convShape(task.conv, task.half)
 	if c := d.convs[shape]; c != nil {
@@ -71,18 +72,18 @@ func (d *Device) descriptors(task convTask) (*libs.Conv, error) {
 	return c, err
 }
 
-// try finds the fastest way, and closes the others.
-func (d *Device) try(task convTask) (best way, err error) {
+// try finds the fastest algorithm, and closes the others.
+func (d *Device) try(task convTask) (best algorithm, err error) {
 	t, err := d.newTrial(task)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	ways, err := t.ways()
+	algorithms, err := t.algorithms()
 	defer func() {
-		for _, w := range ways {
-			if w != best || err != nil {
-				err = errors.Join(err, w.close())
+		for _, a := range algorithms {
+			if a != best || err != nil {
+				err = errors.Join(err, a.close())
 			}
 		}
 	}()
@@ -92,20 +93,21 @@ func (d *Device) try(task convTask) (best way, err error) {
 	if err := t.expect(); err != nil {
 		return nil, err
 	}
-	best, err = t.fastest(ways)
+	best, err = t.fastest(algorithms)
 	if best == nil && err == nil { // cuDNN refuses to run what it has
-		var own way
-		if own, err = t.own(); err == nil {
-			ways = append(ways, own)
-			best, err = t.fastest(ways[len(ways)-1:])
+		var own algorithm
+		if own, err = t.patches(); err == nil {
+			algorithms = append(algorithms, own)
+			best, err = t.fastest(algorithms[len(algorithms)-1:])
 		}
 	}
 	return best, err
 }
 
-// ways are those that cuDNN says it has for the task: algorithms, the best first, then what may be faster. They give the same bits
-// each time, unless any order will do. Our own is for what cuDNN may be slow at, and for what it has no way for.
-func (t *trial) ways() (all []way, err error) {
+// algorithms are those that cuDNN says it has for the task: of its legacy interface, the best first, then plans, which
+// may be faster. They give the same bits each time, unless any order will do. Patches are for what cuDNN may be slow
+// at, or has nothing for.
+func (t *trial) algorithms() (all []algorithm, err error) {
 	conv, err := t.device.descriptors(t.task)
 	if err != nil {
 		return nil, err
@@ -118,29 +120,29 @@ func (t *trial) ways() (all []way, err error) {
 	if ordered {
 		found = slices.DeleteFunc(found, func(a libs.Algorithm) bool { return !a.Deterministic })
 	}
-	all = t.algorithms(conv, found)
+	all = t.legacyAlgorithms(conv, found)
 	plans, err := t.plans(conv, ordered)
 	for _, p := range plans {
 		all = append(all, p)
 	}
 	if err == nil && (len(all) == 0 || t.task.conv.Src.C < fewChannels) {
-		var own way
-		own, err = t.own()
+		var own algorithm
+		own, err = t.patches()
 		all = append(all, own)
 	}
 	return all, err
 }
 
-// own is our own way.
-func (t *trial) own() (way, error) {
+// patches is our own algorithm.
+func (t *trial) patches() (algorithm, error) {
 	p := newPatches(t.task)
 	return p, t.enlarge(p.workspaceBytes())
 }
 
-// algorithms are the ways of cuDNN's older calls.
-func (t *trial) algorithms(conv *libs.Conv, found []libs.Algorithm) (all []way) {
+// legacyAlgorithms are those of cuDNN's older calls.
+func (t *trial) legacyAlgorithms(conv *libs.Conv, found []libs.Algorithm) (all []algorithm) {
 	for i, a := range found {
-		legacy := algorithm{conv, t.task.pass, t.task.accumulate, a}
+		legacy := legacyAlgorithm{conv, t.task.pass, t.task.accumulate, a}
 		if i < mostAlgorithms {
 			all = append(all, legacy)
 		}
@@ -151,7 +153,8 @@ func (t *trial) algorithms(conv *libs.Conv, found []libs.Algorithm) (all []way) 
 	return all
 }
 
-// plans are the ways of the graph interface, as far as there are any: those that do what follows the convolution, too, come first.
+// plans are the algorithms of the graph interface, as far as there are any: those that do what follows the convolution,
+// too, come first.
 func (t *trial) plans(conv *libs.Conv, steady bool) (all []plan, err error) {
 	if t.device.opts.LegacyConvolutions {
 		return nil, nil
@@ -193,15 +196,15 @@ func refused(err error) bool {
 	return errors.Is(err, libs.ErrNotSupported) || errors.As(err, &e)
 }
 
-// fastest times the ways that compute what is expected. One that cuDNN refuses to run is passed over: not every algorithm can add
-// a bias. There is none where it refuses all of them.
-func (t *trial) fastest(ways []way) (best way, err error) {
+// fastest times the algorithms that compute what is expected. One that cuDNN refuses to run is passed over: not every
+// algorithm can add a bias. There is none where it refuses all of them.
+func (t *trial) fastest(algorithms []algorithm) (best algorithm, err error) {
 	var least float64
-	var wrong []way
-	for _, w := range ways {
-		right, err := t.right(w)
-		if err == nil && !right {
-			wrong = append(wrong, w)
+	var wrong []algorithm
+	for _, a := range algorithms {
+		correct, err := t.verify(a)
+		if err == nil && !correct {
+			wrong = append(wrong, a)
 			continue
 		}
 		var took float64
@@ -215,21 +218,21 @@ func (t *trial) fastest(ways []way) (best way, err error) {
 			return nil, err
 		}
 		if best == nil || took < least {
-			least, best = took, w
+			least, best = took, a
 		}
 	}
 	if best == nil && len(wrong) > 0 {
-		return nil, fmt.Errorf("the convolution %v comes out wrong in every way that there is to compute it: %v", t.task, wrong)
+		return nil, fmt.Errorf("the convolution %v comes out wrong by every algorithm that there is for it: %v", t.task, wrong)
 	}
 	return best, nil
 }
 
-// take makes a way, with the bias and ReLU behind it, what run queues.
-func (t *trial) take(w way) error {
+// take makes an algorithm, with the bias and ReLU behind it, what run queues.
+func (t *trial) take(a algorithm) error {
 	e := &t.device.tried
 	e.reset()
-	w.emit(e, "cudnn", t.at)
-	if after := t.task.after; !w.fuses() && t.task.pass == libs.PassForward && (after.bias || after.relu) {
+	a.emit(e, "cudnn", t.at)
+	if after := t.task.after; !a.fuses() && t.task.pass == libs.PassForward && (after.bias || after.relu) {
 		bias := t.at.bias
 		if !after.bias {
 			bias = 0
@@ -239,7 +242,7 @@ func (t *trial) take(w way) error {
 	return e.err
 }
 
-// run queues the way that was taken.
+// run queues the algorithm that was taken.
 func (t *trial) run() error {
 	for _, a := range t.device.tried.actions {
 		if err := a.run(); err != nil {

@@ -20,11 +20,11 @@ import (
 // emulated skips a test that knows the emulator's engines and their times: see cudnn_engines.cpp there.
 func emulated(t *testing.T) {
 	if onGPU {
-		t.Skip("SKIPPED: which way of a real cuDNN is the fastest is not known beforehand")
+		t.Skip("SKIPPED: which algorithm of a real cuDNN is the fastest is not known beforehand")
 	}
 }
 
-// chosen is the way that the device takes.
+// chosen is the algorithm that the device takes.
 func chosen(t *testing.T, d *Device, task convTask) string {
 	t.Helper()
 	w, err := d.choose(task)
@@ -56,8 +56,8 @@ var (
 
 func half(t convTask) convTask { t.half = true; return t }
 
-// TestFastestWayIsTaken: engine 6 with tensor cores takes 0.6 ms, engine 14 without 1.2 ms, the fastest algorithm 2 ms or, without
-// tensor cores, 4 ms. Bias and ReLU apart take 1 us.
+// TestFastestWayIsTaken: engine 6 with tensor cores takes 0.6 ms, engine 14 without 1.2 ms, the fastest algorithm 2 ms
+// or, without tensor cores, 4 ms. Bias and ReLU apart take 1 us.
 func TestFastestWayIsTaken(t *testing.T) {
 	emulated(t)
 	every := []convTask{forwardTask, biasTask, dataTask, accumulateTask, weightsTask}
@@ -98,8 +98,8 @@ func TestFastestWayIsTaken(t *testing.T) {
 						t.Errorf("%+v: %s, not %s", task, got, want)
 					}
 				}
-				ways := len(d.choices)
-				if chosen(t, d, c.tasks[0]); len(d.choices) != ways {
+				before := len(d.choices)
+				if chosen(t, d, c.tasks[0]); len(d.choices) != before {
 					t.Error("a convolution was tried out twice")
 				}
 			})
@@ -121,7 +121,8 @@ func TestAnyOrderTakesWhatIsFastest(t *testing.T) {
 	}
 }
 
-// TestWrongEpilogueIsPassedOver: the engine then computes the convolution alone, which is still faster than another that does all.
+// TestWrongEpilogueIsPassedOver: the engine then computes the convolution alone, which is still faster than another
+// that does all.
 func TestWrongEpilogueIsPassedOver(t *testing.T) {
 	emulated(t)
 	for _, faults := range []string{"6=unbiased", "6=unrectified"} {
@@ -161,8 +162,8 @@ func TestReLUThatLosesNaN(t *testing.T) {
 	}
 }
 
-// TestEveryWayIsRight: a device would pass over one that is not, without a word.
-func TestEveryWayIsRight(t *testing.T) {
+// TestEveryAlgorithmIsRight: a device would pass over one that is not, without a word.
+func TestEveryAlgorithmIsRight(t *testing.T) {
 	pointwise, strided := exampleConv, exampleConv
 	pointwise.KernelH, pointwise.KernelW, pointwise.PadH, pointwise.PadW = 1, 1, 0, 0
 	strided.StrideH, strided.StrideW, strided.Dst.H, strided.Dst.W = 2, 3, 6, 4
@@ -172,8 +173,8 @@ func TestEveryWayIsRight(t *testing.T) {
 			for _, task := range []convTask{forwardTask, biasTask, dataTask, accumulateTask, weightsTask} {
 				for _, geometry := range []op.Conv{exampleConv, pointwise, strided, greyConv} {
 					task.conv, task.half = geometry, precision == BF16
-					for _, w := range waysOf(t, d, task) {
-						count[strings.Fields(w.name())[0]]++
+					for _, a := range algorithmsOf(t, d, task) {
+						count[strings.Fields(a.name())[0]]++
 					}
 				}
 			}
@@ -188,8 +189,8 @@ func TestEveryWayIsRight(t *testing.T) {
 	}
 }
 
-// waysOf are the names of all ways that there are for a task. Each has to be right, unless cuDNN refuses it.
-func waysOf(t *testing.T, d *Device, task convTask) []way {
+// algorithmsOf are all algorithms that there are for a task. Each has to be right, unless cuDNN refuses it.
+func algorithmsOf(t *testing.T, d *Device, task convTask) []algorithm {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {
@@ -198,21 +199,21 @@ func waysOf(t *testing.T, d *Device, task convTask) []way {
 	}
 	trial, err := d.newTrial(task)
 	must(err)
-	ways, err := trial.ways()
+	algorithms, err := trial.algorithms()
 	must(err)
 	must(trial.expect())
-	for _, w := range ways {
-		right, err := trial.right(w)
+	for _, a := range algorithms {
+		right, err := trial.verify(a)
 		if !refused(err) {
 			must(err)
 		}
 		if err == nil && !right {
-			t.Errorf("%v: %v is wrong", task, w)
+			t.Errorf("%v: %v is wrong", task, a)
 		}
-		must(w.close())
+		must(a.close())
 	}
 	must(trial.close())
-	return ways
+	return algorithms
 }
 
 // TestAccumulatingPlan adds a gradient to what is there, by a plan and by an algorithm.
@@ -221,8 +222,8 @@ func TestAccumulatingPlan(t *testing.T) {
 	var results [2][]float32
 	for i, legacy := range []bool{false, true} {
 		locked(t, Options{Precision: Float32, LegacyConvolutions: legacy}, func(d *Device) {
-			if way := chosen(t, d, accumulateTask); !onGPU && strings.HasPrefix(way, "engine") == legacy {
-				t.Errorf("legacy %v: %s", legacy, way)
+			if name := chosen(t, d, accumulateTask); !onGPU && strings.HasPrefix(name, "engine") == legacy {
+				t.Errorf("legacy %v: %s", legacy, name)
 			}
 			dst, src := op.Lens(spec)
 			var buffers []op.Buffer
@@ -280,7 +281,8 @@ func TestAgree(t *testing.T) {
 	}
 }
 
-// inAnotherProcess runs the test again with a setting of the emulator, which reads those once. In that process it returns false.
+// inAnotherProcess runs the test again with a setting of the emulator, which reads those once. In that process it
+// returns false.
 func inAnotherProcess(t *testing.T, variable, value string) bool {
 	t.Helper()
 	if os.Getenv(variable) != "" {
@@ -312,7 +314,7 @@ func TestWithoutGraphInterface(t *testing.T) {
 	})
 }
 
-// TestWithoutBfloat16Algorithms computes what cuDNN has no algorithm for by plans, or in a way of our own.
+// TestWithoutBfloat16Algorithms computes what cuDNN has no algorithm for by plans, or by our own algorithm.
 func TestWithoutBfloat16Algorithms(t *testing.T) {
 	emulated(t)
 	if inAnotherProcess(t, "RINGLOOM_EMULATOR_LEGACY", "float32") {
@@ -366,7 +368,7 @@ func TestWithoutAlgorithms(t *testing.T) {
 	t.Setenv("RINGLOOM_EMULATOR_ENGINES", "14=wrong,0=wrong")
 	locked(t, Options{Precision: Float32}, func(d *Device) {
 		_, err := d.choose(forwardTask)
-		if err == nil || !strings.Contains(err.Error(), "comes out wrong in every way") || !strings.Contains(err.Error(), "engine 14") {
+		if err == nil || !strings.Contains(err.Error(), "comes out wrong by every algorithm") || !strings.Contains(err.Error(), "engine 14") {
 			t.Errorf("error %v", err)
 		}
 	})

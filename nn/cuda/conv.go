@@ -40,25 +40,25 @@ func taskOf(spec op.Spec, half bool) (task convTask, ok bool) {
 	return task, false
 }
 
-// wayOf is how a convolution is computed.
-func (d *Device) wayOf(spec op.Spec, o operands) (way, error) {
+// algorithmOf is how a convolution is computed.
+func (d *Device) algorithmOf(spec op.Spec, o operands) (algorithm, error) {
 	task, _ := taskOf(spec, o.half(spec))
 	return d.choose(task)
 }
 
 func (c convForward) needs(d *Device, o operands) (n needs, err error) {
-	way, err := d.wayOf(c.ConvForward, o)
+	chosen, err := d.algorithmOf(c.ConvForward, o)
 	if err != nil {
 		return n, err
 	}
-	n.atLeast(scratchWorkspace, way.workspaceBytes())
+	n.atLeast(scratchWorkspace, chosen.workspaceBytes())
 	n.gather(c.Dst, o.dst[0].Half)
 	return n, nil
 }
 
 func (c convForward) emit(e *emitter, o operands) error {
 	half := o.dst[0].Half
-	way, err := e.device.wayOf(c.ConvForward, o)
+	chosen, err := e.device.algorithmOf(c.ConvForward, o)
 	if err != nil {
 		return err
 	}
@@ -76,8 +76,8 @@ func (c convForward) emit(e *emitter, o operands) error {
 	if pitched(c.Dst) {
 		at.out = e.scratch(scratchA)
 	}
-	way.emit(e, "cudnn conv", at)
-	if !way.fuses() && (!c.NoBias || c.ReLU || pitched(c.Dst)) {
+	chosen.emit(e, "cudnn conv", at)
+	if !chosen.fuses() && (!c.NoBias || c.ReLU || pitched(c.Dst)) {
 		e.biasAct(c.Dst, half, y, at.out, at.bias, c.ReLU)
 	}
 	return nil
@@ -97,11 +97,11 @@ func flag(b bool) int32 {
 }
 
 func (c convBackwardData) needs(d *Device, o operands) (n needs, err error) {
-	way, err := d.wayOf(c.ConvBackwardData, o)
+	chosen, err := d.algorithmOf(c.ConvBackwardData, o)
 	if err != nil {
 		return n, err
 	}
-	n.atLeast(scratchWorkspace, way.workspaceBytes())
+	n.atLeast(scratchWorkspace, chosen.workspaceBytes())
 	n.gather(c.Dst, o.dst[0].Half)
 	return n, nil
 }
@@ -125,8 +125,8 @@ func (e *emitter) dense(i op.Image, b op.Buffer) uintptr {
 	return to
 }
 
-// gathersSame says that two steps are the gradients of one convolution, of which the first has made the result's gradient dense for
-// the second.
+// gathersSame says that two steps are the gradients of one convolution, of which the first has made the result's
+// gradient dense for the second.
 func gathersSame(first, second op.Step) bool {
 	weights, ok := first.Spec.(op.ConvBackwardWeights)
 	data, also := second.Spec.(op.ConvBackwardData)
@@ -135,7 +135,7 @@ func gathersSame(first, second op.Step) bool {
 
 func (c convBackwardData) emit(e *emitter, o operands) error {
 	half := o.dst[0].Half
-	way, err := e.device.wayOf(c.ConvBackwardData, o)
+	chosen, err := e.device.algorithmOf(c.ConvBackwardData, o)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (c convBackwardData) emit(e *emitter, o operands) error {
 		return err
 	}
 	dx, dy := o.dst[0].Device, e.dense(c.Dst, o.src[0])
-	way.emit(e, "cudnn conv.dx", addresses{in1: w, in2: dy, out: dx, workspace: e.scratch(scratchWorkspace)})
+	chosen.emit(e, "cudnn conv.dx", addresses{in1: w, in2: dy, out: dx, workspace: e.scratch(scratchWorkspace)})
 	if c.Mask {
 		e.mask(half, dx, o.mask(true), c.Src.Len())
 	}
@@ -156,18 +156,19 @@ func (e *emitter) mask(half bool, dx, mask uintptr, n int) {
 	e.launch("mask"+suffix(half), e.device.elementwise(n), dx, mask, int64(n))
 }
 
-// repacks says that cuDNN cannot write the gradient of the weights in the order and type, and to the place, where it is wanted.
+// repacks says that cuDNN cannot write the gradient of the weights in the order and type, and to the place, where it is
+// wanted.
 func (c convBackwardWeights) repacks(o operands) bool {
 	return !convWeights(c.Conv, o.dst[0], o.src[0].Half).plain()
 }
 
 func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
 	half := o.src[0].Half
-	way, err := d.wayOf(c.ConvBackwardWeights, o)
+	chosen, err := d.algorithmOf(c.ConvBackwardWeights, o)
 	if err != nil {
 		return n, err
 	}
-	n.atLeast(scratchWorkspace, way.workspaceBytes())
+	n.atLeast(scratchWorkspace, chosen.workspaceBytes())
 	n.gather(c.Dst, half)
 	if c.repacks(o) {
 		n.atLeast(scratchB, elementBytes(half)*int64(c.WeightLen()))
@@ -180,7 +181,7 @@ func (c convBackwardWeights) needs(d *Device, o operands) (n needs, err error) {
 
 func (c convBackwardWeights) emit(e *emitter, o operands) error {
 	half := o.src[0].Half
-	way, err := e.device.wayOf(c.ConvBackwardWeights, o)
+	chosen, err := e.device.algorithmOf(c.ConvBackwardWeights, o)
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (c convBackwardWeights) emit(e *emitter, o operands) error {
 	if c.repacks(o) {
 		dw = e.scratch(scratchB)
 	}
-	way.emit(e, "cudnn conv.dw", addresses{in1: x, in2: dy, out: dw, workspace: e.scratch(scratchWorkspace)})
+	chosen.emit(e, "cudnn conv.dw", addresses{in1: x, in2: dy, out: dw, workspace: e.scratch(scratchWorkspace)})
 	if taps := c.KernelH * c.KernelW; c.repacks(o) {
 		e.launch("unpack_gradient"+suffix(half), kernels.Transpose(c.Dst.C, taps, c.Src.C, e.device.info.Multiprocessors),
 			o.dst[0].Device, dw, int32(c.Dst.C), int32(c.Src.C), int32(taps))

@@ -30,11 +30,11 @@ type Device struct {
 	images  map[*op.Resampling]*tables
 	args    slab
 	single  arguments // of launchNow
-	tried   emitter   // of the way that is being tried out
+	tried   emitter   // of the algorithm that is being tried out
 	packed  map[weights]*packedWeights
 	convs   map[libs.ConvShape]*libs.Conv
-	choices map[convTask]way
-	// remembered are names of ways by the names of their tasks.
+	choices map[convTask]algorithm
+	// remembered are names of algorithms by the names of their tasks.
 	remembered map[string]string
 	events     eventPool
 	marks      marks
@@ -65,8 +65,8 @@ func Count() (int, error) {
 	return len(all), err
 }
 
-// New opens a GPU on this thread, which must be locked. The environment adds to the options: see the package. It compiles
-// the kernels, or takes them from the user's cache.
+// New opens a GPU on this thread, which must be locked. The environment adds to the options: see the package. It
+// compiles the kernels, or takes them from the user's cache.
 func New(o Options) (_ *Device, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func New(o Options) (_ *Device, err error) {
 	}
 	d := &Device{
 		opts: o, images: map[*op.Resampling]*tables{}, packed: map[weights]*packedWeights{},
-		convs: map[libs.ConvShape]*libs.Conv{}, choices: map[convTask]way{}, remembered: map[string]string{},
+		convs: map[libs.ConvShape]*libs.Conv{}, choices: map[convTask]algorithm{}, remembered: map[string]string{},
 	}
 	d.tried.device = d
 	defer func() {

@@ -6,19 +6,19 @@
 // A Device is an op.Accelerator with two streams. Work is queued on the compute stream; a second one copies gradients
 // to the host and back beside it, ordered by events. A program's parts run once as they are, to let the libraries load
 // what they need, are then captured as CUDA graphs, and replayed from there on. The memory of a program is planned by
-// package nn; scratch memory that a step needs beside it is shared by all steps, because they run one after another.
+// package exec; scratch memory that a step needs beside it is shared by all steps, because they run one after another.
 //
 // A Device belongs to one OS thread: lock it with runtime.LockOSThread before New. Nothing here starts a goroutine.
 //
-// A convolution is tried out in several ways when a program first needs it: the algorithms of cuDNN's legacy interface, and some
-// engines of its graph interface. The fastest of those that give the same bits each time is taken, but an engine only if its result,
-// on numbers made for this, is that of an algorithm. Traces name the way that was taken.
+// When a program first needs a convolution, several algorithms are tried: those of cuDNN's legacy interface, and some
+// engines of its graph interface. The fastest of those that give the same bits each time is taken, but an engine only
+// if its result, on numbers made for this, is right. Traces name the one that was taken.
 //
 // Two variables are for finding faults; 1 switches each on:
 //
 //   - RINGLOOM_CUDA_EAGER sets Options.Eager: no CUDA graphs, each kernel is launched by itself.
 //   - RINGLOOM_CUDNN_LEGACY sets Options.LegacyConvolutions: none of the graph interface's engines.
 //
-// Tests run on a real GPU with RINGLOOM_TEST_GPU=1, and else on package emulator, which is no proof of what the real
+// Tests run on a real GPU with RINGLOOM_TEST_GPU=1, and else on package cudaemu, which is no proof of what the real
 // libraries do: see there.
 package cuda

@@ -11,8 +11,8 @@ const (
 	envOrder  = "RINGLOOM_CUDNN_ANY_ORDER"
 )
 
-// withEnvironment is o with what the environment switches on. Other values than 0, 1 and none are errors, so that a mistake does not
-// pass for a result.
+// withEnvironment is o with what the environment switches on. Other values than 0, 1 and none are errors, so that a
+// mistake does not pass for a result.
 func (o Options) withEnvironment(lookup func(string) (string, bool)) (Options, error) {
 	for _, v := range []struct {
 		name string

@@ -12,7 +12,7 @@ import (
 
 // operation computes one spec.
 type operation interface {
-	// needs says which scratch memory it takes on these operands. It may try out ways to compute, and queue work.
+	// needs says which scratch memory it takes on these operands. It may try out algorithms, and queue work.
 	needs(d *Device, o operands) (needs, error)
 	// emit gives the emitter what is to be queued, each time that it runs on these operands.
 	emit(e *emitter, o operands) error
@@ -37,8 +37,8 @@ type emitter struct {
 	args    []arguments // of the launches, used again when the operands change
 	used    int
 	err     error
-	// packed is set where a pass has packed the weights already, and gathered where the step before has left the dense copy of
-	// its image with a pitch that this one wants.
+	// packed is set where a pass has packed the weights already, and gathered where the step before has left the dense
+	// copy of its image with a pitch that this one wants.
 	packed, gathered bool
 }
 

@@ -4,12 +4,13 @@ package cuda
 
 import "ringloom/nn/cuda/driver"
 
-// measuredRuns is how often something is timed; once is enough for the clock of the emulator, which always says the same.
+// measuredRuns is how often something is timed; once is enough for the clock of the emulator, which always says the
+// same.
 var measuredRuns = 5
 
 const (
-	// Work that is shorter, in milliseconds, is measured several times in a row: what it takes the host to queue it is no part of it
-	// where a graph is replayed.
+	// Work that is shorter, in milliseconds, is measured several times in a row: what it takes the host to queue it is
+	// no part of it where a graph is replayed.
 	shortWork  = 0.2
 	mostInARow = 20
 	// Of longer work, the host's part does not matter, and neither do small differences between runs.
@@ -18,8 +19,8 @@ const (
 	hopeless = 2.0
 )
 
-// measure is the least time in milliseconds of a few runs, as it takes them in a CUDA graph. It fails where run cannot be recorded. Of
-// what takes much longer than best, if that is not 0, it only says about how long.
+// measure is the least time in milliseconds of a few runs, as it takes them in a CUDA graph. It fails where run cannot
+// be recorded. Of what takes much longer than best, if that is not 0, it only says about how long.
 func (d *Device) measure(run func() error, best float64) (float64, error) {
 	once, err := d.least(2, run)
 	if err != nil || best > 0 && once > max(shortWork, hopeless*best) {
@@ -76,7 +77,8 @@ func (d *Device) least(runs int, run func() error) (milliseconds float64, err er
 	return milliseconds, nil
 }
 
-// record makes a graph of what queue queues. The recording must be ended even where that fails, or the stream stays unusable.
+// record makes a graph of what queue queues. The recording must be ended even where that fails, or the stream stays
+// unusable.
 func (d *Device) record(queue func() error) (*driver.Graph, error) {
 	if err := d.compute.BeginCapture(); err != nil {
 		return nil, err

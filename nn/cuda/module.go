@@ -64,9 +64,9 @@ func rtcVersion() string {
 	return fmt.Sprintf("%d.%d", major, minor)
 }
 
-// architecture is what NVRTC, which knows some architectures, is to compile for a GPU: machine code, which a driver takes that is
-// older than NVRTC but of the same CUDA major version, as it takes cuDNN's and cuBLAS's. It refuses such PTX. For a GPU that
-// is newer than NVRTC there is nothing but PTX.
+// architecture is what NVRTC, which knows some architectures, is to compile for a GPU: machine code, which a driver
+// takes that is older than NVRTC but of the same CUDA major version, as it takes cuDNN's and cuBLAS's. It refuses such
+// PTX. For a GPU that is newer than NVRTC there is nothing but PTX.
 func architecture(info driver.Info, known []int) (string, error) {
 	gpu := 10*info.Major + info.Minor
 	virtual := 0
@@ -85,8 +85,8 @@ func architecture(info driver.Info, known []int) (string, error) {
 	return fmt.Sprintf("compute_%d", virtual), nil
 }
 
-// compiled are the kernels for a GPU. They are kept in the user's cache, by everything that they depend on; where that cannot be
-// written, they are compiled every time.
+// compiled are the kernels for a GPU. They are kept in the user's cache, by everything that they depend on; where that
+// cannot be written, they are compiled every time.
 func compiled(info driver.Info) ([]byte, error) {
 	major, minor, err := libs.RTCVersion()
 	if err != nil {

@@ -26,7 +26,8 @@ func (o operands) same(dst, src []op.Buffer) bool {
 	return len(o.dst) > 0 && slices.EqualFunc(o.dst, dst, equal) && slices.EqualFunc(o.src, src, equal)
 }
 
-// check refuses operands that are not in the GPU's memory, too few or too many, or of a type that the kernels do not mix.
+// check refuses operands that are not in the GPU's memory, too few or too many, or of a type that the kernels do not
+// mix.
 func (k *kernel) check(o operands) error {
 	for _, side := range []struct {
 		name    string

@@ -14,8 +14,8 @@ const (
 	TF32 Precision = "tf32"
 	// Float32 multiplies and adds in float32.
 	Float32 Precision = "float32"
-	// BF16 keeps activations, their gradients and a copy of the weights as bfloat16, and adds in float32. Parameters, their
-	// gradients and what the optimizer keeps stay float32.
+	// BF16 keeps activations, their gradients and a copy of the weights as bfloat16, and adds in float32. Parameters,
+	// their gradients and what the optimizer keeps stay float32.
 	BF16 Precision = "bf16"
 )
 
@@ -32,14 +32,14 @@ type Options struct {
 	Precision Precision
 	// MemoryLimit is how many bytes of the GPU's memory the device may take; 0 means all that is free.
 	MemoryLimit int64
-	// Eager launches every kernel by itself where a CUDA graph would be replayed. It is slower; it is for finding faults,
-	// and RINGLOOM_CUDA_EAGER=1 sets it.
+	// Eager launches every kernel by itself where a CUDA graph would be replayed. It is slower; it is for finding
+	// faults, and RINGLOOM_CUDA_EAGER=1 sets it.
 	Eager bool
-	// LegacyConvolutions leaves out the engines that only cuDNN's graph API has, most of which newer GPUs are fast with. It is
-	// for finding faults.
+	// LegacyConvolutions leaves out the engines that only cuDNN's graph API has, most of which newer GPUs are fast
+	// with. It is for finding faults.
 	LegacyConvolutions bool
-	// AnyOrder takes ways to compute convolutions, too, whose sums are in no fixed order, so that the last bits differ from run to
-	// run, as PyTorch does by default. RINGLOOM_CUDNN_ANY_ORDER=1 sets it.
+	// AnyOrder takes algorithms for convolutions, too, whose sums are in no fixed order, so that the last bits differ
+	// from run to run, as PyTorch does by default. RINGLOOM_CUDNN_ANY_ORDER=1 sets it.
 	AnyOrder bool
 }
 

@@ -132,7 +132,8 @@ func linearWeights(l op.Linear, b op.Buffer, half bool) weights {
 	return weights{at: b.Device, o: l.Out, i: l.In(), hw: 1, half: half}
 }
 
-// biasOf is a convolution's bias, which stays float32. It is copied where parameters before it have put it off its boundary.
+// biasOf is a convolution's bias, which stays float32. It is copied where parameters before it have put it off its
+// boundary.
 func biasOf(c op.Conv, b op.Buffer) weights {
 	return weights{at: b.Device, o: c.Dst.C, i: 1, hw: 1}
 }

@@ -66,7 +66,8 @@ func (d *Device) needsOf(s op.Step) (needs, error) {
 	return k.op.needs(d, o)
 }
 
-// packs are the launches that bring the weights in the order of the libraries: each before the first part that uses them.
+// packs are the launches that bring the weights in the order of the libraries: each before the first part that uses
+// them.
 func (d *Device) packs(parts [][]op.Step) ([][]packTable, error) {
 	seen := map[weights]bool{}
 	tables := make([][]packTable, len(parts))

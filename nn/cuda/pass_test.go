@@ -12,7 +12,8 @@ import (
 	"ringloom/nn/exec"
 )
 
-// TestGraphsComputeWhatSingleKernelsDo trains with and without CUDA graphs, in the same ways: the bits must be the same.
+// TestGraphsComputeWhatSingleKernelsDo trains with and without CUDA graphs, by the same algorithms: the bits must be
+// the same.
 func TestGraphsComputeWhatSingleKernelsDo(t *testing.T) {
 	for _, precision := range []Precision{Float32, BF16} {
 		var eager, graphs []float64
@@ -78,7 +79,7 @@ func TestProgramsShareParameters(t *testing.T) {
 				t.Fatal(err)
 			}
 			a, b := loss(programs[0]), loss(programs[1])
-			if math.Abs(a-b) > 1e-2*a || seen[a] { // batches of other sizes may be computed in other ways
+			if math.Abs(a-b) > 1e-2*a || seen[a] { // batches of other sizes may be computed by other algorithms
 				t.Errorf("seed %d: losses %v and %v, before %v", seed, a, b, seen)
 			}
 			seen[a] = true

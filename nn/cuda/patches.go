@@ -9,8 +9,9 @@ import (
 	"ringloom/nn/op"
 )
 
-// patches is a way of our own: the windows of the input are written out as rows of a matrix, and cuBLAS makes the product. It gives
-// the same bits each time. cuDNN may have no way, or no fast one, for images of few channels, which do not suit tensor cores.
+// patches is an algorithm of our own (im2col): the windows of the input are written out as rows of a matrix, and cuBLAS
+// makes the product. It gives the same bits each time. cuDNN may have none, or no fast one, for images of few channels,
+// which do not suit tensor cores.
 type patches struct {
 	task   convTask
 	images int // at a time
@@ -19,8 +20,8 @@ type patches struct {
 // fewChannels is below what tensor cores take at once.
 const fewChannels = 8
 
-// patchesBytes is about how much memory the patches take at a time: much of what the cache of a large GPU holds, so that the
-// product need not read them from memory.
+// patchesBytes is about how much memory the patches take at a time: much of what the cache of a large GPU holds, so
+// that the product need not read them from memory.
 var patchesBytes int64 = 32 << 20
 
 // newPatches takes as many images at a time as fit.
@@ -36,9 +37,9 @@ func roomOf(m libs.Matrix) int64 {
 	return roundUp(elementBytes(m.Type == libs.BF16) * int64(m.Rows) * int64(m.Stride))
 }
 
-// matrices are those of the product of some images, from an address on: their patches, and the weights or their gradient. Both have
-// columns up to a multiple of 16 bytes, which cuBLAS's fast kernels want; those beyond the window are 0. What is summed later is
-// float32.
+// matrices are those of the product of some images, from an address on: their patches, and the weights or their
+// gradient. Both have columns up to a multiple of 16 bytes, which cuBLAS's fast kernels want; those beyond the window
+// are 0. What is summed later is float32.
 func (p patches) matrices(at uintptr, images int) (rows, weights libs.Matrix) {
 	c, half := p.task.conv, p.task.half
 	together := int(16 / elementBytes(half))
@@ -56,8 +57,8 @@ func (p patches) workspaceBytes() int64 {
 	return roomOf(rows) + roomOf(weights)
 }
 
-// asPatches are the weights as images of one line, each of which is one window: the kernels for patches then pad them, and take the
-// padding off.
+// asPatches are the weights as images of one line, each of which is one window: the kernels for patches then pad them,
+// and take the padding off.
 func (p patches) asPatches() convArgs {
 	c := p.task.conv.Dst.C
 	k := int32(p.window())
@@ -91,7 +92,8 @@ func (p patches) emit(e *emitter, _ string, at addresses) {
 	}
 }
 
-// part does the images of c, which lie at x: rows are their patches, and y their results. beta is that of the weights' gradient.
+// part does the images of c, which lie at x: rows are their patches, and y their results. beta is that of the weights'
+// gradient.
 func (p patches) part(e *emitter, c op.Conv, x uintptr, rows, weights, y libs.Matrix, beta float32) {
 	d, kind, stride := e.device, suffix(p.task.half), int32(rows.Stride)
 	if p.task.pass == libs.PassBackwardData {

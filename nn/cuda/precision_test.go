@@ -46,12 +46,13 @@ func TestPrecisions(t *testing.T) {
 	}
 }
 
-// tf32Tolerance is for TF32, whose numbers have 10 bits behind the point. Gradients of the tiny networks are off by up to a
-// quarter of their norm, because rounding turns many maxima of pooling round. A single element of a deep network's gradient can
-// then be anything of the usual size, from run to run too where another algorithm is chosen; the norms are what is held.
+// tf32Tolerance is for TF32, whose numbers have 10 bits behind the point. Gradients of the tiny networks are off by up
+// to a quarter of their norm, because rounding turns many maxima of pooling round. A single element of a deep network's
+// gradient can then be anything of the usual size, from run to run too where another algorithm is chosen; the norms are
+// what is held.
 //
-// Of googlenet-bn little more than the loss can be held: in float64, rounding the operands of its convolutions to TF32 moves
-// logits by 16% and half of the gradients' norms by more than 50%, where it moves 1.3% and 0.6% in googlenet-res.
+// Of googlenet-bn little more than the loss can be held: in float64, rounding the operands of its convolutions to TF32
+// moves logits by 16% and half of the gradients' norms by more than 50%, where it moves 1.3% and 0.6% in googlenet-res.
 func tf32Tolerance(file string) modelstest.GoldenTolerance {
 	switch file {
 	case "googlenet-bn.json":

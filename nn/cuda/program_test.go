@@ -38,8 +38,8 @@ type outcome struct {
 	synced int
 }
 
-// TestProgramsInParts runs a training step cut at every parameter and at every moment that ranks average, and as one, and
-// compares it with the reference's.
+// TestProgramsInParts runs a training step cut at every parameter and at every moment that ranks average, and as one,
+// and compares it with the reference's.
 func TestProgramsInParts(t *testing.T) {
 	reference := purego.New()
 	defer reference.Close()

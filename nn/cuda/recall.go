@@ -34,7 +34,7 @@ func (d *Device) Tune(specs []op.Spec) error {
 	return nil
 }
 
-// Choices are the ways by task: those that SetChoices gave, and those that were found since.
+// Choices are the algorithms by task: those that SetChoices gave, and those that were found since.
 func (d *Device) Choices() map[string]string { return maps.Clone(d.remembered) }
 
 // SetChoices adds choices. One that this device cannot follow is made anew when its task comes up.
@@ -52,7 +52,7 @@ func (d *Device) Machine() string {
 	return machine
 }
 
-// String names a task with all that the choice of a way depends on.
+// String names a task with all that the choice of an algorithm depends on.
 func (c convTask) String() string {
 	s := []string{"forward", "backward data", "backward weights"}[c.pass] + " " + c.conv.String()
 	for _, part := range []struct {
@@ -66,7 +66,7 @@ func (c convTask) String() string {
 	return s
 }
 
-// The kinds of ways, as names begin.
+// The kinds of algorithms, as names begin. Users keep the names in files, so they never change.
 const (
 	nameAlgorithm = "algorithm"
 	nameFused     = "algorithm+bias"
@@ -76,10 +76,10 @@ const (
 	namePatches   = "patches"
 )
 
-func (a algorithm) name() string { return a.named(nameAlgorithm) }
-func (f fused) name() string     { return f.named(nameFused) }
+func (a legacyAlgorithm) name() string { return a.named(nameAlgorithm) }
+func (f fused) name() string           { return f.named(nameFused) }
 
-func (a algorithm) named(kind string) string {
+func (a legacyAlgorithm) named(kind string) string {
 	return fmt.Sprint(kind, " ", a.ID, " math ", a.Math, " workspace ", a.WorkspaceBytes)
 }
 
@@ -99,9 +99,9 @@ func planKind(op libs.Operation) string {
 	return namePlan
 }
 
-// recall makes the way that was remembered for a task, or nothing where none was, it does not exist here, or there is less memory now
-// than it takes.
-func (d *Device) recall(task convTask) (way, error) {
+// recall makes the algorithm that was remembered for a task, or nothing where none was, it does not exist here, or
+// there is less memory now than it takes.
+func (d *Device) recall(task convTask) (algorithm, error) {
 	kind, numbers, ok := parseName(d.remembered[task.String()])
 	if !ok {
 		return nil, nil
@@ -110,10 +110,10 @@ func (d *Device) recall(task convTask) (way, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found way
+	var found algorithm
 	switch kind {
 	case nameAlgorithm, nameFused:
-		a := algorithm{conv, task.pass, task.accumulate, libs.Algorithm{
+		a := legacyAlgorithm{conv, task.pass, task.accumulate, libs.Algorithm{
 			ID: int(numbers[0]), Math: int(numbers[1]), WorkspaceBytes: numbers[2],
 		}}
 		found = a
@@ -143,7 +143,7 @@ func (d *Device) recall(task convTask) (way, error) {
 	return nil, err
 }
 
-func (d *Device) recallPlan(conv *libs.Conv, task convTask, kind string, engine int64, config int) (way, error) {
+func (d *Device) recallPlan(conv *libs.Conv, task convTask, kind string, engine int64, config int) (algorithm, error) {
 	if d.opts.LegacyConvolutions {
 		return nil, nil
 	}

@@ -10,7 +10,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// tunedSpecs are the convolutions of the tasks in choose_test.go, and one for which our own way is the fastest in the emulator.
+// tunedSpecs are the convolutions of the tasks in choose_test.go, and one for which our own algorithm is the fastest in
+// the emulator.
 var tunedSpecs = []op.Spec{
 	op.ConvForward{Conv: exampleConv, ReLU: true}, op.ConvBackwardData{Conv: exampleConv}, op.ConvBackwardWeights{Conv: exampleConv},
 	op.ConvBackwardWeights{Conv: greyConv},

@@ -10,8 +10,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// TestCopiesBesideTheCompute pulls a buffer, changes it on the host as a ring does, pushes it back and computes with it,
-// many times over: each must see what the one before has left.
+// TestCopiesBesideTheCompute pulls a buffer, changes it on the host as a ring does, pushes it back and computes with
+// it, many times over: each must see what the one before has left.
 func TestCopiesBesideTheCompute(t *testing.T) {
 	locked(t, Options{}, func(d *Device) {
 		const n, rounds = 10_000, 20

@@ -50,7 +50,8 @@ func (t *trial) enlarge(bytes int64) (err error) {
 	return err
 }
 
-// workspaceRoom is how much a way may take: not all that is free, for other ranks may try convolutions on the same card.
+// workspaceRoom is how much an algorithm may take: not all that is free, for other ranks may try convolutions on the
+// same card.
 func (d *Device) workspaceRoom(used int64) (int64, error) {
 	free, _, err := d.ctx.MemInfo()
 	if limit := d.opts.MemoryLimit; limit > 0 {
@@ -121,8 +122,8 @@ func (c convTask) lens() [3]int {
 	}
 }
 
-// Operands are of two values, about -0.023 and 0.023, as float32 and as bfloat16. A convolution of zeros, or of numbers that are all
-// the same, could be wrong unseen.
+// Operands are of two values, about -0.023 and 0.023, as float32 and as bfloat16. A convolution of zeros, or of numbers
+// that are all the same, could be wrong unseen.
 const (
 	valueByte = 0x3c // 0.0115 where all bytes are this one
 	shiftByte = 0xbc // -0.023

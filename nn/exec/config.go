@@ -26,13 +26,13 @@ type Config struct {
 	// Smoothing is the label smoothing of the loss, 0 <= Smoothing < 1; 0 is the plain cross-entropy.
 	Smoothing float32
 	// SyncBatchNorm averages batch norm's moments over ranks, in place: it is called in the middle of a pass, on the
-	// thread that runs it, a number of times that depends on the model alone. values are means over this rank's samples;
-	// it makes them means over all ranks' samples. nil keeps each rank's own, as PyTorch's BatchNorm2d does.
+	// thread that runs it, a number of times that depends on the model alone. values are means over this rank's
+	// samples; it makes them means over all ranks' samples. nil keeps each rank's own, as PyTorch's BatchNorm2d does.
 	SyncBatchNorm func(values []float32) error
 	// SyncBatch is the number of images on all ranks that share moments, this rank's included; 0 without SyncBatchNorm.
 	SyncBatch int
-	// Stops are parameters that Backward's ready should be told of at once. An Accelerator runs what lies between two of
-	// them as one, and tells of the others when it comes to the next of these, or to the end.
+	// Stops are parameters that Backward's ready should be told of at once. An Accelerator runs what lies between two
+	// of them as one, and tells of the others when it comes to the next of these, or to the end.
 	Stops []int
 	// Unfused leaves every operation on its own. For tests: the numbers are the same but for rounding.
 	Unfused bool

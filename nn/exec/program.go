@@ -67,8 +67,8 @@ func (p *Program) Batch() int { return p.batch }
 // Classes is the number of logits of a sample.
 func (p *Program) Classes() int { return p.classes }
 
-// Input is the memory to fill before Forward: pixels [Batch, Side, Side] in 0..1, and labels [Batch], class numbers. On an
-// Accelerator pixels is nil: use Load or LoadImages.
+// Input is the memory to fill before Forward: pixels [Batch, Side, Side] in 0..1, and labels [Batch], class numbers. On
+// an Accelerator pixels is nil: use Load or LoadImages.
 func (p *Program) Input() (pixels, labels []float32) { return p.pixels.Host, p.labels.Host }
 
 // Load copies a batch to Input. It panics if the lengths differ from Input's.
@@ -196,8 +196,8 @@ func (p *Program) run(steps []step, ready func(int)) error {
 	return nil
 }
 
-// average makes the moments v that a step has left those of all ranks. A variance is not the mean of the ranks' own: the
-// mean square is averaged in its place.
+// average makes the moments v that a step has left those of all ranks. A variance is not the mean of the ranks' own:
+// the mean square is averaged in its place.
 func (p *Program) average(s *step, v []float32) error {
 	if !s.moments {
 		return p.sync(v)

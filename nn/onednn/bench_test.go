@@ -11,8 +11,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// BenchmarkLenetOps times each operation of a LeNet step on one thread, convolutions and poolings by every algorithm that
-// they can be computed: the figures behind choose.go.
+// BenchmarkLenetOps times each operation of a LeNet step on one thread, convolutions and poolings by every algorithm
+// that they can be computed: the figures behind choose.go.
 func BenchmarkLenetOps(b *testing.B) {
 	for _, batch := range []int{256, 128} {
 		d := openLocked(b, 1)

@@ -2,7 +2,8 @@ package onednn
 
 import "ringloom/nn/op"
 
-// The convolutions by matrix products (conv_gemm.h), pointwise and Winograd: every flag and pitch, any channels, stride 1, AVX-512.
+// The convolutions by matrix products (conv_gemm.h), pointwise and Winograd: every flag and pitch, any channels, stride
+// 1, AVX-512.
 
 // gemmCandidates are those that take an operation, in no order of speed.
 func gemmCandidates(spec op.Spec) []algorithm {
@@ -57,8 +58,8 @@ func convolution(spec op.Spec) (op.Conv, pass) {
 }
 
 // winograds are the tile sizes m of F(m x m, kernel x kernel) whose largest error stays below 1e-4 of the result's root
-// mean square at 384 channels. F(6x6, 3x3) reaches 2e-4 there in the forward pass and in backward data, 4e-5 in backward
-// weights.
+// mean square at 384 channels. F(6x6, 3x3) reaches 2e-4 there in the forward pass and in backward data, 4e-5 in
+// backward weights.
 func winograds(kernel int, p pass) []algorithm {
 	switch {
 	case kernel == 3 && p == backwardWeights:
@@ -84,11 +85,11 @@ func (a algorithm) tile() int {
 	panic("onednn: " + a.String() + " has no tiles")
 }
 
-// The costs are in multiply-adds, as BenchmarkGEMMConvolutions had them on two cores of an Ice Lake server. Transforming
-// one element of a tile costs as much time as elementCost of the products' multiply-adds (measured between 23 and 30), a
-// transformed weight weightCost. oneDNN's direct convolution gets through its multiply-adds directSpeed times as fast.
-// In backward weights, whose blocks are too large for the second-level cache, an element costs more the more points a
-// tile has.
+// The costs are in multiply-adds, as BenchmarkGEMMConvolutions had them on two cores of an Ice Lake server.
+// Transforming one element of a tile costs as much time as elementCost of the products' multiply-adds (measured between
+// 23 and 30), a transformed weight weightCost. oneDNN's direct convolution gets through its multiply-adds directSpeed
+// times as fast. In backward weights, whose blocks are too large for the second-level cache, an element costs more the
+// more points a tile has.
 const (
 	elementCost = 28
 	weightCost  = 12
@@ -99,8 +100,8 @@ func directCost(c op.Conv) float64 {
 	return float64(c.Dst.Len()) * float64(c.Src.C*c.KernelH*c.KernelW) / directSpeed
 }
 
-// winogradCost is that of F(m x m, r x r). The forward pass and backward weights have tiles on the result's image, backward
-// data on the source's.
+// winogradCost is that of F(m x m, r x r). The forward pass and backward weights have tiles on the result's image,
+// backward data on the source's.
 func winogradCost(c op.Conv, m int, p pass) float64 {
 	image := c.Dst
 	if p == backwardData {

@@ -12,8 +12,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// gemmShapes are geometries of every convolution by matrix products: sides that tiles overhang, channels that are no multiples of a
-// vector, every padding, results that are a range of a wider image's channels.
+// gemmShapes are geometries of every convolution by matrix products: sides that tiles overhang, channels that are no
+// multiples of a vector, every padding, results that are a range of a wider image's channels.
 func gemmShapes() []op.Conv {
 	var all []op.Conv
 	channels := [][2]int{{1, 16}, {16, 33}, {24, 64}, {33, 3}, {3, 24}, {64, 16}, {48, 50}}
@@ -61,8 +61,8 @@ func tolerance(a algorithm, kernel int) float64 {
 	return 1e-5
 }
 
-// Every one of them against a convolution in float64, on one to three threads. Memory around the operands, and between the
-// pixels of a result with a pitch, is NaN: it must neither spread nor be overwritten.
+// Every one of them against a convolution in float64, on one to three threads. Memory around the operands, and between
+// the pixels of a result with a pitch, is NaN: it must neither spread nor be overwritten.
 func TestGEMMConvolutions(t *testing.T) {
 	var devices []*Device
 	for threads := 1; threads <= 3; threads++ {

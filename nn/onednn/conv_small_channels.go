@@ -4,8 +4,9 @@ import "ringloom/nn/op"
 
 // The convolutions of few channels (conv_small_channels.h): every flag and pitch, AVX-512.
 
-// smallChannelsFit says which operations they take. The limits keep a row of the input, split into planes, and the sums of the
-// weights' gradient in a core's cache. Backward data has no stride; the forward pass has a horizontal one of one channel.
+// smallChannelsFit says which operations they take. The limits keep a row of the input, split into planes, and the sums
+// of the weights' gradient in a core's cache. Backward data has no stride; the forward pass has a horizontal one of one
+// channel.
 func smallChannelsFit(spec op.Spec) bool {
 	c, pass := convolution(spec)
 	if pass == noConvolution || c.Src.C > 64 || c.Dst.C > 128 || c.KernelH > 16 || c.KernelW > 16 {

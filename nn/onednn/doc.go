@@ -1,4 +1,4 @@
-// Package onednn is the CPU device: it runs convolutions and linear layers of package nn with oneDNN (Debian's
+// Package onednn is the CPU device: it runs convolutions and linear layers with oneDNN (Debian's
 // libdnnl-dev, 2.6) where that is fast, and the rest with kernels of its own.
 //
 // Build with -tags onednn (cgo and libdnnl-dev are needed). Without the tag, or without cgo, the package still
@@ -12,8 +12,8 @@
 //
 // # Which kernel runs
 //
-// Compile decides by the operation's shape and the processor's instruction set alone, never by a timing, so every
-// rank on the same kind of machine takes the same path. choose.go holds the rules and says what was measured. Convolutions
+// Compile decides by the operation's shape and the processor's instruction set alone, never by a timing, so every rank
+// on the same kind of machine takes the same path. choose.go holds the rules and says what was measured. Convolutions
 // that are written here need AVX-512; elsewhere the same shapes go to oneDNN. Pooling, batch normalisation, the
 // element-wise operations and the optimizers are limited by memory: versions.h compiles each for AVX-512, AVX2 and any
 // processor. ONEDNN_MAX_CPU_ISA=AVX2 (oneDNN's own variable) caps all of it, and is how the tests cover the others.
@@ -27,9 +27,9 @@
 //
 // # What limits LeNet
 //
-// At batch 256 the second convolution runs at the core's peak (its gradients at 75 to 90% of it), so the rest is memory: the
-// first convolution's activations are 4.8 MB, more than the level-2 cache, and six kernels stream them. Sigmoid and
-// its gradient work in place (dst may be src[0]), which saves a tenth of the step.
+// At batch 256 the second convolution runs at the core's peak (its gradients at 75 to 90% of it), so the rest is
+// memory: the first convolution's activations are 4.8 MB, more than the level-2 cache, and six kernels stream them.
+// Sigmoid and its gradient work in place (dst may be src[0]), which saves a tenth of the step.
 //
 // # Threads and memory
 //

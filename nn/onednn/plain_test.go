@@ -91,8 +91,8 @@ func flaggedSpecs() (all []op.Spec) {
 	return append(all, op.SoftmaxCrossEntropyForward{N: 9, C: 10, Smoothing: 0.1}, op.SoftmaxCrossEntropyForward{N: 3, C: 4})
 }
 
-// Every operation, by each algorithm, on one thread and on three, against the plain Go device. What is not written again
-// where a result has gaps must stay as it was.
+// Every operation, by each algorithm, on one thread and on three, against the plain Go device. What is not written
+// again where a result has gaps must stay as it was.
 func TestAgainstPlainGo(t *testing.T) {
 	plain := purego.New()
 	defer plain.Close()

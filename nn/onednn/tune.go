@@ -18,8 +18,8 @@ import (
 const (
 	// tuneBatch bounds the images that an algorithm is tried with: more take longer and change little.
 	tuneBatch = 64
-	// tuneRounds and tuneTime bound the tries of an operation. In a round each algorithm runs once, so that a machine that does
-	// other things for a while slows all of them; the best run of each counts.
+	// tuneRounds and tuneTime bound the tries of an operation. In a round each algorithm runs once, so that a machine
+	// that does other things for a while slows all of them; the best run of each counts.
 	tuneRounds = 6
 	tuneTime   = 600 * time.Millisecond
 	// hopeless is how many times slower than the best an algorithm's first run is for it to be given up.

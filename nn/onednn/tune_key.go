@@ -6,8 +6,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// tuneKey names what a choice of algorithm holds for: the operation at its geometry, whatever the batch and whatever is fused
-// to it, so that an uneven last batch is computed as the others are.
+// tuneKey names what a choice of algorithm holds for: the operation at its geometry, whatever the batch and whatever is
+// fused to it, so that an uneven last batch is computed as the others are.
 func tuneKey(spec op.Spec) string {
 	one := atBatch(spec, 1)
 	key := one.Kind() + " " + one.String()

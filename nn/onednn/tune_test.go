@@ -13,7 +13,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// A choice is found for every operation that has several algorithms, holds at other batches, and decides what is compiled.
+// A choice is found for every operation that has several algorithms, holds at other batches, and decides what is
+// compiled.
 func TestTunedChoicesAreFollowed(t *testing.T) {
 	m, err := models.Lookup("lenet")
 	if err != nil {

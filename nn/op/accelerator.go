@@ -3,8 +3,8 @@ package op
 import "time"
 
 // Accelerator is a Device with a memory and an order of execution of its own: what it is told to do is queued and runs
-// one after another, while the host goes on. Kernel.Run queues, and so does every method below that is not said to wait.
-// Alloc gives buffers with a mirror (Buffer.Host).
+// one after another, while the host goes on. Kernel.Run queues, and so does every method below that is not said to
+// wait. Alloc gives buffers with a mirror (Buffer.Host).
 type Accelerator interface {
 	Device
 	// AllocLocal returns memory for n elements, of bfloat16 where half is set, that has no mirror and holds anything.
@@ -18,18 +18,19 @@ type Accelerator interface {
 	// PutImages makes dst [n, to, to] the pixels of n images, resampled, in 0..1. The caller may change the images when
 	// it returns.
 	PutImages(dst Buffer, images []byte, n, to int, r *Resampling) error
-	// StartPull copies a buffer to its mirror behind what was queued before, beside what is queued later, which must not
-	// write to the buffer until Wait has returned.
+	// StartPull copies a buffer to its mirror behind what was queued before, beside what is queued later, which must
+	// not write to the buffer until Wait has returned.
 	StartPull(b Buffer) (Transfer, error)
 	// StartPush copies a mirror to its buffer. What is queued later sees it. The mirror must stay as it is until a Wait
 	// for a later StartPull of the same elements has returned.
 	StartPush(b Buffer) error
-	// NewPasses prepares the parts of a program, in their order. A part is a sequence of steps that always run one after
-	// another with the same operands. The values of the parameters change before a run of the first part alone.
+	// NewPasses prepares the parts of a program, in their order. A part is a sequence of steps that always run one
+	// after another with the same operands. The values of the parameters change before a run of the first part alone.
 	NewPasses(parts [][]Step) ([]Pass, error)
 	// Mark is a point in what was queued.
 	Mark() (Mark, error)
-	// Trace runs run, with each step of its passes, and each kernel, on its own, and says what they took, in their order.
+	// Trace runs run, with each step of its passes, and each kernel, on its own, and says what they took, in their
+	// order.
 	Trace(run func() error) ([]Traced, error)
 }
 
@@ -67,8 +68,8 @@ type Mark interface {
 }
 
 // Resampling says how images of From x From bytes become larger or smaller, in two passes, first along the rows. Pixel
-// i of a result is the sum of Taps pixels from Bounds[2i] on, Bounds[2i+1] of which count, each times Weights[i*Taps+k];
-// the weights are in units of 2^-22, and the sum is rounded to a byte.
+// i of a result is the sum of Taps pixels from Bounds[2i] on, Bounds[2i+1] of which count, each times
+// Weights[i*Taps+k]; the weights are in units of 2^-22, and the sum is rounded to a byte.
 type Resampling struct {
 	From, Taps      int
 	Bounds, Weights []int32

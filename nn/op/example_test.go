@@ -1,61 +1,69 @@
 package op_test
 
 import (
+	"errors"
 	"fmt"
 
 	"ringloom/nn/op"
 )
 
-// doubler is a device that has one operation alone. A whole one compiles all that package nntest asks for.
-type doubler struct{}
+// device knows one operation. A device that is to train has them all, and passes the tests of package nntest.
+type device struct{}
 
-func (doubler) Name() string        { return "doubler" }
-func (doubler) Description() string { return "adds on the host, one element at a time" }
+func (device) Name() string        { return "minimal" }
+func (device) Description() string { return "an example, on one thread" }
+func (device) Close() error        { return nil }
 
-func (doubler) Compile(spec op.Spec) (op.Kernel, error) {
+// Alloc gives the host's own memory. A device with a memory of its own is an op.Accelerator.
+func (device) Alloc(n int) (op.Buffer, error) { return op.NewHostBuffer(n) }
+
+// Compile does what can be done once: it checks the shapes, picks the algorithm and allocates what that needs.
+func (device) Compile(spec op.Spec) (op.Kernel, error) {
 	if err := spec.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("minimal: %w", err)
 	}
-	if add, ok := spec.(op.Add); ok && !add.ReLU {
-		return adder{add}, nil
+	if s, ok := spec.(op.ReLUForward); ok {
+		return relu{s}, nil
 	}
-	return nil, fmt.Errorf("%s: %w", spec.Kind(), op.ErrUnsupported)
+	return nil, fmt.Errorf("minimal: %s %v: %w", spec.Kind(), spec, op.ErrUnsupported)
 }
 
-func (doubler) Alloc(n int) (op.Buffer, error) { return op.NewHostBuffer(n) }
-func (doubler) Close() error                   { return nil }
+// relu is a kernel: its operands are those that the Spec documents, and Run allocates nothing.
+type relu struct{ op.ReLUForward }
 
-// adder computes y = a + b: dst = {y}, src = {a, b}.
-type adder struct{ op.Add }
-
-func (k adder) Run(dst, src []op.Buffer) error {
-	for i := range k.Len {
-		dst[0].Host[i] = src[0].Host[i] + src[1].Host[i]
+func (k relu) Run(dst, src []op.Buffer) error {
+	if len(dst) != 1 || len(src) != 1 || len(dst[0].Host) != k.Len || len(src[0].Host) != k.Len {
+		return errors.New("minimal: relu takes one operand and gives one")
+	}
+	for i, x := range src[0].Host {
+		dst[0].Host[i] = max(0, x)
 	}
 	return nil
 }
 
-// Example_device writes a device: it compiles specs to kernels and owns the memory that they work on. Hold yours against
-// nntest.Run, and give it a name in package run.
-func Example_device() {
-	var device op.Device = doubler{}
-	x, _ := device.Alloc(3)
-	y, _ := device.Alloc(3)
-	copy(x.Host, []float32{1, 2, 3})
+// A device compiles operations to kernels, which run on buffers of its memory.
+func Example_writeADevice() {
+	var d op.Device = device{}
+	defer d.Close()
 
-	kernel, err := device.Compile(op.Add{Len: 3})
+	kernel, err := d.Compile(op.ReLUForward{Len: 4})
 	if err != nil {
-		fmt.Println(err)
-		return
+		panic(err)
 	}
-	if err := kernel.Run([]op.Buffer{y}, []op.Buffer{x, x}); err != nil {
-		fmt.Println(err)
+	x, err := d.Alloc(4)
+	if err != nil {
+		panic(err)
 	}
-	fmt.Println(y.Host)
+	copy(x.Host, []float32{-2, -1, 1, 2})
+	operands := []op.Buffer{x}
+	if err := kernel.Run(operands, operands); err != nil { // its operands say that it may work in place
+		panic(err)
+	}
+	fmt.Println(x.Host)
 
-	_, err = device.Compile(op.SigmoidForward{Len: 3})
+	_, err = d.Compile(op.SigmoidForward{Len: 4})
 	fmt.Println(err)
 	// Output:
-	// [2 4 6]
-	// sigmoid: operation not supported by this device
+	// [0 0 1 2]
+	// minimal: sigmoid 4 elements: operation not supported by this device
 }

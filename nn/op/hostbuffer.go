@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// NewHostBuffer returns n zeroed elements of Go's memory that start on a 64-byte boundary. They take no memory until somebody
-// writes to them.
+// NewHostBuffer returns n zeroed elements of Go's memory that start on a 64-byte boundary. They take no memory until
+// somebody writes to them.
 func NewHostBuffer(n int) (Buffer, error) {
 	if n < 0 {
 		return Buffer{}, fmt.Errorf("cannot allocate %d elements", n)

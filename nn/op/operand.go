@@ -9,8 +9,8 @@ type Operand struct {
 	Activation bool
 	// Updated, in dst, says that it is read before it is written: its contents before the run matter.
 	Updated bool
-	// InPlace, in dst[0], says that it may be the same memory as src[0]: each element depends on that element of src[0],
-	// and on no other.
+	// InPlace, in dst[0], says that it may be the same memory as src[0]: each element depends on that element of
+	// src[0], and on no other.
 	InPlace bool
 }
 

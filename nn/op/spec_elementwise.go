@@ -22,8 +22,8 @@ type Add struct {
 }
 
 // Dropout: dst = {y [Len]}, src = {x [Len], key [2]}, and mask [Len] where Mask is set. Element i of y is x/(1-Rate)
-// where it is kept and 0 where not, by the function DropoutKeeps, so that every device drops the same elements. It is its own
-// gradient: the backward pass runs it on dy with the same key.
+// where it is kept and 0 where not, by the function DropoutKeeps, so that every device drops the same elements. It is
+// its own gradient: the backward pass runs it on dy with the same key.
 type Dropout struct {
 	Len  int
 	Rate float32 // probability of dropping an element, 0 <= Rate < 1

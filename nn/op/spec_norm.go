@@ -12,7 +12,8 @@ const (
 	BatchNormMomentum = 0.1
 )
 
-// BatchNormMoments: dst = {moments [2, C]}, src = {x}: each channel's mean, then each channel's variance (divided by n).
+// BatchNormMoments: dst = {moments [2, C]}, src = {x}: each channel's mean, then each channel's variance (divided by
+// n).
 type BatchNormMoments struct{ Image }
 
 // BatchNormForward: dst = {y, running [2, C]}, src = {x, gamma [C], beta [C], moments [2, C]};

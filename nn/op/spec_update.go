@@ -17,8 +17,9 @@ const (
 	HyperLen              // number of them
 )
 
-// AdamUpdate: dst = {value [Len], mean [Len], square [Len]}, all updated in place, src = {grad [Len], hyper [HyperLen]}:
-// mean = beta1 mean + (1-beta1) g; square = beta2 square + (1-beta2) g^2; value -= rate mean/(sqrt(square) root + eps).
+// AdamUpdate: dst = {value [Len], mean [Len], square [Len]}, all updated in place, src = {grad [Len], hyper
+// [HyperLen]}: mean = beta1 mean + (1-beta1) g; square = beta2 square + (1-beta2) g^2; value -= rate mean/(sqrt(square)
+// root + eps).
 type AdamUpdate struct{ Len int }
 
 // Adam is what an AdamUpdate is done with, beside what scales the gradient and decays the values.
@@ -27,8 +28,8 @@ type Adam struct{ Rate, Beta1, Beta2, Epsilon float64 }
 // DefaultAdam is PyTorch's.
 func DefaultAdam() Adam { return Adam{Rate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8} }
 
-// SetHyper writes what an AdamUpdate's hyper has of a at step t, counted from 1, and leaves the rest: HyperGradScale, HyperL2 and
-// HyperDecay.
+// SetHyper writes what an AdamUpdate's hyper has of a at step t, counted from 1, and leaves the rest: HyperGradScale,
+// HyperL2 and HyperDecay.
 func (a Adam) SetHyper(hyper []float32, t int) {
 	// The kernel works with the rounded betas, and so must the correction of its bias.
 	beta1, beta2 := float32(a.Beta1), float32(a.Beta2)

@@ -2,8 +2,8 @@ package purego
 
 import "ringloom/nn/op"
 
-// tileOf is how many of a number of places, or taps, a task takes: a multiple of 4, as addProducts likes, small enough for
-// every worker to get several tasks and for their windows to stay in the second-level cache.
+// tileOf is how many of a number of places, or taps, a task takes: a multiple of 4, as addProducts likes, small enough
+// for every worker to get several tasks and for their windows to stay in the second-level cache.
 func tileOf(places, workers int) int {
 	const smallest, largest = 8, 64
 	return min(max((places/(4*workers)+3)&^3, smallest), largest)

@@ -1,4 +1,4 @@
-// Package purego is the reference device: every operation of nn in plain Go, with no assembly and no C library. It
+// Package purego is the reference device: every operation of package op in plain Go, with no assembly and no C library. It
 // favours clarity over speed; other devices are tested against it.
 //
 // Convolutions gather their windows into rows and come down to one routine, dot products of rows that are contiguous

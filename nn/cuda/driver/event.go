@@ -24,7 +24,8 @@ func (c *Context) NewEvent(timing bool) (*Event, error) {
 	return &Event{e}, nil
 }
 
-// Synchronize blocks, without spinning, until the work that was last recorded is done; it returns at once where none was.
+// Synchronize blocks, without spinning, until the work that was last recorded is done; it returns at once where none
+// was.
 func (e *Event) Synchronize() error { return check("cuEventSynchronize", e.event.Synchronize()) }
 
 // Query reports whether the work that was last recorded is done; true where none was.

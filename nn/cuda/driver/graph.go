@@ -19,14 +19,14 @@ type Graph struct {
 }
 
 // BeginCapture makes the stream note the work that it is given, instead of doing it, until EndCapture. Calls of this
-// thread that the stream's work would have to end for (allocation, synchronisation) fail meanwhile and spoil the capture;
-// other threads may go on.
+// thread that the stream's work would have to end for (allocation, synchronisation) fail meanwhile and spoil the
+// capture; other threads may go on.
 func (s *Stream) BeginCapture() error {
 	return checkResult("cuStreamBeginCapture", C.cuStreamBeginCapture(s.c(), C.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))
 }
 
-// EndCapture returns what was captured, ready to run. Streams that joined the capture by Wait must have been joined back.
-// Where it fails, the stream does its work again, but after a spoilt capture nothing of it is left.
+// EndCapture returns what was captured, ready to run. Streams that joined the capture by Wait must have been joined
+// back. Where it fails, the stream does its work again, but after a spoilt capture nothing of it is left.
 func (s *Stream) EndCapture() (*Graph, error) {
 	g := &Graph{}
 	if err := checkResult("cuStreamEndCapture", C.cuStreamEndCapture(s.c(), &g.graph)); err != nil {

@@ -52,8 +52,8 @@ func (c *Context) AllocHost(bytes int64) ([]byte, error) {
 	return memory, nil
 }
 
-// LockHost keeps memory that is not Go's, from the beginning of a page on, where it is, so that copies from and to it run
-// beside the CPU. UnlockHost ends that, before the memory is given back and after such copies have ended.
+// LockHost keeps memory that is not Go's, from the beginning of a page on, where it is, so that copies from and to it
+// run beside the CPU. UnlockHost ends that, before the memory is given back and after such copies have ended.
 func (c *Context) LockHost(memory []byte) error {
 	return checkResult("cuMemHostRegister", C.cuMemHostRegister(unsafe.Pointer(unsafe.SliceData(memory)), C.size_t(len(memory)), 0))
 }

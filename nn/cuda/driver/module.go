@@ -34,8 +34,8 @@ type Function struct{ function cu.Function }
 // c is the CUfunction in this package's C type. cu keeps it in its only field, which it does not export.
 func (f Function) c() C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&f.function)) }
 
-// LoadModule loads PTX, which the driver compiles for the device, or a cubin. The error of PTX that does not compile has
-// the compiler's log.
+// LoadModule loads PTX, which the driver compiles for the device, or a cubin. The error of PTX that does not compile
+// has the compiler's log.
 func (c *Context) LoadModule(image []byte) (*Module, error) {
 	ended := C.CBytes(append(image[:len(image):len(image)], 0)) // PTX ends with a zero byte
 	defer C.free(ended)

@@ -62,11 +62,6 @@ func (s *Stream) CopyToHost(dst unsafe.Pointer, src uintptr, bytes int64) error 
 	return check("cuMemcpyDtoHAsync", cu.MemcpyDtoHAsync(dst, cu.DevicePtr(src), bytes, s.stream))
 }
 
-// CopyOnDevice copies within device memory; the ranges must not overlap.
-func (s *Stream) CopyOnDevice(dst, src uintptr, bytes int64) error {
-	return check("cuMemcpyDtoDAsync", cu.MemcpyDtoDAsync(cu.DevicePtr(dst), cu.DevicePtr(src), bytes, s.stream))
-}
-
 // Fill sets every byte of device memory to value.
 func (s *Stream) Fill(dst uintptr, value byte, bytes int64) error {
 	return check("cuMemsetD8Async", cu.MemsetD8Async(cu.DevicePtr(dst), value, bytes, s.stream))

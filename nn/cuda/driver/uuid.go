@@ -2,8 +2,8 @@ package driver
 
 import "strings"
 
-// SameUUID reports whether two UUIDs are of one device, whatever their case and whether GPU- or MIG- stands before them: that a
-// device is a MIG slice cannot always be told.
+// SameUUID reports whether two UUIDs are of one device, whatever their case and whether GPU- or MIG- stands before
+// them: that a device is a MIG slice cannot always be told.
 func SameUUID(a, b string) bool { return strings.EqualFold(uuidDigits(a), uuidDigits(b)) }
 
 // IsUUID reports whether a name begins as nvidia-smi prints UUIDs, in any case.

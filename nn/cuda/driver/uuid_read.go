@@ -11,9 +11,10 @@ import (
 	"gorgonia.org/cu"
 )
 
-// readUUID asks both of the driver's calls: a MIG slice has the UUID that cuDeviceGetUuid_v2 gives, which drivers have from CUDA
-// 11.4 on. Nothing else in the API tells slices from GPUs. By NVIDIA's documentation the calls can differ only for a slice, so
-// what differs is one; but it does not promise that cuDeviceGetUuid gives the whole GPU's there, so a slice may be called a GPU.
+// readUUID asks both of the driver's calls: a MIG slice has the UUID that cuDeviceGetUuid_v2 gives, which drivers have
+// from CUDA 11.4 on. Nothing else in the API tells slices from GPUs. By NVIDIA's documentation the calls can differ
+// only for a slice, so what differs is one; but it does not promise that cuDeviceGetUuid gives the whole GPU's there,
+// so a slice may be called a GPU.
 func readUUID(device cu.Device) (string, error) {
 	whole, err := device.UUID()
 	if err != nil {

@@ -1,7 +1,7 @@
-// Batch normalisation of x [pixels][c], in the pieces of nn/spec_norm.go. moments and running are [2][c]: means, then
+// Batch normalisation of x [pixels][c], in the pieces of nn/op/spec_norm.go. moments and running are [2][c]: means, then
 // variances. Bound by memory. Passes over all elements keep their channels' factors in registers (walk, common.cuh).
 
-constexpr float bn_epsilon = 1e-5f, bn_momentum = 0.1f; // nn.BatchNormEpsilon, nn.BatchNormMomentum
+constexpr float bn_epsilon = 1e-5f, bn_momentum = 0.1f; // op.BatchNormEpsilon, op.BatchNormMomentum
 
 __device__ inline float inverse_deviation(float variance) { return 1.0f / sqrtf(variance + bn_epsilon); }
 

@@ -28,7 +28,7 @@ __device__ inline unsigned mix32(unsigned x) {
     return x ^ x >> 16;
 }
 
-// dropout: y[i] = scale x[i] where nn.DropoutKeeps(rate, layer, key, i), else 0; threshold is nn.DropoutThreshold's.
+// dropout: y[i] = scale x[i] where op.DropoutKeeps(rate, layer, key, i), else 0; threshold is op.DropoutThreshold's.
 // Then 0 where mask, which may be null, is not positive. It counts elements in 32 bits, as DropoutKeeps does.
 template <typename T>
 __device__ inline void dropout(T* y, const T* x, const unsigned* key, const T* mask, long long n, float scale, unsigned threshold, unsigned layer) {

@@ -24,8 +24,8 @@ func atLeastOne(blocks, most int64) int64 { return max(1, min(blocks, most)) }
 
 func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
-// Elementwise is for kernels over n elements: casts, element by element functions, dropout, updates. One vector a thread
-// until every multiprocessor has twice its threads: the second half evens out.
+// Elementwise is for kernels over n elements: casts, element by element functions, dropout, updates. One vector a
+// thread until every multiprocessor has twice its threads: the second half evens out.
 func Elementwise(n int64, multiprocessors int) Launch {
 	return line(atLeastOne(divideUp(n, blockThreads*vector), 16*int64(multiprocessors)), blockThreads)
 }
@@ -36,9 +36,9 @@ func Channels(pixels int64, c, multiprocessors int) Launch {
 	return line(atLeastOne(divideUp(pixels*int64(c), blockThreads*vector), 8*int64(multiprocessors)), blockThreads)
 }
 
-// ColumnSums is for column_sums, bn_moments and bn_sums over pixels of c channels. parts, Grid[1], is the number of parts
-// of the buffer of partial results: parts*c floats for column_sums, parts*2*c for the other two. Each part has enough
-// pixels for eight a thread, so that small tensors have few.
+// ColumnSums is for column_sums, bn_moments and bn_sums over pixels of c channels. parts, Grid[1], is the number of
+// parts of the buffer of partial results: parts*c floats for column_sums, parts*2*c for the other two. Each part has
+// enough pixels for eight a thread, so that small tensors have few.
 func ColumnSums(pixels int64, c, multiprocessors int) (l Launch, parts int) {
 	tiles := divideUp(int64(c), sumLanes*vector)
 	rows := int64(blockThreads) / min(sumLanes, divideUp(int64(c), vector))

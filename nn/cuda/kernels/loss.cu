@@ -1,4 +1,4 @@
-// Softmax and cross entropy over n samples of c classes, as nn.SoftmaxCrossEntropyForward has it. One block, so that the
+// Softmax and cross entropy over n samples of c classes, as op.SoftmaxCrossEntropyForward has it. One block, so that the
 // sums have one order: bound by latency. Exponentials are in float, sums in double.
 
 constexpr int loss_threads = 512;

@@ -1,7 +1,7 @@
-// The optimizers of nn/spec_update.go, in place over n floats of the flat parameter memory, and the gradients' norm.
+// The optimizers of nn/op/spec_update.go, in place over n floats of the flat parameter memory, and the gradients' norm.
 // Bound by memory: 28 bytes an element for Adam, 20 for SGD.
 
-// hyper's indices, as in nn/spec_update.go
+// hyper's indices, as in nn/op/spec_update.go
 enum { hyper_rate, hyper_grad_scale, hyper_l2, hyper_decay, hyper_momentum, hyper_beta2, hyper_root, hyper_epsilon };
 
 // adam_vector is Adam of V elements from i on.

@@ -14,8 +14,8 @@ import (
 // includeEnv is the variable with the folders of CUDA's headers, separated by colons.
 const includeEnv = "RINGLOOM_CUDA_INCLUDE"
 
-// What a C compiler must find true when the real headers are included: the functions have the very types that this package
-// calls them by, the values are equal, and the enumerations are as large as the int that they are passed as.
+// What a C compiler must find true when the real headers are included: the functions have the very types that this
+// package calls them by, the values are equal, and the enumerations are as large as the int that they are passed as.
 const abiChecks = `
 #define RL_REAL_HEADERS
 #include "API"

@@ -13,7 +13,7 @@ import (
 // ImplicitPrecompGEMM is the forward algorithm (Algorithm.ID) that can add a bias without relu.
 const ImplicitPrecompGEMM = int(C.CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM)
 
-// Algorithm is one way of cuDNN's to do one pass of one convolution, as measured on this device.
+// Algorithm is one of cuDNN's for one pass of one convolution, as measured on this device.
 type Algorithm struct {
 	ID             int     // cudnnConvolutionFwdAlgo_t, ...BwdDataAlgo_t or ...BwdFilterAlgo_t
 	Math           int     // cudnnMathType_t to run it with

@@ -45,8 +45,8 @@ func OpenBLAS(stream unsafe.Pointer) (*BLAS, error) {
 }
 
 // SetWorkspace gives cuBLAS device memory of the caller's to work in, aligned to 256 bytes. It must live until the next
-// SetWorkspace or Close. NVIDIA recommends 32 MiB for Hopper and 4 MiB before it. With a workspace of the caller's, captured
-// graphs need no memory of their own and results are the same from run to run.
+// SetWorkspace or Close. NVIDIA recommends 32 MiB for Hopper and 4 MiB before it. With a workspace of the caller's,
+// captured graphs need no memory of their own and results are the same from run to run.
 func (b *BLAS) SetWorkspace(ptr uintptr, bytes int64) error {
 	return failure(cuBLAS, C.rl_blas_workspace(b.handle, C.uintptr_t(ptr), C.size_t(bytes)))
 }
@@ -96,8 +96,8 @@ func (b *BLAS) Gemm(c Matrix, a, bm Matrix, alpha, beta float32, compute Compute
 	if compute == TF32 && a.Type == F32 {
 		mode = C.CUBLAS_COMPUTE_32F_FAST_TF32
 	}
-	// cuBLAS is column-major: what lies in memory as a row-major matrix is its transpose there, with the same stride. So the
-	// column-major product c' = b'*a' is asked for, and the flags mean what they mean for rows.
+	// cuBLAS is column-major: what lies in memory as a row-major matrix is its transpose there, with the same stride.
+	// So the column-major product c' = b'*a' is asked for, and the flags mean what they mean for rows.
 	return failure(cuBLAS, C.rl_gemm(b.handle, operation(bm), operation(a), C.int(n), C.int(m), C.int(k), C.float(alpha),
 		C.uintptr_t(bm.Ptr), dataType(bm.Type), C.int(bm.Stride), C.uintptr_t(a.Ptr), dataType(a.Type), C.int(a.Stride),
 		C.float(beta), C.uintptr_t(c.Ptr), dataType(c.Type), C.int(c.Stride), mode))

@@ -7,8 +7,9 @@ import "C"
 
 import "fmt"
 
-// ConvShape is a two-dimensional cross-correlation: x [N][H][W][C], w [OutC][KernelH][KernelW][C], y [N][OutH][OutW][OutC],
-// dense. Padding is the same on both sides of an axis; OutH must be (H+2*PadH-KernelH)/StrideH + 1, and OutW likewise.
+// ConvShape is a two-dimensional cross-correlation: x [N][H][W][C], w [OutC][KernelH][KernelW][C], y
+// [N][OutH][OutW][OutC], dense. Padding is the same on both sides of an axis; OutH must be (H+2*PadH-KernelH)/StrideH +
+// 1, and OutW likewise.
 type ConvShape struct {
 	N, H, W, C       int
 	OutH, OutW, OutC int
@@ -19,7 +20,8 @@ type ConvShape struct {
 	Compute          Compute // for F32
 }
 
-// math is the math type that the shape asks of cuDNN: its default allows TF32 for float32, and tensor cores for bfloat16.
+// math is the math type that the shape asks of cuDNN: its default allows TF32 for float32, and tensor cores for
+// bfloat16.
 func (s ConvShape) math() C.int {
 	if s.Type == F32 && s.Compute == Strict {
 		return C.CUDNN_FMA_MATH
@@ -96,8 +98,8 @@ func (c *Conv) run(pass C.int, a Algorithm, in1, in2, out, workspace uintptr, wo
 		C.uintptr_t(out), C.uintptr_t(workspace), C.size_t(workspaceBytes), C.float(beta)))
 }
 
-// ForwardBias enqueues y = conv(x, w) + bias, then the larger of that and zero if relu is set. bias has OutC elements of the
-// shape's type. Without relu only algorithm ImplicitPrecompGEMM can do it. cuDNN's relu may turn NaN into zero.
+// ForwardBias enqueues y = conv(x, w) + bias, then the larger of that and zero if relu is set. bias has OutC elements
+// of the shape's type. Without relu only algorithm ImplicitPrecompGEMM can do it. cuDNN's relu may turn NaN into zero.
 func (c *Conv) ForwardBias(a Algorithm, x, w, bias, y, workspace uintptr, workspaceBytes int64, relu bool) error {
 	flag := C.int(0)
 	if relu {

@@ -98,8 +98,9 @@ func convCases(t *testing.T, run func(t *testing.T, d *testDevice, c convCase)) 
 	}
 }
 
-// tolerated says that there is an error. Of the emulator's libraries, which can do all that is asked, it is a failure, and of a real
-// one where that does not say that it cannot. A real cuDNN has no algorithm for some shapes and types, which package cuda lives with.
+// tolerated says that there is an error. Of the emulator's libraries, which can do all that is asked, it is a failure,
+// and of a real one where that does not say that it cannot. A real cuDNN has no algorithm for some shapes and types,
+// which package cuda lives with.
 func tolerated(t *testing.T, err error, what string) bool {
 	t.Helper()
 	var refusal *Error
@@ -113,7 +114,8 @@ func tolerated(t *testing.T, err error, what string) bool {
 	return true
 }
 
-// checkPass finds the algorithms of a pass and runs each of them, onto NaN with beta 0 and onto old content with beta 1.
+// checkPass finds the algorithms of a pass and runs each of them, onto NaN with beta 0 and onto old content with beta
+// 1.
 func (c convCase) checkPass(t *testing.T, d *testDevice, what string, want []float32, rng *rand.Rand,
 	find func(out uintptr) ([]Algorithm, error), run func(a Algorithm, out uintptr, beta float32) error) {
 	found, err := find(d.Put(nans(len(want)), c.bf16))

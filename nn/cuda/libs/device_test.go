@@ -12,8 +12,8 @@ import (
 	"ringloom/nn/cuda/driver"
 )
 
-// testDevice is GPU 0 with one stream; its context is current on the test's thread. All of it is given back at the end of the test,
-// which leaves no context current: a test opens one.
+// testDevice is GPU 0 with one stream; its context is current on the test's thread. All of it is given back at the end
+// of the test, which leaves no context current: a test opens one.
 type testDevice struct {
 	t       testing.TB
 	context *driver.Context
@@ -21,8 +21,8 @@ type testDevice struct {
 	host    []byte // page-locked, as copies want it; nil at first
 }
 
-// openDevice returns a device with all three libraries. It skips without a driver, unless the environment names one, and fails when
-// there is one but a library is missing.
+// openDevice returns a device with all three libraries. It skips without a driver, unless the environment names one,
+// and fails when there is one but a library is missing.
 func openDevice(t testing.TB) *testDevice {
 	t.Helper()
 	if err := driver.Load(); err != nil {

@@ -15,8 +15,8 @@ type DNN struct {
 	handle C.cudnnHandle_t
 }
 
-// OpenDNN makes a handle for the current context; all its work goes to stream (a CUstream). It loads all three libraries,
-// as cuDNN uses the other two.
+// OpenDNN makes a handle for the current context; all its work goes to stream (a CUstream). It loads all three
+// libraries, as cuDNN uses the other two.
 func OpenDNN(stream unsafe.Pointer) (*DNN, error) {
 	if err := Load(); err != nil {
 		return nil, err

@@ -27,17 +27,17 @@
 // Find functions run and time the algorithms, which waits for the device and overwrites the output. The caller owns all
 // device memory, the workspaces included.
 //
-// # Two ways to convolve
+// # Two interfaces to convolve with
 //
 // Find..., Forward, BackwardData and BackwardWeights use cuDNN's legacy API, which versions 8 and 9 share and which is
-// all that a device needs. Plans (graph.go, graph.c, plan.c) is the same through cuDNN's graph API, whose newer engines the legacy
-// API does not reach, and which adds a bias and does a ReLU in the same kernel; nothing else here depends on it. Plan builds one of
-// them again, by its engine and the place of its configuration among all that cuDNN proposes.
+// all that a device needs. Plans (graph.go, graph.c, plan.c) is the same through cuDNN's graph API, whose newer engines
+// the legacy API does not reach, and which adds a bias and does a ReLU in the same kernel; nothing else here depends on
+// it. Plan builds one of them again, by its engine and the place of its configuration among all that cuDNN proposes.
 //
 // # Tests
 //
 // Loading, NVRTC and the declarations are tested against what is installed (RINGLOOM_CUDA_INCLUDE names a folder with
-// CUDA's headers), the mathematics against naive loops on a GPU or on the emulator of package emulator (RINGLOOM_LIBCUDA and the
-// three variables above name its file). What is missing is skipped with the reason. They use package driver, and so are built with
-// the flags that it needs.
+// CUDA's headers), the mathematics against naive loops on a GPU or on the emulator of package emulator
+// (RINGLOOM_LIBCUDA and the three variables above name its file). What is missing is skipped with the reason. They use
+// package driver, and so are built with the flags that it needs.
 package libs

@@ -19,7 +19,7 @@ const (
 )
 
 var (
-	// ErrNotSupported matches (errors.Is) the errors of a library that has no way to do what was asked.
+	// ErrNotSupported matches (errors.Is) the errors of a library that cannot do what was asked.
 	ErrNotSupported = errors.New("not supported")
 	// ErrOutOfMemory matches the errors of a library that could not get host or device memory.
 	ErrOutOfMemory = errors.New("out of memory")

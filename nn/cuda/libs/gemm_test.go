@@ -27,8 +27,8 @@ func stored(rows, cols, gap int, transposed bool, typ Type) Matrix {
 	return m
 }
 
-// All transpositions, with and without gaps, of all types, with and without the old content, against a naive product. Gaps of
-// the inputs are NaN, so reading them shows; gaps of the output must stay.
+// All transpositions, with and without gaps, of all types, with and without the old content, against a naive product.
+// Gaps of the inputs are NaN, so reading them shows; gaps of the output must stay.
 func TestGemm(t *testing.T) {
 	d := openDevice(t)
 	blas, err := OpenBLAS(d.Stream())

@@ -28,8 +28,9 @@ const (
 type Operation struct {
 	Pass       Pass
 	Accumulate bool // add to what the output holds
-	// Behind the forward pass, and not with Accumulate: the bias, OutC elements of float32 whatever the shape's type, is added to the
-	// float32 sums, and the larger of that and zero is taken, which keeps NaN. Only then is it rounded to the shape's type.
+	// Behind the forward pass, and not with Accumulate: the bias, OutC elements of float32 whatever the shape's type,
+	// is added to the float32 sums, and the larger of that and zero is taken, which keeps NaN. Only then is it rounded
+	// to the shape's type.
 	Bias, ReLU bool
 	// LosesNaN lets the ReLU make 0 of NaN, as most who use cuDNN do: it may have engines for that alone.
 	LosesNaN bool
@@ -49,7 +50,7 @@ func (o Operation) validate() error {
 	return nil
 }
 
-// Plan is a way to do an operation by cuDNN's graph API, which has engines that Forward, BackwardData and BackwardWeights cannot
+// Plan does an operation by cuDNN's graph API, which has engines that Forward, BackwardData and BackwardWeights cannot
 // reach: the newer GPUs' kernels are added there only.
 type Plan struct {
 	Engine         int64 // cuDNN's number of the engine
@@ -60,8 +61,8 @@ type Plan struct {
 	graph          *planGraph
 }
 
-// planGraph is an operation as cuDNN has been told of it, with what its heuristics propose. Plans share it; the last hold that is
-// released destroys it.
+// planGraph is an operation as cuDNN has been told of it, with what its heuristics propose. Plans share it; the last
+// hold that is released destroys it.
 type planGraph struct {
 	shape ConvShape
 	graph *C.rl_graph
@@ -122,10 +123,11 @@ func (g *planGraph) build(p *Plan) error {
 	return nil
 }
 
-// Plans builds up to most plans for an operation, in the order that cuDNN's heuristics prefer (mode A, then the fallback list),
-// with at most workspaceBytes each, and if steady is set only deterministic ones. The list may be empty; times are for the caller to
-// measure. Building can compile kernels, which takes seconds. The error matches ErrNotSupported where cuDNN has no such API
-// (before 8.3). The plans keep no reference to the Conv, but must be closed before the DNN.
+// Plans builds up to most plans for an operation, in the order that cuDNN's heuristics prefer (mode A, then the
+// fallback list), with at most workspaceBytes each, and if steady is set only deterministic ones. The list may be
+// empty; times are for the caller to measure. Building can compile kernels, which takes seconds. The error matches
+// ErrNotSupported where cuDNN has no such API (before 8.3). The plans keep no reference to the Conv, but must be closed
+// before the DNN.
 func (c *Conv) Plans(op Operation, steady bool, workspaceBytes int64, most int) ([]*Plan, error) {
 	graph, err := c.openGraph(op)
 	if err != nil {
@@ -171,10 +173,10 @@ func (g *planGraph) plans(steady bool, workspaceBytes int64, most int) (plans []
 	return plans, nil
 }
 
-// Plan builds one plan of Plans again, perhaps in a later process, without building the others: that of a configuration of
-// an engine. Both are asked for because an engine may be proposed several times, with other knobs, and because another version of cuDNN
-// or another GPU proposes others. The error matches ErrNotSupported where at that place there is not that engine, or one that cuDNN
-// cannot build, or one that does not keep the shape's precision.
+// Plan builds one plan of Plans again, perhaps in a later process, without building the others: that of a configuration
+// of an engine. Both are asked for because an engine may be proposed several times, with other knobs, and because
+// another version of cuDNN or another GPU proposes others. The error matches ErrNotSupported where at that place there
+// is not that engine, or one that cuDNN cannot build, or one that does not keep the shape's precision.
 func (c *Conv) Plan(op Operation, engine int64, config int) (*Plan, error) {
 	graph, err := c.openGraph(op)
 	if err != nil {
@@ -210,7 +212,8 @@ func (g *planGraph) plan(engine int64, config int) (*Plan, error) {
 }
 
 // allows says whether an engine with these numerical notes (bits by cudnnBackendNumericalNote_t) keeps the shape's
-// precision. Inputs are never rounded to a smaller type in memory and sums are always float32; float32 on tensor cores is TF32.
+// precision. Inputs are never rounded to a smaller type in memory and sums are always float32; float32 on tensor cores
+// is TF32.
 func (s ConvShape) allows(notes uint) bool {
 	has := func(note int) bool { return notes&(1<<note) != 0 }
 	if has(C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) || has(C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) {
@@ -219,9 +222,9 @@ func (s ConvShape) allows(notes uint) bool {
 	return !(s.Type == F32 && s.Compute == Strict && has(C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE))
 }
 
-// Run enqueues the operation: in1 and in2 are what its pass reads, in the order of Pass, and bias is 0 where it has none. All
-// addresses must be multiples of 16. It allocates nothing on the Go heap, and inside cuDNN only when an address differs from the
-// last run's.
+// Run enqueues the operation: in1 and in2 are what its pass reads, in the order of Pass, and bias is 0 where it has
+// none. All addresses must be multiples of 16. It allocates nothing on the Go heap, and inside cuDNN only when an
+// address differs from the last run's.
 func (p *Plan) Run(in1, in2, bias, out, workspace uintptr) error {
 	if (in1|in2|bias|out|workspace)&15 != 0 {
 		return errMisaligned

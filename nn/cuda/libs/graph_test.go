@@ -24,7 +24,8 @@ var planForms = []Operation{
 	{Pass: PassBackwardWeights, Accumulate: true},
 }
 
-// planCase is an operation with its operands on the device, and with its result on the host if the output holds nothing.
+// planCase is an operation with its operands on the device, and with its result on the host if the output holds
+// nothing.
 type planCase struct {
 	convCase
 	op             Operation
@@ -172,9 +173,9 @@ func mustConv(t *testing.T, dnn *DNN, s ConvShape) *Conv {
 	return conv
 }
 
-// Which of the emulator's configurations are taken, and in what order: 17, 11, 1, 23, 14 and 6 of mode A, then 1, 0 and 14. Not one
-// that rounds its inputs (17), nor one that is refused (1) or that does not fuse (0), nor one with too large a workspace (23); one that
-// uses tensor cores (6) only where they are allowed and the channels suit.
+// Which of the emulator's configurations are taken, and in what order: 17, 11, 1, 23, 14 and 6 of mode A, then 1, 0 and
+// 14. Not one that rounds its inputs (17), nor one that is refused (1) or that does not fuse (0), nor one with too
+// large a workspace (23); one that uses tensor cores (6) only where they are allowed and the channels suit.
 func TestPlansOfEmulator(t *testing.T) {
 	dnn := emulatedDNN(t)
 	for _, c := range []struct {

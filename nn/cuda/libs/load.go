@@ -142,8 +142,8 @@ func Load() error {
 	return first
 }
 
-// sameMajor refuses a cuBLAS of another major version of CUDA than cuDNN's, if that says which it is made for: cuDNN asks the loader for
-// the cuBLAS of its own, and ends the process where there is none.
+// sameMajor refuses a cuBLAS of another major version of CUDA than cuDNN's, if that says which it is made for: cuDNN
+// asks the loader for the cuBLAS of its own, and ends the process where there is none.
 func sameMajor(major int, blas *loading) error {
 	theirs, _, _ := strings.Cut(blas.loaded.Version, ".")
 	if major == 0 || theirs == strconv.Itoa(major) {
@@ -154,7 +154,8 @@ func sameMajor(major int, blas *loading) error {
 		Advice: fmt.Sprintf("put the folders of one version of CUDA first into %s, or the file into %s", pathEnv, blas.env)}
 }
 
-// Loaded returns the libraries that Load, or the first use of one of them, has loaded. Call it after those have returned.
+// Loaded returns the libraries that Load, or the first use of one of them, has loaded. Call it after those have
+// returned.
 func Loaded() []Library {
 	var list []Library
 	for _, l := range all {

@@ -11,10 +11,10 @@ import (
 	"unsafe"
 )
 
-// CompileRTC compiles one CUDA C++ source: to machine code for a real architecture (--gpu-architecture=sm_90), to PTX, which
-// ends with a zero byte, for a virtual one (--gpu-architecture=compute_90). name is what diagnostics call the source; options are
-// NVRTC's. log holds the compiler's warnings and errors; it is also there when err is an *Error of nvrtcCompileProgram. No
-// device or context is needed.
+// CompileRTC compiles one CUDA C++ source: to machine code for a real architecture (--gpu-architecture=sm_90), to PTX,
+// which ends with a zero byte, for a virtual one (--gpu-architecture=compute_90). name is what diagnostics call the
+// source; options are NVRTC's. log holds the compiler's warnings and errors; it is also there when err is an *Error of
+// nvrtcCompileProgram. No device or context is needed.
 func CompileRTC(source, name string, options []string) (code []byte, log string, err error) {
 	if err := nvrtc.load(); err != nil {
 		return nil, "", err

@@ -105,8 +105,8 @@ func TestPlanFollowsAddresses(t *testing.T) {
 	})
 }
 
-// Of the emulator's configurations 4 and 8 are of one engine with other knobs; at 0 is one that rounds, at 2 one that is never built, at
-// 7 one that does not fuse.
+// Of the emulator's configurations 4 and 8 are of one engine with other knobs; at 0 is one that rounds, at 2 one that
+// is never built, at 7 one that does not fuse.
 func TestPlanOfEmulator(t *testing.T) {
 	s := convShapes[0].out()
 	s.Compute = TF32

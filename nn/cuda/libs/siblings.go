@@ -8,8 +8,9 @@ import (
 )
 
 // siblings lists the companions that must be loaded before or after a library that lies in a folder which the loader
-// does not search. The libraries ask the loader for their companions by name (soname), and it gives them what is already
-// loaded under that name; so ours win over a copy of another version elsewhere, too. Files that do not exist are left out.
+// does not search. The libraries ask the loader for their companions by name (soname), and it gives them what is
+// already loaded under that name; so ours win over a copy of another version elsewhere, too. Files that do not exist
+// are left out.
 //
 //   - libcublas needs libcublasLt;
 //   - libnvrtc opens libnvrtc-builtins at the first compilation;

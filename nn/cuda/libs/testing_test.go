@@ -18,7 +18,8 @@ func onEmulator() bool {
 	})
 }
 
-// eighths returns n random multiples of 1/8 up to 1: bfloat16 and TF32 hold them, and float32 their products' sums, exactly.
+// eighths returns n random multiples of 1/8 up to 1: bfloat16 and TF32 hold them, and float32 their products' sums,
+// exactly.
 func eighths(rng *rand.Rand, n int) []float32 {
 	values := make([]float32, n)
 	for i := range values {

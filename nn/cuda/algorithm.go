@@ -8,8 +8,8 @@ import (
 	"ringloom/nn/cuda/libs"
 )
 
-// way is one way to compute a task of a convolution. Ways are compared with ==.
-type way interface {
+// algorithm computes a task of a convolution. Algorithms are compared with ==.
+type algorithm interface {
 	workspaceBytes() int64
 	// emit gives the emitter what is to be queued. A call of cuDNN's has the name in traces.
 	emit(e *emitter, name string, at addresses)
@@ -21,24 +21,25 @@ type way interface {
 	fmt.Stringer
 }
 
-// addresses are what a way reads and writes: in1 and in2 in the order of libs.Pass, and the bias, for a way that adds one.
+// addresses are what an algorithm reads and writes: in1 and in2 in the order of libs.Pass, and the bias, for one that
+// adds it.
 type addresses struct{ in1, in2, bias, out, workspace uintptr }
 
-// algorithm is a way of cuDNN's legacy interface.
-type algorithm struct {
+// legacyAlgorithm is one of cuDNN's legacy interface.
+type legacyAlgorithm struct {
 	conv       *libs.Conv
 	pass       libs.Pass
 	accumulate bool
 	libs.Algorithm
 }
 
-func (a algorithm) workspaceBytes() int64 { return a.WorkspaceBytes }
+func (a legacyAlgorithm) workspaceBytes() int64 { return a.WorkspaceBytes }
 
-func (a algorithm) emit(e *emitter, name string, at addresses) {
+func (a legacyAlgorithm) emit(e *emitter, name string, at addresses) {
 	e.do(fmt.Sprintf("%s, %v", name, a), func() error { return a.run(at) })
 }
 
-func (a algorithm) run(at addresses) error {
+func (a legacyAlgorithm) run(at addresses) error {
 	beta := float32(flag(a.accumulate))
 	switch a.pass {
 	case libs.PassForward:
@@ -50,13 +51,13 @@ func (a algorithm) run(at addresses) error {
 	}
 }
 
-func (a algorithm) fuses() bool    { return false }
-func (a algorithm) close() error   { return nil } // the device has the descriptors
-func (a algorithm) String() string { return fmt.Sprintf("algorithm %d", a.ID) }
+func (a legacyAlgorithm) fuses() bool    { return false }
+func (a legacyAlgorithm) close() error   { return nil } // the device has the descriptors
+func (a legacyAlgorithm) String() string { return fmt.Sprintf("algorithm %d", a.ID) }
 
 // fused is an algorithm that adds the bias, and does the ReLU, in the same call.
 type fused struct {
-	algorithm
+	legacyAlgorithm
 	relu bool
 }
 
@@ -69,7 +70,7 @@ func (f fused) emit(e *emitter, name string, at addresses) {
 func (f fused) fuses() bool    { return true }
 func (f fused) String() string { return fmt.Sprintf("algorithm %d with bias", f.ID) }
 
-// plan is a way of cuDNN's graph interface, which alone has the engines that were written for newer GPUs.
+// plan is an algorithm of cuDNN's graph interface, which alone has the engines that were written for newer GPUs.
 type plan struct {
 	*libs.Plan
 	op libs.Operation

@@ -27,8 +27,8 @@ func convArgsOf(c op.Conv) convArgs {
 	}
 }
 
-// expect computes samples of the result from the definition of a convolution. A way is believed because its samples are these: that
-// a library was told of a convolution does not show that it computes it.
+// expect computes samples of the result from the definition of a convolution. An algorithm is believed because its
+// samples are these: that a library was told of a convolution does not show that it computes it.
 func (t *trial) expect() error {
 	if err := t.restore(); err != nil {
 		return err
@@ -62,7 +62,8 @@ func (t *trial) expect() error {
 	return t.device.Get(t.want, op.Buffer{Device: dst})
 }
 
-// restore makes the result what it is before a way runs: numbers to add to, or else what shows that a way leaves something out.
+// restore makes the result what it is before an algorithm runs: numbers to add to, or else what shows that it leaves
+// something out.
 func (t *trial) restore() error {
 	const nan = 0xff // in every byte
 	if t.task.accumulate {
@@ -71,12 +72,12 @@ func (t *trial) restore() error {
 	return t.device.compute.Fill(t.at.out, nan, elementBytes(t.task.half)*int64(t.outLen))
 }
 
-// right takes a way and says whether it, with what has to follow it, computes what is expected.
-func (t *trial) right(w way) (bool, error) {
+// verify takes an algorithm and says whether it, with what has to follow it, computes what is expected.
+func (t *trial) verify(a algorithm) (bool, error) {
 	if err := t.restore(); err != nil {
 		return false, err
 	}
-	if err := t.take(w); err != nil {
+	if err := t.take(a); err != nil {
 		return false, err
 	}
 	if err := t.run(); err != nil {
@@ -97,8 +98,9 @@ func (t *trial) right(w way) (bool, error) {
 	return agree(got, t.want, t.tolerance()), nil
 }
 
-// tolerance is how far an element may be off, as a part of the elements' root mean square. Sums have terms of either sign, so that
-// sums of other terms than those that are meant are about 1 off; a few terms that are missing among thousands show in float32 alone.
+// tolerance is how far an element may be off, as a part of the elements' root mean square. Sums have terms of either
+// sign, so that sums of other terms than those that are meant are about 1 off; a few terms that are missing among
+// thousands show in float32 alone.
 func (t *trial) tolerance() float64 {
 	switch {
 	case t.task.half:
