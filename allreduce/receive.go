@@ -5,9 +5,23 @@ import (
 	"fmt"
 )
 
+// arrival is a frame from a neighbour. One that the transport has unsealed has no checksum.
+type arrival struct {
+	frame  []byte
+	sealed bool
+}
+
+func (m *machine) parse(a arrival) (header, []byte, error) {
+	if a.sealed {
+		return parseFields(a.frame)
+	}
+	return parseFrame(a.frame, m.mark)
+}
+
 // receive takes a frame from a neighbour, and owns it. An error ends the ring.
-func (m *machine) receive(from Peer, frame []byte) error {
-	h, payload, err := parseFrame(frame, m.mark)
+func (m *machine) receive(from Peer, a arrival) error {
+	frame := a.frame
+	h, payload, err := m.parse(a)
 	if err != nil {
 		m.free(frame)
 		return m.fail(kindOf(err), from, err)
@@ -23,7 +37,7 @@ func (m *machine) receive(from Peer, frame []byte) error {
 	}
 	switch {
 	case h.kind == frameData && from == Prev:
-		return m.receiveData(h, payload, frame)
+		return m.receiveData(h, payload, a)
 	case h.kind == frameCredit && from == Next:
 		err = m.receiveCredit(h)
 	case h.kind == frameBye:
@@ -39,7 +53,8 @@ func (m *machine) receive(from Peer, frame []byte) error {
 	return err
 }
 
-func (m *machine) receiveData(h header, payload, frame []byte) error {
+func (m *machine) receiveData(h header, payload []byte, a arrival) error {
+	frame := a.frame
 	if h.seq != m.arrived+1 {
 		m.free(frame)
 		what := "a frame is missing"
@@ -54,7 +69,7 @@ func (m *machine) receiveData(h header, payload, frame []byte) error {
 		return m.fail(ErrProtocol, Prev, fmt.Errorf("more than %d frames in flight", m.cfg.WindowFrames()))
 	}
 	if m.recving == len(m.ops) {
-		m.parked = append(m.parked, frame)
+		m.parked = append(m.parked, a)
 		return nil
 	}
 	err := m.consume(h, payload)
@@ -66,13 +81,13 @@ func (m *machine) receiveData(h header, payload, frame []byte) error {
 func (m *machine) unpark() error {
 	n := 0
 	for n < len(m.parked) && m.recving < len(m.ops) {
-		frame := m.parked[n]
+		a := m.parked[n]
 		n++
-		h, payload, err := parseFrame(frame, m.mark)
+		h, payload, err := m.parse(a)
 		if err == nil {
 			err = m.consume(h, payload)
 		}
-		m.free(frame)
+		m.free(a.frame)
 		if err != nil {
 			m.parked = append(m.parked[:0], m.parked[n:]...)
 			return err

@@ -18,10 +18,10 @@ type Node struct {
 	cfg      Config
 	identity identity
 	log      *zap.Logger
-	ml     *memberlist.Memberlist
-	mail   *mailbox
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	ml       *memberlist.Memberlist
+	mail     *mailbox
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
 
 	formed     chan struct{} // closed when view is set
 	view       View          // set once, before formed is closed

@@ -50,9 +50,9 @@ func openClient(cfg Config, down func(error)) (*client, error) {
 	)
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
-		return nil, unauthorized(cfg.URL)
+		return nil, fmt.Errorf("%w by %s: give the user and password, or the token, that it asks for", ErrUnauthorized, Redact(cfg.URL))
 	case err != nil:
-		return nil, fmt.Errorf("%w: %s: %w", ErrConnect, cfg.URL, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrConnect, Redact(cfg.URL), redactError(err, cfg.URL, cfg.Token))
 	}
 	c.conn = conn
 	return c, nil
@@ -96,5 +96,5 @@ func connectionName(cfg Config) string {
 }
 
 func unauthorized(server string) error {
-	return fmt.Errorf("%w by %s; give all nodes the same token", ErrUnauthorized, server)
+	return fmt.Errorf("%w by %s; give all nodes the same key", ErrUnauthorized, server)
 }

@@ -2,23 +2,30 @@ package natsring
 
 import (
 	"errors"
-	"fmt"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"ringloom/allreduce"
 )
 
 func TestProbeFindsWhatAServerRefuses(t *testing.T) {
-	s := DefaultServerConfig()
-	s.Host, s.Token, s.MaxPayloadBytes = "127.0.0.1", "secret", 64<<10
-	server, err := StartServer(s)
+	external, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: "secret", MaxPayload: 64 << 10, NoLog: true, NoSigs: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := server.Port()
+	external.Start()
+	defer external.Shutdown()
+	if !external.ReadyForConnections(30 * time.Second) {
+		t.Fatal("the server does not start")
+	}
+	address := external.Addr().String()
 	probe := func(token string, chunkBytes int) error {
 		cfg := DefaultConfig(allreduce.DefaultConfig())
-		cfg.URL, cfg.Token, cfg.Ring.ChunkBytes = fmt.Sprintf("nats://127.0.0.1:%d", port), token, chunkBytes
+		cfg.URL, cfg.Token, cfg.Ring.ChunkBytes = "nats://"+address, token, chunkBytes
 		return Probe(cfg)
 	}
 	if err := probe("secret", 32<<10); err != nil {
@@ -30,7 +37,8 @@ func TestProbeFindsWhatAServerRefuses(t *testing.T) {
 	if err := probe("wrong", 32<<10); !errors.Is(err, ErrUnauthorized) {
 		t.Errorf("another token: %v", err)
 	}
-	server.Close()
+	external.Shutdown()
+	external.WaitForShutdown()
 	if err := probe("secret", 32<<10); !errors.Is(err, ErrConnect) {
 		t.Errorf("no server: %v", err)
 	}
