@@ -11,6 +11,9 @@ import (
 func checkURL(urls string) error {
 	for i, one := range split(urls) {
 		one = strings.TrimSpace(one)
+		if strings.Contains(one, ",") {
+			return fmt.Errorf("%w: address %d (%s) has a comma in its user or password; write %%2C for it", ErrConfig, i+1, Redact(one))
+		}
 		if !strings.Contains(one, "://") {
 			one = "nats://" + one
 		}

@@ -39,7 +39,7 @@ func TestErrorsOfServersShowNoPassword(t *testing.T) {
 	} {
 		cfg := DefaultConfig(allreduce.DefaultConfig())
 		cfg.URL, cfg.Token = url, "TOKENWORD"
-		err := Probe(cfg)
+		err := Probe(t.Context(), cfg)
 		if !errors.Is(err, ErrConnect) && !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", url, err)
 		}

@@ -1,14 +1,17 @@
 package natsring
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // Probe connects to the external server of cfg.URL and checks that it takes the ring's frames, so that a node finds out
 // before any other waits for it. Errors match ErrConfig, ErrConnect, ErrUnauthorized or ErrMaxPayload. Join checks again.
-func Probe(cfg Config) error {
+func Probe(ctx context.Context, cfg Config) error {
 	if err := checkURL(cfg.URL); err != nil {
 		return err
 	}
-	conn, err := openClient(cfg, func(error) {})
+	conn, err := openClient(ctx, cfg, func(error) {})
 	if err != nil {
 		return err
 	}

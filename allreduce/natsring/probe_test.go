@@ -26,7 +26,7 @@ func TestProbeFindsWhatAServerRefuses(t *testing.T) {
 	probe := func(token string, chunkBytes int) error {
 		cfg := DefaultConfig(allreduce.DefaultConfig())
 		cfg.URL, cfg.Token, cfg.Ring.ChunkBytes = "nats://"+address, token, chunkBytes
-		return Probe(cfg)
+		return Probe(t.Context(), cfg)
 	}
 	if err := probe("secret", 32<<10); err != nil {
 		t.Error(err)

@@ -174,7 +174,7 @@ func (t *Transport) openOwn(ctx context.Context) (connection, error) {
 		t.report(allreduce.Prev, fmt.Errorf("%w: own connection: %w", allreduce.ErrTransport, err))
 	}
 	if t.cfg.Server == nil {
-		return openClient(t.cfg, down)
+		return openClient(ctx, t.cfg, down)
 	}
 	conn, err := t.cfg.Server.nats.InProcessConn()
 	if err != nil {
@@ -186,7 +186,7 @@ func (t *Transport) openOwn(ctx context.Context) (connection, error) {
 // openPeer connects to the server where a neighbour receives. It is on the same machine if it has this end's address.
 func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c connection, sameMachine bool, err error) {
 	if t.cfg.Server == nil {
-		c, err = openClient(t.cfg, down)
+		c, err = openClient(ctx, t.cfg, down)
 		return c, false, err
 	}
 	key, err := newNKey(t.cfg.Key)

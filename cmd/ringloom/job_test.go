@@ -201,10 +201,10 @@ func TestPeerWithAnotherKeyIsRefused(t *testing.T) {
 		}
 		return path
 	}
-	first := start(t, t.TempDir(), "train", "--expect", "2", "--bind", "127.0.0.1:0", "--offline", "--log", "json", "--key-file", key("correct horse"))
+	first := start(t, t.TempDir(), "train", "--expect", "2", "--bind", "127.0.0.1:0", "--offline", "--log", "json", "--key-file", key("correct horse battery"))
 	address := first.waitFor(`"address":"([^"]+)"`)[1]
 	second := start(t, t.TempDir(), "train", "--expect", "2", "--bind", "127.0.0.1:0", "--offline", "--log", "json", "--join", address,
-		"--join-timeout", "5s", "--key-file", key("wrong horse"))
+		"--join-timeout", "5s", "--key-file", key("wrong horse, battery"))
 	second.wantExit(exitCluster, "key")
 }
 
