@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"ringloom/allreduce"
+	"ringloom/internal/gcm"
 )
 
 // What is sealed is encrypted and authenticated with AES-256-GCM, with keys that one direction of one ring edge has for
@@ -122,11 +123,7 @@ func frameCipher(secret []byte, subject string, sender, receiver []byte) (cipher
 	if err != nil {
 		return nil, err
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
+	return gcm.New(key)
 }
 
 // sealer seals frames in the order in which they are sent.
