@@ -17,6 +17,7 @@ import (
 	"ringloom/allreduce"
 	"ringloom/allreduce/allreducetest"
 	"ringloom/allreduce/natsring"
+	"ringloom/allreduce/natsring/natsringtest"
 )
 
 func ringConfig(size int) allreduce.Config {
@@ -249,7 +250,7 @@ func TestAWrongKeyIsRefused(t *testing.T) {
 
 func TestAWrongTokenIsRefused(t *testing.T) {
 	cfg := natsring.DefaultConfig(ringConfig(2))
-	cfg.Token, cfg.URL = "wrong", startExternal(t, &server.Options{Authorization: "secret"})
+	cfg.Token, cfg.URL = "wrong", startExternal(t, server.Options{Authorization: "secret"})
 	_, err := natsring.Join(t.Context(), cfg)
 	if !errors.Is(err, natsring.ErrUnauthorized) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), cfg.Token) {
 		t.Errorf("%v", err)
@@ -257,19 +258,14 @@ func TestAWrongTokenIsRefused(t *testing.T) {
 }
 
 // startExternal starts a NATS server that is nobody's own.
-func startExternal(t testing.TB, o *server.Options) (url string) {
+func startExternal(t testing.TB, o server.Options) (url string) {
 	t.Helper()
-	o.Host, o.Port, o.NoLog, o.NoSigs = "127.0.0.1", server.RANDOM_PORT, true, true
-	s, err := server.NewServer(o)
+	address, stop, err := natsringtest.StartExternal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	return "nats://" + s.Addr().String()
+	t.Cleanup(stop)
+	return "nats://" + address
 }
 
 func TestAPortInUseIsNamed(t *testing.T) {

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"ringloom/allreduce/natsring/natsringtest"
 )
 
 // A variable of the shell that is not set must not leave a key, an address or a folder out silently. This goes for
@@ -152,12 +153,11 @@ func TestNATSServersAreProbedFirst(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: "u", Password: "right", NoLog: true, NoSigs: true})
+	address, stop, err := natsringtest.StartPasswordServer("u", "right")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Start()
-	defer s.Shutdown()
+	defer stop()
 	file := filepath.Join(t.TempDir(), "nats")
 	if err := os.WriteFile(file, []byte("nats://u:HIDDEN@127.0.0.1:1\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestNATSServersAreProbedFirst(t *testing.T) {
 		{[]string{"--nats", "nats://u:HIDDEN@127.0.0.1:1"}, "connection refused"},
 		{[]string{"--nats-file", file}, "nats://xxxxx@127.0.0.1:1"},
 		{[]string{"--nats", "nats://u:HIDDEN@" + l.Addr().String()}, "cannot connect"},
-		{[]string{"--nats", "nats://u:HIDDEN@" + s.Addr().String()}, "refused"},
+		{[]string{"--nats", "nats://u:HIDDEN@" + address}, "refused"},
 		{[]string{"--nats", "nats://HIDDEN@127.0.0.1:1,nats://u:HIDDEN@127.0.0.1:2"}, "nats://xxxxx@127.0.0.1:1,nats://xxxxx@127.0.0.1:2"},
 	} {
 		for _, command := range [][]string{{"train", "--data", "/nonexistent"}, {"bench", "allreduce"}} { // the data would be a fault of its own
