@@ -3,6 +3,8 @@ package allreduce
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
 // arrival is a frame from a neighbour. One that the transport has unsealed has no checksum.
@@ -35,6 +37,10 @@ func (m *machine) receive(from Peer, a arrival) error {
 		m.free(frame)
 		return m.fail(ErrProtocol, from, fmt.Errorf("a frame of rank %d of %d came where rank %d of %d was due", h.from, h.size, m.rankOf(from), m.cfg.WorldSize))
 	}
+	if h.kind != frameData && len(payload) > h.kind.maxPayload() {
+		m.free(frame)
+		return m.fail(ErrProtocol, from, fmt.Errorf("frame kind %d with %d bytes; %d are the most", h.kind, len(payload), h.kind.maxPayload()))
+	}
 	switch {
 	case h.kind == frameData && from == Prev:
 		return m.receiveData(h, payload, a)
@@ -43,7 +49,7 @@ func (m *machine) receive(from Peer, a arrival) error {
 	case h.kind == frameBye:
 		err = m.receiveBye(from)
 	case h.kind == frameAbort:
-		e := m.fail(ErrAborted, from, errors.New(string(payload))).(*Error)
+		e := m.fail(ErrAborted, from, errors.New(printable(payload))).(*Error)
 		e.Origin = int(h.root)
 		err = e
 	default:
@@ -51,6 +57,16 @@ func (m *machine) receive(from Peer, a arrival) error {
 	}
 	m.free(frame)
 	return err
+}
+
+// printable is a text of another rank for people: no characters that a terminal would obey.
+func printable(text []byte) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(string(text), "?"))
 }
 
 func (m *machine) receiveData(h header, payload []byte, a arrival) error {

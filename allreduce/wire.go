@@ -26,6 +26,14 @@ const (
 	frameAbort
 )
 
+// maxPayload bounds the payload of what is no data, in bytes; that of data is bounded by the chunk that is due.
+func (k frameKind) maxPayload() int {
+	if k == frameAbort {
+		return maxAbortText
+	}
+	return 0
+}
+
 type opKind uint8
 
 const (

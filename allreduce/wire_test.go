@@ -128,7 +128,7 @@ func FuzzReceive(f *testing.F) {
 					kind: frameKind(kind), op: opKind(op), dtype: dtype(typ), size: 3, from: uint16(m.rankOf(from)),
 					seq: seq, opSeq: opSeq, total: total, bucket: bucket, step: step, chunk: chunk,
 				}, m.mark)
-				err := m.receive(from, arrival{frame: frame})
+				err := m.receive(from, arrival{frame, step%2 == 0})
 				var e *Error
 				if err != nil && !errors.As(err, &e) {
 					t.Fatalf("untyped error %v", err)

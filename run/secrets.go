@@ -67,6 +67,10 @@ func (c MemberConfig) secrets() (secrets, error) {
 		s.key = c.Key
 		return s, nil
 	}
+	if c.WorldSize == 1 { // nobody is to join
+		s.key = []byte(rand.Text() + rand.Text())
+		return s, nil
+	}
 	var err error
 	if s.key, err = localKey(); err != nil {
 		return s, UsageError{fmt.Errorf("there is no key, and none can be kept for the nodes of this machine: %w; give all nodes the same --key-file, or --insecure", err)}

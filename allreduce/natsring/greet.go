@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"ringloom/allreduce"
 )
@@ -156,7 +158,7 @@ func (p *parley) take(h heard) error {
 		if err := p.t.differs(h); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, h.Refusal)
+		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, printable(h.Refusal))
 	}
 	if len(h.Drawn) != drawnBytes {
 		return fmt.Errorf("%w: rank %d does not greet as this version does: it has drawn %d bytes", ErrJoin, rank, len(h.Drawn))
@@ -179,6 +181,17 @@ func (p *parley) take(h heard) error {
 		return p.say(h.from)
 	}
 	return nil
+}
+
+// printable is a text of another rank for people, on a line.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return text[:min(len(text), refusalBytes)]
 }
 
 // fresh hears a greeting that is of this ring.
@@ -227,9 +240,12 @@ func (t *Transport) refuse(why error) {
 	}
 }
 
+// refusalBytes bounds the text of a refusal.
+const refusalBytes = 512
+
 // refusal is the greeting that says why; it fits into a frame.
 func (t *Transport) refusal(why string) []byte {
-	for limit := 512; ; limit /= 2 {
+	for limit := refusalBytes; ; limit /= 2 {
 		text, err := json.Marshal(greeting{Terms: t.cfg.terms(), Refusal: why[:min(len(why), limit)]})
 		if err == nil && len(text)+greetingSealBytes <= t.cfg.Ring.FrameBytes() { // characters that JSON escapes take more
 			return text

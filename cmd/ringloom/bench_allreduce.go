@@ -55,7 +55,7 @@ reduce-scatter and an all-gather, algbw for a broadcast. #wrong counts the eleme
 Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, GB (of 1000).
 
 With --json, one object a line for each size; with --csv the same as a header line and a line for each size:
-  op, ranks, hosts, transport, path (how frames travel from rank 0), wire, chunk_bytes, window_bytes, rings,
+  op, ranks, hosts, transport, path (how frames travel from rank 0, and whether sealed), wire, chunk_bytes, window_bytes, rings,
   machine (processor of rank 0), version
   bytes, count              size and number of elements: of a rank's buffer; with all-gather-bytes of all blocks together
   type, redop               of the elements, and how they are combined
