@@ -108,6 +108,7 @@ var house = []room{
 
 	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
 	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
+	{"internal/gcm", "AES-256-GCM with the widest instructions that the processor has", "", ""},
 	{"internal/printable", "strangers' text made safe to show", "", ""},
 	{"internal/splitmix", "numbers that a counter determines", "", ""},
 	{"internal/split", "a sequence divided among equals", "", ""},
@@ -124,7 +125,7 @@ var foreign = []struct{ prefix, importers string }{
 	{"gorgonia.org/tensor", "nn"},
 	{"github.com/chewxy/hm", "nn"},
 	{"gorgonia.org/cu", "nn/cuda/driver"},
-	{"github.com/nats-io/", "allreduce/natsring"},
+	{"github.com/nats-io/", "allreduce/natsring allreduce/natsring/natsringtest"},
 	{"github.com/hashicorp/", "cluster"},
 	{"github.com/klauspost/compress/", "data"},
 	{"golang.org/x/image/", "data"},

@@ -67,7 +67,11 @@ func New(cfg Config, transports ...Transport) (*Group, error) {
 		})
 	}
 	for i, l := range g.lanes {
-		go (&loop{lane: l, machine: newMachine(cfg, i, l.transport.Release)}).run()
+		m := newMachine(cfg, i, l.transport.Release)
+		if s, ok := l.transport.(Sealer); ok {
+			m.seals = [2]bool{Prev: s.Seals(Prev), Next: s.Seals(Next)}
+		}
+		go (&loop{lane: l, machine: m}).run()
 	}
 	return g, nil
 }

@@ -155,7 +155,7 @@ func (l *loop) deliver(d Delivery) error {
 	l.progress = now
 	l.counters.framesReceived.Add(1)
 	l.counters.bytesReceived.Add(uint64(len(d.Frame)))
-	err := l.machine.receive(d.From, d.Frame)
+	err := l.machine.receive(d.From, arrival{d.Frame, d.Sealed})
 	l.heard[d.From] = now
 	l.counters.ignored.Store(l.machine.ignored)
 	return err

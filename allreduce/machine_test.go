@@ -46,7 +46,7 @@ func (n *network) move(t *testing.T) bool {
 			e := edge{to: r, from: Peer(step)}
 			if q := n.edges[e]; len(q) > 0 {
 				n.edges[e] = q[1:]
-				if err := m.receive(e.from, q[0]); err != nil {
+				if err := m.receive(e.from, arrival{frame: q[0]}); err != nil {
 					t.Fatal(err)
 				}
 				return true

@@ -3,11 +3,27 @@ package allreduce
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
+// arrival is a frame from a neighbour. One that the transport has unsealed has no checksum.
+type arrival struct {
+	frame  []byte
+	sealed bool
+}
+
+func (m *machine) parse(a arrival) (header, []byte, error) {
+	if a.sealed {
+		return parseFields(a.frame)
+	}
+	return parseFrame(a.frame, m.mark)
+}
+
 // receive takes a frame from a neighbour, and owns it. An error ends the ring.
-func (m *machine) receive(from Peer, frame []byte) error {
-	h, payload, err := parseFrame(frame, m.mark)
+func (m *machine) receive(from Peer, a arrival) error {
+	frame := a.frame
+	h, payload, err := m.parse(a)
 	if err != nil {
 		m.free(frame)
 		return m.fail(kindOf(err), from, err)
@@ -21,15 +37,19 @@ func (m *machine) receive(from Peer, frame []byte) error {
 		m.free(frame)
 		return m.fail(ErrProtocol, from, fmt.Errorf("a frame of rank %d of %d came where rank %d of %d was due", h.from, h.size, m.rankOf(from), m.cfg.WorldSize))
 	}
+	if h.kind != frameData && len(payload) > h.kind.maxPayload() {
+		m.free(frame)
+		return m.fail(ErrProtocol, from, fmt.Errorf("frame kind %d with %d bytes; %d are the most", h.kind, len(payload), h.kind.maxPayload()))
+	}
 	switch {
 	case h.kind == frameData && from == Prev:
-		return m.receiveData(h, payload, frame)
+		return m.receiveData(h, payload, a)
 	case h.kind == frameCredit && from == Next:
 		err = m.receiveCredit(h)
 	case h.kind == frameBye:
 		err = m.receiveBye(from)
 	case h.kind == frameAbort:
-		e := m.fail(ErrAborted, from, errors.New(string(payload))).(*Error)
+		e := m.fail(ErrAborted, from, errors.New(printable(payload))).(*Error)
 		e.Origin = int(h.root)
 		err = e
 	default:
@@ -39,7 +59,18 @@ func (m *machine) receive(from Peer, frame []byte) error {
 	return err
 }
 
-func (m *machine) receiveData(h header, payload, frame []byte) error {
+// printable is a text of another rank for people: no characters that a terminal would obey.
+func printable(text []byte) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(string(text), "?"))
+}
+
+func (m *machine) receiveData(h header, payload []byte, a arrival) error {
+	frame := a.frame
 	if h.seq != m.arrived+1 {
 		m.free(frame)
 		what := "a frame is missing"
@@ -54,7 +85,7 @@ func (m *machine) receiveData(h header, payload, frame []byte) error {
 		return m.fail(ErrProtocol, Prev, fmt.Errorf("more than %d frames in flight", m.cfg.WindowFrames()))
 	}
 	if m.recving == len(m.ops) {
-		m.parked = append(m.parked, frame)
+		m.parked = append(m.parked, a)
 		return nil
 	}
 	err := m.consume(h, payload)
@@ -66,13 +97,13 @@ func (m *machine) receiveData(h header, payload, frame []byte) error {
 func (m *machine) unpark() error {
 	n := 0
 	for n < len(m.parked) && m.recving < len(m.ops) {
-		frame := m.parked[n]
+		a := m.parked[n]
 		n++
-		h, payload, err := parseFrame(frame, m.mark)
+		h, payload, err := m.parse(a)
 		if err == nil {
 			err = m.consume(h, payload)
 		}
-		m.free(frame)
+		m.free(a.frame)
 		if err != nil {
 			m.parked = append(m.parked[:0], m.parked[n:]...)
 			return err

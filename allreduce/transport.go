@@ -43,11 +43,20 @@ type Transport interface {
 	Close() error
 }
 
+// Sealer is a Transport that can find damage to frames itself, because it seals them with an authenticated cipher.
+type Sealer interface {
+	// Seals says whether frames to a neighbour are sealed. It does not change while the transport lives. Such frames
+	// have no checksum, and are delivered as Delivery.Sealed.
+	Seals(to Peer) bool
+}
+
 // Delivery is a frame from a neighbour, the news that its link has failed for good, or, without either, a hint to Poll.
 type Delivery struct {
 	From  Peer
 	Frame []byte // owned by the receiver until Release
-	Err   error  // ErrSlowConsumer, ErrTransport, ErrProtocol, or else taken for the loss of the neighbour
+	// Sealed says that the frame was sealed by that neighbour, and opened since: it has no checksum.
+	Sealed bool
+	Err    error // ErrSlowConsumer, ErrTransport, ErrProtocol, or else taken for the loss of the neighbour
 }
 
 // FramePool keeps frame buffers for a Transport, so that nothing is allocated in the steady state. It is safe for

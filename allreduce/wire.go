@@ -9,7 +9,7 @@ import (
 )
 
 // WireVersion is the version of the frame format (WIRE.md). All ranks of a job must speak the same.
-const WireVersion = 3
+const WireVersion = 4
 
 // HeaderBytes is the size of a frame's header.
 const HeaderBytes = 64
@@ -25,6 +25,14 @@ const (
 	frameBye
 	frameAbort
 )
+
+// maxPayload bounds the payload of what is no data, in bytes; that of data is bounded by the chunk that is due.
+func (k frameKind) maxPayload() int {
+	if k == frameAbort {
+		return maxAbortText
+	}
+	return 0
+}
 
 type opKind uint8
 
@@ -93,6 +101,13 @@ func ringMark(job string, ring int) uint32 {
 
 // putHeader fills frame[:HeaderBytes] for the payload that already follows it, checksum included.
 func putHeader(frame []byte, h header, mark uint32) {
+	putFields(frame, h)
+	binary.LittleEndian.PutUint32(frame[4:], checksum(frame, mark))
+}
+
+// putFields fills frame[:HeaderBytes] but for the checksum, which is zero: a transport that seals frames finds damage
+// itself.
+func putFields(frame []byte, h header) {
 	le := binary.LittleEndian
 	frame[0], frame[1], frame[2], frame[3] = 'R', 'L', WireVersion, byte(h.kind)
 	le.PutUint64(frame[8:], h.view)
@@ -107,12 +122,24 @@ func putHeader(frame []byte, h header, mark uint32) {
 	le.PutUint16(frame[58:], h.from)
 	le.PutUint16(frame[60:], h.root)
 	frame[62], frame[63] = byte(h.op), byte(h.dtype)
-	le.PutUint32(frame[4:], checksum(frame, mark))
+	le.PutUint32(frame[4:], 0)
 }
 
 // parseFrame checks and splits a frame. The payload shares memory with it. Errors match ErrCorrupt, or ErrProtocol for
 // another version of the format.
 func parseFrame(frame []byte, mark uint32) (header, []byte, error) {
+	h, payload, err := parseFields(frame)
+	if err != nil {
+		return header{}, nil, err
+	}
+	if got, want := checksum(frame, mark), binary.LittleEndian.Uint32(frame[4:]); got != want {
+		return header{}, nil, fmt.Errorf("%w: CRC-32C is %08x, the frame says %08x", ErrCorrupt, got, want)
+	}
+	return h, payload, nil
+}
+
+// parseFields is parseFrame without the checksum.
+func parseFields(frame []byte) (header, []byte, error) {
 	le := binary.LittleEndian
 	if len(frame) < HeaderBytes {
 		return header{}, nil, fmt.Errorf("%w: %d bytes are less than a header", ErrCorrupt, len(frame))
@@ -125,9 +152,6 @@ func parseFrame(frame []byte, mark uint32) (header, []byte, error) {
 	}
 	if n := le.Uint32(frame[52:]); uint64(n) != uint64(len(frame)-HeaderBytes) {
 		return header{}, nil, fmt.Errorf("%w: %d bytes of payload where %d were announced", ErrCorrupt, len(frame)-HeaderBytes, n)
-	}
-	if got, want := checksum(frame, mark), le.Uint32(frame[4:]); got != want {
-		return header{}, nil, fmt.Errorf("%w: CRC-32C is %08x, the frame says %08x", ErrCorrupt, got, want)
 	}
 	return header{
 		kind:   frameKind(frame[3]),

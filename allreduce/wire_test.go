@@ -81,7 +81,7 @@ func TestAFrameOfAnotherRingOrJobIsFound(t *testing.T) {
 		if err := m.start(&operation{kind: opBroadcast, format: codec.Float32, vector: []float32{0}, root: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.receive(Prev, frameOf(c.job, c.ring)); !errors.Is(err, c.want) {
+		if err := m.receive(Prev, arrival{frame: frameOf(c.job, c.ring)}); !errors.Is(err, c.want) {
 			t.Errorf("a frame of ring %d of %q in ring 1 of %q: %v", c.ring, c.job, cfg.Job, err)
 		}
 	}
@@ -128,7 +128,7 @@ func FuzzReceive(f *testing.F) {
 					kind: frameKind(kind), op: opKind(op), dtype: dtype(typ), size: 3, from: uint16(m.rankOf(from)),
 					seq: seq, opSeq: opSeq, total: total, bucket: bucket, step: step, chunk: chunk,
 				}, m.mark)
-				err := m.receive(from, frame)
+				err := m.receive(from, arrival{frame, step%2 == 0})
 				var e *Error
 				if err != nil && !errors.As(err, &e) {
 					t.Fatalf("untyped error %v", err)

@@ -20,8 +20,9 @@ type Member struct {
 	cfg  MemberConfig
 	emit Sink
 
-	server *natsring.Server
-	node   *cluster.Node
+	secrets secrets // from join on
+	server  *natsring.Server
+	node    *cluster.Node
 }
 
 // NewMember opens nothing yet. sink may be nil.
@@ -67,7 +68,21 @@ func (s *Session) inView(ctx context.Context, work func(context.Context, *Sessio
 
 // join starts the NATS server, then gossip, and waits for the view.
 func (m *Member) join(ctx context.Context, i Introduction) (*Session, error) {
+	if err := m.cfg.Validate(); err != nil {
+		return nil, UsageError{err}
+	}
+	var err error
+	if m.secrets, err = m.cfg.secrets(); err != nil {
+		return nil, err
+	}
+	if m.cfg.Insecure && m.cfg.WorldSize > 1 {
+		m.emit(Warning{"insecure: anybody who reaches the ports can join, and gradients travel in clear text"})
+	}
 	natsAddr, err := m.startServer()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := m.secrets.digest()
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +91,11 @@ func (m *Member) join(ctx context.Context, i Introduction) (*Session, error) {
 	if cfg.BindAddr, cfg.BindPort, err = hostPort("bind", m.cfg.Bind); err != nil {
 		return nil, UsageError{err}
 	}
-	cfg.AdvertiseAddr, cfg.Join, cfg.JoinTimeout, cfg.Key = m.cfg.Advertise, m.cfg.Join, m.cfg.JoinTimeout, m.cfg.Key
-	cfg.NATSAddr, cfg.Device, cfg.Hardware, cfg.Digest = natsAddr, i.Device, i.Hardware, i.Digest
+	cfg.AdvertiseAddr, cfg.Join, cfg.JoinTimeout = m.cfg.Advertise, m.cfg.Join, m.cfg.JoinTimeout
+	cfg.NATSAddr, cfg.Device, cfg.Hardware, cfg.Digest = natsAddr, i.Device, i.Hardware, append(i.Digest, digest...)
+	if cfg.Key, err = m.secrets.gossip(); err != nil {
+		return nil, err
+	}
 	cfg.OnWaiting, cfg.Logger = func(s cluster.WaitStatus) { m.emit(Waiting{s}) }, m.cfg.ClusterLog
 	if err := cfg.Validate(); err != nil {
 		return nil, UsageError{err}
@@ -110,7 +128,7 @@ func (m *Member) startServer() (address string, err error) {
 		return "", nil
 	}
 	s := natsring.DefaultServerConfig()
-	s.Token = m.cfg.NATSToken
+	s.Key = m.secrets.servers()
 	s.Warn = func(line string) { m.emit(Diagnostic{Source: "nats server", Text: line}) }
 	name, bound := "bind", m.cfg.Bind
 	if m.cfg.NATSBind != "" {
@@ -131,14 +149,21 @@ func (m *Member) startServer() (address string, err error) {
 }
 
 // Probe finds out whether an external NATS server takes the ring's frames, before any other node waits for this one.
-func (m *Member) Probe(ring RingConfig) error {
-	if m.cfg.NATSURL == "" {
+func (m *Member) Probe(ctx context.Context, ring RingConfig) error {
+	if m.cfg.NATSURL == "" || m.cfg.WorldSize == 1 {
 		return nil
 	}
 	cfg := natsring.DefaultConfig(ring.Group())
 	cfg.URL, cfg.Token = m.cfg.NATSURL, m.cfg.NATSToken
-	err := natsring.Probe(cfg)
+	if !m.cfg.Insecure {
+		cfg.Secret = func(int) ([]byte, error) { return nil, nil } // frames are as large as sealed ones
+	}
+	err := natsring.Probe(ctx, cfg)
 	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, natsring.ErrConfig):
+		return UsageError{settingError("nats", ": %w", err)}
 	case err == nil:
 		return nil
 	case errors.Is(err, natsring.ErrMaxPayload):

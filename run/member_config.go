@@ -27,16 +27,22 @@ type MemberConfig struct {
 	Job string
 	// Name is what messages call this node. Default: host name and process number.
 	Name string
-	// Key is the secret that encrypts the gossip. Default: none, and anybody who reaches the port can join.
+	// Key is the secret of the job, at least MinKeyBytes random bytes: who has it may join, and all that leaves the machine is encrypted
+	// with keys that come from it. Default: where only this machine reaches the node, the key that lies in a private folder of this user.
 	Key []byte
+	// Insecure does without a key: anybody who reaches the ports can join, and everything travels in clear text. Default false, and a
+	// node that other machines reach must have a key.
+	Insecure bool
 	// Birth orders the ranks: the oldest leads. Default: the time of joining.
 	Birth time.Time
 
-	// NATSURL is a NATS server or cluster to use. Empty, the default: an embedded server on every node.
+	// NATSURL is a NATS server or cluster to use. It may name a user and password, or a token, which are shown to nobody. Empty, the
+	// default: an embedded server on every node.
 	NATSURL string
 	// NATSBind is the IP address and port of the embedded server. Default: the host of Bind and a free port.
 	NATSBind string
-	// NATSToken is the secret that the NATS servers demand, as text. Default: none.
+	// NATSToken is what the server of NATSURL demands, as text. Embedded ones have a credential that comes from Key, and demand this
+	// beside it. Default: none.
 	NATSToken string
 
 	// OwnCores says that this process is bound to cores that no other rank computes on. Default false.
@@ -77,7 +83,7 @@ func (c MemberConfig) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return c.checkKey()
 }
 
 // hostPort divides an address of this machine.

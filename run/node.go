@@ -52,6 +52,10 @@ func Node(ctx context.Context, c Config, sink Sink) (result Result, err error) {
 	if c.Resume != nil && !c.Resume.Here() && c.Member.WorldSize == 1 {
 		return result, c.Resume.missing()
 	}
+	member := NewMember(c.Member, n.emit)
+	if err := member.Probe(ctx, c.Ring); err != nil {
+		return result, err
+	}
 	runtime.LockOSThread() // the device binds state to the thread
 	defer runtime.UnlockOSThread()
 	var note string
@@ -65,7 +69,7 @@ func Node(ctx context.Context, c Config, sink Sink) (result Result, err error) {
 	if err := n.prepare(ctx); err != nil {
 		return result, err
 	}
-	err = NewMember(c.Member, n.emit).Do(ctx, Introduction{
+	err = member.Do(ctx, Introduction{
 		Purpose: "training", Device: n.dev.Name(), Hardware: Hardware(n.dev), Digest: c.digest(n.sets.Hash, n.initial.hash),
 		AboutDevice: n.dev.Description(), AboutData: n.sets.Dir,
 	}, func(ctx context.Context, s *Session) (err error) {

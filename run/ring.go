@@ -55,7 +55,7 @@ func DefaultRingConfig() RingConfig {
 
 // Validate says in one line what no ring can do, or nil.
 func (c RingConfig) Validate() error {
-	most := natsring.DefaultServerConfig().MaxPayloadBytes - allreduce.HeaderBytes
+	const most = natsring.MaxChunkBytes
 	switch {
 	case c.Deadline <= 0:
 		return settingError("ring-deadline", " %v: give a positive time, such as 1m", c.Deadline)
@@ -127,6 +127,8 @@ func (s *Session) openRingAs(ctx context.Context, cfg allreduce.Config, sharedMe
 	}
 	join := natsring.DefaultConfig(cfg)
 	join.Server, join.URL, join.Token, join.SharedMemory = m.server, m.cfg.NATSURL, m.cfg.NATSToken, sharedMemory
+	join.Key = m.secrets.servers()
+	m.secrets.seal(&join, m.node)
 	if m.cfg.NATSURL == "" {
 		for _, node := range s.View.Members {
 			host, _, err := net.SplitHostPort(node.Addr)

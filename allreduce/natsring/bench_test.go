@@ -13,9 +13,16 @@ import (
 func BenchmarkAllReduce(b *testing.B) {
 	for _, size := range []int{2, 4} {
 		for _, bytes := range []int{4, 61706 * 4, 25_000_000} {
-			for name, shared := range map[string]bool{"memory": true, "tcp": false} {
-				b.Run(fmt.Sprintf("%s/ranks=%d/bytes=%d", name, size, bytes), func(b *testing.B) {
-					benchmark(b, ringConfig(size), bytes, func(c *natsring.Config) { c.SharedMemory = shared })
+			for _, way := range []struct {
+				name   string
+				change func(*natsring.Config)
+			}{
+				{"memory", func(*natsring.Config) {}},
+				{"sealed", func(c *natsring.Config) { c.SharedMemory = false; share(c) }},
+				{"clear", func(c *natsring.Config) { c.SharedMemory = false }},
+			} {
+				b.Run(fmt.Sprintf("%s/ranks=%d/bytes=%d", way.name, size, bytes), func(b *testing.B) {
+					benchmark(b, ringConfig(size), bytes, way.change)
 				})
 			}
 		}

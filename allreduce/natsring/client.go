@@ -18,11 +18,17 @@ type client struct {
 	conn   *nats.Conn
 	socket atomic.Pointer[net.Conn]
 	dialer net.Dialer
+	ctx    context.Context // of connecting
 }
 
 // openClient connects to cfg.URL. down is called when the connection has broken.
-func openClient(cfg Config, down func(error)) (*client, error) {
-	c := &client{dialer: net.Dialer{Timeout: cfg.JoinTimeout}}
+func openClient(ctx context.Context, cfg Config, down func(error)) (*client, error) {
+	c := &client{ctx: ctx, dialer: net.Dialer{Timeout: cfg.JoinTimeout}}
+	defer context.AfterFunc(ctx, func() { // a server that says nothing
+		if socket := c.socket.Load(); socket != nil {
+			_ = (*socket).Close()
+		}
+	})()
 	conn, err := nats.Connect(cfg.URL,
 		nats.Name(connectionName(cfg)),
 		nats.Token(cfg.Token),
@@ -50,9 +56,9 @@ func openClient(cfg Config, down func(error)) (*client, error) {
 	)
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
-		return nil, unauthorized(cfg.URL)
+		return nil, fmt.Errorf("%w by %s: give the user and password, or the token, that it asks for", ErrUnauthorized, Redact(cfg.URL))
 	case err != nil:
-		return nil, fmt.Errorf("%w: %s: %w", ErrConnect, cfg.URL, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrConnect, Redact(cfg.URL), redactError(err, cfg.URL, cfg.Token))
 	}
 	c.conn = conn
 	return c, nil
@@ -60,7 +66,7 @@ func openClient(cfg Config, down func(error)) (*client, error) {
 
 // Dial implements nats.CustomDialer, to keep hold of the socket.
 func (c *client) Dial(network, address string) (net.Conn, error) {
-	conn, err := c.dialer.Dial(network, address)
+	conn, err := c.dialer.DialContext(c.ctx, network, address)
 	if err == nil {
 		c.socket.Store(&conn)
 	}
@@ -96,5 +102,5 @@ func connectionName(cfg Config) string {
 }
 
 func unauthorized(server string) error {
-	return fmt.Errorf("%w by %s; give all nodes the same token", ErrUnauthorized, server)
+	return fmt.Errorf("%w by %s; give all nodes the same key", ErrUnauthorized, server)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"ringloom/allreduce"
 )
 
@@ -12,7 +14,7 @@ import (
 var (
 	ErrConfig       = errors.New("invalid NATS ring configuration")
 	ErrConnect      = errors.New("cannot connect to a NATS server")
-	ErrUnauthorized = errors.New("NATS token refused")
+	ErrUnauthorized = errors.New("NATS credentials refused")
 	ErrMaxPayload   = errors.New("NATS server takes smaller messages than the ring sends")
 	ErrJoin         = errors.New("ring neighbours did not answer")
 )
@@ -26,8 +28,14 @@ type Config struct {
 	Addrs []string
 	// URL is an external NATS server (nats://host:port, several with commas) that carries everything instead.
 	URL string
-	// Token is presented to the neighbours' servers, or to URL. Empty means none.
+	// Token is presented to URL, beside what that itself may name. Empty means none.
 	Token string
+	// Key is the job's key, which embedded servers ask for. Empty means that they let anybody in.
+	Key []byte
+	// Secret gives what this rank and a neighbour share, at least 16 bytes that nobody else knows. Greetings, and the
+	// frames that do not stay in shared memory, are sealed with keys that are derived from it: AES-256-GCM. Nil: they
+	// travel in clear text, with a CRC against accidents.
+	Secret func(rank int) ([]byte, error)
 	// SharedMemory lets frames between ranks of one machine lie in shared memory. Ranks are taken to be on one machine
 	// where the two ends of their connection have the same address. Default true.
 	SharedMemory bool
@@ -57,13 +65,32 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: set either URL or Server", ErrConfig)
 	case c.Server != nil && len(c.Addrs) != c.Ring.WorldSize:
 		return fmt.Errorf("%w: %d addresses for %d ranks", ErrConfig, len(c.Addrs), c.Ring.WorldSize)
+	case c.Ring.ChunkBytes > MaxChunkBytes:
+		return fmt.Errorf("%w: ChunkBytes %d must be at most %d", ErrConfig, c.Ring.ChunkBytes, MaxChunkBytes)
 	case c.JoinTimeout <= 0:
 		return fmt.Errorf("%w: JoinTimeout %v must be above zero", ErrConfig, c.JoinTimeout)
 	case c.PingInterval <= 0:
 		return fmt.Errorf("%w: PingInterval %v must be above zero", ErrConfig, c.PingInterval)
 	}
+	if c.URL != "" {
+		return checkURL(c.URL)
+	}
 	return nil
 }
+
+// MaxChunkBytes is the largest chunk that NATS takes as one message, sealed.
+const MaxChunkBytes = server.MAX_PAYLOAD_MAX_SIZE - allreduce.HeaderBytes - SealBytes
+
+// messageBytes is the size of the largest message with a frame.
+func (c Config) messageBytes() int {
+	if c.Secret == nil {
+		return c.Ring.FrameBytes()
+	}
+	return c.Ring.FrameBytes() + SealBytes
+}
+
+// bufferBytes has room for a frame or a greeting, sealed or not.
+func (c Config) bufferBytes() int { return c.Ring.FrameBytes() + max(SealBytes, greetingSealBytes) }
 
 // shape is that of the memory for frames to a neighbour: data and goodbyes go to the next rank, credits and goodbyes to
 // the previous one. The ring never has more of them in flight.

@@ -14,6 +14,10 @@
 // With Config.URL all three go to one external server or cluster instead. Then a lost neighbour shows when something is
 // published to it and nobody is subscribed any more.
 //
+// What leaves a machine is sealed where ranks share a secret (Config.Secret): frames and greetings are encrypted and
+// authenticated with AES-256-GCM, from rank to rank, so that neither the network nor an external server reads or forges
+// them. WIRE.md has the layout. Embedded servers let in who proves that he knows the job's key, which travels nowhere.
+//
 // Subjects are ringloom.<job>.<view>.<ring>.<rank>.<prev|next>, where rank is the receiver and prev or next what the
 // sender is to it.
 //

@@ -118,6 +118,7 @@ func newFaultyRing(t *testing.T, servers []*natsring.Server, seed int, set func(
 		r.cfg.Rings, r.mix.MaxElements = 2, allreduce.StripeBytes/2+100
 	}
 	shared := random.IntN(4) == 0 // then only greetings and the connections themselves suffer here; see damage_linux_test.go
+	sealed := random.IntN(2) == 0
 	faults := natsringtest.Faults{Seed: uint64(seed)}
 	set(&faults, []float64{0.1, 0.02, 0.005}[seed%3])
 	var addrs []string
@@ -139,6 +140,9 @@ func newFaultyRing(t *testing.T, servers []*natsring.Server, seed int, set func(
 			ring.Rank = rank
 			cfg := natsring.DefaultConfig(ring)
 			cfg.Server, cfg.Addrs, cfg.SharedMemory = servers[rank], addrs, shared
+			if sealed {
+				share(&cfg)
+			}
 			if r.early && !harmless {
 				cfg.JoinTimeout = 2 * shortDeadline
 			}

@@ -1,8 +1,10 @@
 package natsring
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +14,9 @@ import (
 
 // greeting is what neighbours say to each other before the ring begins, as JSON.
 type greeting struct {
-	Heard    bool          `json:"heard"`              // the sender has heard the receiver
+	Drawn    []byte        `json:"drawn"`              // the sender's number for this edge of this ring, 16 bytes
+	Echo     []byte        `json:"echo,omitempty"`     // the receiver's, as the sender has last heard it
+	Heard    bool          `json:"heard"`              // the sender has heard the receiver say the sender's number
 	Want     bool          `json:"want"`               // the sender waits for a greeting with Heard
 	Terms    terms         `json:"terms"`              // what both must have
 	Offer    *segmentOffer `json:"offer,omitempty"`    // memory for the sender's frames
@@ -64,8 +68,16 @@ const greetInterval = 200 * time.Millisecond
 
 func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard) {
 	h := heard{from: from}
-	h.err = json.Unmarshal(frame, &h.greeting)
+	text, err := t.edges[from].openGreeting(frame)
+	if err == nil {
+		err = json.Unmarshal(text, &h.greeting)
+	}
 	t.pool.Put(frame)
+	if errors.Is(err, errUnsealed) && t.cfg.URL != "" {
+		t.foreign.Add(1) // anybody may have sent it
+		return
+	}
+	h.err = err
 	select {
 	case greeted <- h:
 	case <-t.done:
@@ -73,10 +85,12 @@ func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard
 }
 
 // parley is the state of the greetings. NATS drops what nobody is subscribed to, so a neighbour is known to be there
-// only when it says that it has heard this rank.
+// only when it says that it has heard this rank. And somebody may have kept greetings of an earlier ring, so one counts
+// only if it repeats the number that this rank has just drawn; what else it says is not looked at before.
 type parley struct {
 	t               *Transport
-	heard, answered [2]bool // by allreduce.Peer
+	theirs          [2][]byte // by allreduce.Peer: the number that it has drawn, final once it was heard
+	heard, answered [2]bool
 	accepted        [2]bool // its offer was looked at
 }
 
@@ -132,6 +146,9 @@ func (p *parley) answerLate(greeted <-chan heard) {
 // take hears a greeting, and answers it.
 func (p *parley) take(h heard) error {
 	rank := p.t.cfg.rankOf(h.from)
+	if errors.Is(h.err, errUnsealed) {
+		return fmt.Errorf("%w: what rank %d says was not sealed with what the two share: give all ranks the same key, or none (%w)", ErrJoin, rank, h.err)
+	}
 	if h.err != nil {
 		return fmt.Errorf("%w: rank %d does not greet as this version does: %w", ErrJoin, rank, h.err)
 	}
@@ -140,26 +157,52 @@ func (p *parley) take(h heard) error {
 		if err := p.t.differs(h); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, printable.Text(h.Refusal))
+		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, printable.Text(h.Refusal[:min(len(h.Refusal), refusalBytes)]))
 	}
-	p.heard[h.from] = true
+	if len(h.Drawn) != drawnBytes {
+		return fmt.Errorf("%w: rank %d does not greet as this version does: it has drawn %d bytes", ErrJoin, rank, len(h.Drawn))
+	}
+	if !p.heard[h.from] {
+		p.theirs[h.from] = h.Drawn
+	} else if !bytes.Equal(h.Drawn, p.theirs[h.from]) {
+		return nil // of an earlier ring
+	}
+	fresh := bytes.Equal(h.Echo, p.t.edges[h.from].drawn)
+	if fresh {
+		if err := p.t.differs(h); err != nil {
+			return err
+		}
+		if err := p.fresh(h); err != nil {
+			return err
+		}
+	}
+	if h.Want {
+		return p.say(h.from)
+	}
+	return nil
+}
+
+// fresh hears a greeting that is of this ring.
+func (p *parley) fresh(h heard) error {
+	l := p.t.links[h.from]
+	if !p.heard[h.from] {
+		if err := l.agree(h.Drawn); err != nil {
+			return fmt.Errorf("%w: rank %d: %w", ErrJoin, p.t.cfg.rankOf(h.from), err)
+		}
+		p.heard[h.from] = true
+	}
 	if h.Offer != nil && !p.accepted[h.from] {
 		p.accepted[h.from] = true
 		p.t.accept(h.from, *h.Offer)
 	}
 	if h.Heard && !p.answered[h.from] {
 		p.answered[h.from] = true
-		if h.Accepted && h.Bell != nil && p.t.links[h.from].segment != nil {
+		if h.Accepted && h.Bell != nil && l.segment != nil {
 			// Without a bell the frames go through NATS; Describe says so.
-			p.t.links[h.from].bell, _ = openBell(*h.Bell)
+			l.bell, _ = openBell(*h.Bell)
 		}
 	}
-	if h.Want {
-		if err := p.say(h.from); err != nil {
-			return err
-		}
-	}
-	return p.t.differs(h)
+	return nil
 }
 
 // differs says which terms of a greeting differ from this rank's.
@@ -176,17 +219,23 @@ func (t *Transport) refuse(why error) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	for _, l := range t.links {
-		if l != nil && l.conn.publish(l.subject+".hello", "", text) == nil {
+		if l == nil {
+			continue
+		}
+		if l.conn.publish(l.subject+".hello", "", t.edges[l.peer].sealGreeting(text)) == nil {
 			_ = l.conn.flush(ctx) // it cannot be told then
 		}
 	}
 }
 
+// refusalBytes bounds the text of a refusal.
+const refusalBytes = 512
+
 // refusal is the greeting that says why; it fits into a frame.
 func (t *Transport) refusal(why string) []byte {
-	for limit := 512; ; limit /= 2 {
+	for limit := refusalBytes; ; limit /= 2 {
 		text, err := json.Marshal(greeting{Terms: t.cfg.terms(), Refusal: why[:min(len(why), limit)]})
-		if err == nil && len(text) <= t.cfg.Ring.FrameBytes() { // characters that JSON escapes take more
+		if err == nil && len(text)+greetingSealBytes <= t.cfg.Ring.FrameBytes() { // characters that JSON escapes take more
 			return text
 		}
 	}
@@ -194,7 +243,7 @@ func (t *Transport) refusal(why string) []byte {
 
 func (p *parley) say(to allreduce.Peer) error {
 	l := p.t.links[to]
-	g := greeting{Heard: p.heard[to], Want: !p.answered[to], Terms: p.t.cfg.terms()}
+	g := greeting{Drawn: p.t.edges[to].drawn, Echo: p.theirs[to], Heard: p.heard[to], Want: !p.answered[to], Terms: p.t.cfg.terms()}
 	if l.segment != nil {
 		g.Offer = &l.segment.offer
 	}
@@ -205,7 +254,7 @@ func (p *parley) say(to allreduce.Peer) error {
 	if err != nil {
 		return err
 	}
-	if err := l.conn.publish(l.subject+".hello", "", text); err != nil {
+	if err := l.conn.publish(l.subject+".hello", "", p.t.edges[to].sealGreeting(text)); err != nil {
 		return fmt.Errorf("%w: rank %d: %w", ErrJoin, p.t.cfg.rankOf(to), err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package natsring
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ func newMuteParley() (*parley, *mute) {
 	t := &Transport{cfg: DefaultConfig(ring), bell: bell, pool: allreduce.NewFramePool(1<<10, 1), done: make(chan struct{})}
 	for _, p := range peers {
 		t.links[p] = &link{transport: t, peer: p, conn: conn}
+		t.edges[p].drawn = bytes.Repeat([]byte{byte(p) + 1}, drawnBytes)
 	}
 	return &parley{t: t}, conn
 }
@@ -46,7 +48,12 @@ func FuzzGreeting(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(b.close)
+	p.t.edges[allreduce.Next].drawn = p.t.edges[allreduce.Prev].drawn
+	drawn, echo := make([]byte, drawnBytes), p.t.edges[allreduce.Prev].drawn
 	for _, g := range []greeting{
+		{Drawn: drawn, Echo: echo, Want: true, Terms: p.t.cfg.terms(), Offer: &w.offer},
+		{Drawn: drawn, Echo: echo, Heard: true, Accepted: true, Bell: &b.offer, Terms: p.t.cfg.terms()},
+		{Drawn: drawn, Want: true},
 		{Want: true, Terms: p.t.cfg.terms(), Offer: &w.offer},
 		{Heard: true, Accepted: true, Bell: &b.offer, Terms: p.t.cfg.terms()},
 		{Heard: true, Want: true},
@@ -80,7 +87,7 @@ func FuzzGreeting(f *testing.F) {
 		if h.err != nil && err == nil {
 			t.Fatalf("%q was taken: %v", text, h.err)
 		}
-		if h.err == nil && h.Want && conn.said == 0 {
+		if err == nil && h.Want && conn.said == 0 {
 			t.Fatalf("%q was not answered", text)
 		}
 		for _, from := range peers {

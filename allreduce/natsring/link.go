@@ -20,6 +20,8 @@ type link struct {
 	subject   string // where the neighbour receives
 	gone      string // where NATS answers that nobody is subscribed
 
+	sealer *sealer // of frames to it; nil until both ends have greeted each other, and where frames are not sealed
+
 	segment *segment // for frames to a neighbour on the same machine; nil if there is none
 	bell    *bell    // of a neighbour that has mapped it
 
@@ -66,6 +68,18 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 		l.segment, _ = newSegment(t.cfg.shape(peer))
 	}
 	return l, nil
+}
+
+// agree makes the keys of frames to and from the neighbour, which has drawn a number. It is called once, before the
+// neighbour is told that it may send.
+func (l *link) agree(theirs []byte) error {
+	out, in, err := l.transport.edges[l.peer].frameCiphers(theirs)
+	if err != nil || out == nil {
+		return err
+	}
+	l.sealer = &sealer{aead: out}
+	l.transport.openers[l.peer].Store(&opener{aead: in})
+	return nil
 }
 
 // buffer is where the next frame to the neighbour is built.
@@ -125,6 +139,9 @@ func (l *link) run() {
 }
 
 func (l *link) publish(frame []byte) {
+	if l.sealer != nil {
+		frame = l.sealer.seal(frame)
+	}
 	if err := l.conn.publish(l.subject, l.gone, frame); err != nil {
 		l.fail(err)
 	}

@@ -12,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"ringloom/allreduce"
 	"ringloom/allreduce/allreducetest"
 	"ringloom/allreduce/natsring"
+	"ringloom/allreduce/natsring/natsringtest"
 )
 
 func ringConfig(size int) allreduce.Config {
@@ -143,11 +146,16 @@ func exercise(t *testing.T, c *cluster) {
 func TestEmbeddedServers(t *testing.T) {
 	for _, size := range []int{2, 3, 4} {
 		for _, rings := range []int{1, 3} {
-			for _, shared := range []bool{true, false} {
-				t.Run(fmt.Sprintf("size=%d rings=%d shared=%v", size, rings, shared), func(t *testing.T) {
+			for _, way := range []struct{ shared, sealed bool }{{true, true}, {false, true}, {true, false}, {false, false}} {
+				shared := way.shared
+				t.Run(fmt.Sprintf("size=%d rings=%d shared=%v sealed=%v", size, rings, shared, way.sealed), func(t *testing.T) {
 					ring := ringConfig(size)
 					ring.Rings = rings
-					c := joinAll(t, ring, "", func(c *natsring.Config) { c.SharedMemory = shared })
+					c := joinAll(t, ring, "", func(c *natsring.Config) {
+						if c.SharedMemory = shared; way.sealed {
+							share(c)
+						}
+					})
 					if got := c.groups[0].Describe(); runtime.GOOS == "linux" && strings.Contains(got, "shared memory") != shared {
 						t.Errorf("the transport is %q", got)
 					}
@@ -167,7 +175,9 @@ func TestSpinningRanksSumAsSleepingOnesDo(t *testing.T) {
 func TestExternalServer(t *testing.T) {
 	for _, size := range []int{2, 3} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			exercise(t, joinAll(t, ringConfig(size), "nats://"+address(startServer(t, nil))))
+			url := "nats://" + address(startServer(t, nil))
+			exercise(t, joinAll(t, ringConfig(size), url, share))
+			exercise(t, joinAll(t, ringConfig(size), url))
 		})
 	}
 }
@@ -226,23 +236,36 @@ func TestMismatchedLengthsOverNATS(t *testing.T) {
 	_ = c.each(func(g *allreduce.Group) error { return g.Close() })
 }
 
-func TestAWrongTokenIsRefused(t *testing.T) {
-	s := startServer(t, func(c *natsring.ServerConfig) { c.Token = "secret" })
-	ring := ringConfig(2)
-	for token, url := range map[string]string{"": "", "wrong": "nats://" + address(s)} {
-		cfg := natsring.DefaultConfig(ring)
-		cfg.Token, cfg.URL = token, url
-		if url == "" {
-			cfg.Server, cfg.Addrs = s, []string{address(s), address(s)}
-		}
-		_, err := natsring.Join(t.Context(), cfg)
-		if !errors.Is(err, natsring.ErrUnauthorized) {
-			t.Errorf("token %q: %v", token, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Errorf("the error shows the token: %v", err)
+func TestAWrongKeyIsRefused(t *testing.T) {
+	key := []byte("the job's secret key")
+	s := startServer(t, func(c *natsring.ServerConfig) { c.Key = key })
+	for _, wrong := range [][]byte{nil, []byte("another secret key")} {
+		cfg := natsring.DefaultConfig(ringConfig(2))
+		cfg.Server, cfg.Addrs, cfg.Key = s, []string{address(s), address(s)}, wrong
+		if _, err := natsring.Join(t.Context(), cfg); !errors.Is(err, natsring.ErrUnauthorized) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("key %q: %v", wrong, err)
 		}
 	}
+}
+
+func TestAWrongTokenIsRefused(t *testing.T) {
+	cfg := natsring.DefaultConfig(ringConfig(2))
+	cfg.Token, cfg.URL = "wrong", startExternal(t, server.Options{Authorization: "secret"})
+	_, err := natsring.Join(t.Context(), cfg)
+	if !errors.Is(err, natsring.ErrUnauthorized) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), cfg.Token) {
+		t.Errorf("%v", err)
+	}
+}
+
+// startExternal starts a NATS server that is nobody's own.
+func startExternal(t testing.TB, o server.Options) (url string) {
+	t.Helper()
+	address, stop, err := natsringtest.StartExternal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return "nats://" + address
 }
 
 func TestAPortInUseIsNamed(t *testing.T) {

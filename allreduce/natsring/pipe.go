@@ -16,7 +16,7 @@ import (
 
 // pipe is a connection to an embedded server: a minimal NATS client that moves frames between the socket and the pool's
 // buffers without a copy or an allocation in between. The official client copies a message twice more and allocates it,
-// which made a ring of two spend a quarter more processor time. This one knows tokens and neither TLS nor several
+// which made a ring of two spend a quarter more processor time. This one knows nkeys and neither TLS nor several
 // addresses.
 type pipe struct {
 	conn    net.Conn
@@ -45,7 +45,7 @@ type pipe struct {
 const maxProbes = 2
 
 // openPipe does the handshake over conn, which it owns. down is called when the connection has broken.
-func openPipe(ctx context.Context, conn net.Conn, server, token string, cfg Config, pool *allreduce.FramePool, down func(error)) (*pipe, error) {
+func openPipe(ctx context.Context, conn net.Conn, server string, key *nkey, cfg Config, pool *allreduce.FramePool, down func(error)) (*pipe, error) {
 	p := &pipe{
 		conn: conn, timeout: maxProbes * cfg.PingInterval, down: down, pool: pool,
 		pongDue: make(chan struct{}, 1), closed: make(chan struct{}),
@@ -53,7 +53,7 @@ func openPipe(ctx context.Context, conn net.Conn, server, token string, cfg Conf
 	in := newParser(conn, pool)
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	if err := p.handshake(in, token, cfg); err != nil {
+	if err := p.handshake(in, key, cfg); err != nil {
 		_ = conn.Close()
 		if errors.Is(err, ErrUnauthorized) {
 			return nil, unauthorized(server)
@@ -66,7 +66,7 @@ func openPipe(ctx context.Context, conn net.Conn, server, token string, cfg Conf
 }
 
 // handshake reads INFO, sends CONNECT and PING, and waits for the PONG that says that the server agrees.
-func (p *pipe) handshake(in *parser, token string, cfg Config) error {
+func (p *pipe) handshake(in *parser, key *nkey, cfg Config) error {
 	if err := p.conn.SetDeadline(time.Now().Add(cfg.JoinTimeout)); err != nil {
 		return err
 	}
@@ -75,8 +75,9 @@ func (p *pipe) handshake(in *parser, token string, cfg Config) error {
 		return err
 	}
 	var info struct {
-		MaxPayload int64 `json:"max_payload"`
-		Headers    bool  `json:"headers"`
+		MaxPayload int64  `json:"max_payload"`
+		Headers    bool   `json:"headers"`
+		Nonce      string `json:"nonce"`
 	}
 	if first.verb != verbInfo {
 		return fmt.Errorf("%w: the server does not begin with INFO", errSyntax)
@@ -85,10 +86,14 @@ func (p *pipe) handshake(in *parser, token string, cfg Config) error {
 		return fmt.Errorf("%w: INFO: %w", errSyntax, err)
 	}
 	p.limit = info.MaxPayload
-	connect, err := json.Marshal(map[string]any{
-		"verbose": false, "pedantic": false, "auth_token": token, "name": connectionName(cfg), "lang": "go", "version": "1",
+	fields := map[string]any{
+		"verbose": false, "pedantic": false, "name": connectionName(cfg), "lang": "go", "version": "1",
 		"protocol": 1, "headers": info.Headers, "no_responders": info.Headers,
-	})
+	}
+	if err := key.answer(info.Nonce, fields); err != nil {
+		return err
+	}
+	connect, err := json.Marshal(fields)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func TestASilentServerIsFoundOut(t *testing.T) {
 		cfg := pipeConfig()
 		start := time.Now()
 		down := make(chan error, 1)
-		p, err := openPipe(t.Context(), here, "fake", "", cfg, allreduce.NewFramePool(64, 1), func(err error) { down <- err })
+		p, err := openPipe(t.Context(), here, "fake", nil, cfg, allreduce.NewFramePool(64, 1), func(err error) { down <- err })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestAServerThatPingsIsAnsweredAndKeepsTheConnection(t *testing.T) {
 			}
 			return ""
 		})
-		p, err := openPipe(t.Context(), here, "fake", "", pipeConfig(), allreduce.NewFramePool(64, 1), func(err error) { t.Error(err) })
+		p, err := openPipe(t.Context(), here, "fake", nil, pipeConfig(), allreduce.NewFramePool(64, 1), func(err error) { t.Error(err) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestHandshakeRefusesWhatIsNotNATS(t *testing.T) {
 				}
 				_ = there.Close()
 			}()
-			_, err := openPipe(t.Context(), here, "fake", "t", pipeConfig(), allreduce.NewFramePool(64, 1), func(error) {})
+			_, err := openPipe(t.Context(), here, "fake", nil, pipeConfig(), allreduce.NewFramePool(64, 1), func(error) {})
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -129,7 +129,7 @@ func TestHandshakeHeedsTheContext(t *testing.T) {
 	here, there := net.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := openPipe(ctx, here, "mute", "", pipeConfig(), allreduce.NewFramePool(64, 1), func(error) {}); !errors.Is(err, ErrConnect) {
+	if _, err := openPipe(ctx, here, "mute", nil, pipeConfig(), allreduce.NewFramePool(64, 1), func(error) {}); !errors.Is(err, ErrConnect) {
 		t.Errorf("got %v", err)
 	}
 	_ = there.Close()

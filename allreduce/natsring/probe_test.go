@@ -2,24 +2,24 @@ package natsring
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"ringloom/allreduce"
+	"ringloom/allreduce/natsring/natsringtest"
 )
 
 func TestProbeFindsWhatAServerRefuses(t *testing.T) {
-	s := DefaultServerConfig()
-	s.Host, s.Token, s.MaxPayloadBytes = "127.0.0.1", "secret", 64<<10
-	server, err := StartServer(s)
+	address, stop, err := natsringtest.StartExternal(server.Options{Authorization: "secret", MaxPayload: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := server.Port()
+	defer stop()
 	probe := func(token string, chunkBytes int) error {
 		cfg := DefaultConfig(allreduce.DefaultConfig())
-		cfg.URL, cfg.Token, cfg.Ring.ChunkBytes = fmt.Sprintf("nats://127.0.0.1:%d", port), token, chunkBytes
-		return Probe(cfg)
+		cfg.URL, cfg.Token, cfg.Ring.ChunkBytes = "nats://"+address, token, chunkBytes
+		return Probe(t.Context(), cfg)
 	}
 	if err := probe("secret", 32<<10); err != nil {
 		t.Error(err)
@@ -30,7 +30,7 @@ func TestProbeFindsWhatAServerRefuses(t *testing.T) {
 	if err := probe("wrong", 32<<10); !errors.Is(err, ErrUnauthorized) {
 		t.Errorf("another token: %v", err)
 	}
-	server.Close()
+	stop()
 	if err := probe("secret", 32<<10); !errors.Is(err, ErrConnect) {
 		t.Errorf("no server: %v", err)
 	}

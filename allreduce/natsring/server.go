@@ -23,8 +23,8 @@ type ServerConfig struct {
 	Host string
 	// Port is the TCP port. Zero, the default, takes a free one.
 	Port int
-	// Token must be presented by every client. Empty, the default, lets anybody in.
-	Token string
+	// Key is the job's key: every client must prove that it knows it. Empty, the default, lets anybody in.
+	Key []byte
 	// MaxPayloadBytes bounds one message. Default 8 MiB, what NATS advises at most.
 	MaxPayloadBytes int
 	// MaxConnections bounds those of clients, this node's own among them. Default: twice what the ranks of the largest
@@ -69,7 +69,7 @@ func (c ServerConfig) Validate() error {
 // Server is a node's embedded NATS server. It outlives views: each view joins and leaves it.
 type Server struct {
 	nats    *server.Server
-	token   string
+	key     *nkey
 	once    sync.Once
 	quit    chan struct{}
 	running sync.WaitGroup
@@ -84,6 +84,10 @@ const (
 func StartServer(cfg ServerConfig) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	key, err := newNKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrServer, err)
 	}
 	// The server would retry and log; asking for the port first gives its reason at once.
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
@@ -102,12 +106,16 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	s, err := server.NewServer(&server.Options{
-		Host: cfg.Host, Port: port, Authorization: cfg.Token,
+	options := &server.Options{
+		Host: cfg.Host, Port: port,
 		MaxPayload: int32(cfg.MaxPayloadBytes), MaxPending: maxPendingBytes,
 		MaxConn: cfg.MaxConnections, AuthTimeout: authTimeout.Seconds(),
 		NoLog: true, NoSigs: true, NoSystemAccount: true,
-	})
+	}
+	if key != nil {
+		options.Nkeys = []*server.NkeyUser{{Nkey: key.public}}
+	}
+	s, err := server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrServer, err)
 	}
@@ -123,7 +131,7 @@ func StartServer(cfg ServerConfig) (*Server, error) {
 			return nil, fmt.Errorf("%w on %s: not ready after %v", ErrServer, address, startTimeout)
 		}
 	}
-	own := &Server{nats: s, token: cfg.Token, quit: make(chan struct{})}
+	own := &Server{nats: s, key: key, quit: make(chan struct{})}
 	own.running.Go(func() { own.makeRoom(cfg.MaxConnections) })
 	return own, nil
 }

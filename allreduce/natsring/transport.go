@@ -22,7 +22,10 @@ type Transport struct {
 	links [2]*link   // by allreduce.Peer
 	// incoming is the memory in which a neighbour builds its frames, nil where they come through NATS.
 	incoming [2]atomic.Pointer[segment]
-	bell     *bell // wakes this rank; nil without shared memory
+	edges    [2]edge                   // by allreduce.Peer
+	openers  [2]atomic.Pointer[opener] // of sealed frames, once the neighbour has greeted
+	foreign  atomic.Uint64             // messages that no neighbour had sealed and that were left out
+	bell     *bell                     // wakes this rank; nil without shared memory
 	sleepers sync.WaitGroup
 	done     chan struct{}
 	once     sync.Once
@@ -88,7 +91,7 @@ func joinOne(outer context.Context, cfg Config) (*Transport, error) {
 	window := cfg.Ring.WindowFrames()
 	t := &Transport{
 		cfg: cfg, done: make(chan struct{}), broken: make(chan error, 1),
-		pool: allreduce.NewFramePool(cfg.Ring.FrameBytes(), 4*window),
+		pool: allreduce.NewFramePool(cfg.bufferBytes(), 4*window),
 		// Room for data and credits of a whole window; what exceeds it waits in the server.
 		inbox: make(chan allreduce.Delivery, 2*window),
 	}
@@ -105,7 +108,12 @@ func joinOne(outer context.Context, cfg Config) (*Transport, error) {
 	return t, nil
 }
 
-func (t *Transport) join(ctx context.Context) error {
+func (t *Transport) join(ctx context.Context) (err error) {
+	for _, p := range peers {
+		if t.edges[p], err = newEdge(t.cfg, p); err != nil {
+			return err
+		}
+	}
 	if t.cfg.SharedMemory && t.cfg.Server != nil {
 		// Without it frames go through NATS; Describe says so.
 		if t.bell, _ = newBell(); t.bell != nil {
@@ -143,7 +151,7 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 	}
 	for _, p := range peers {
 		subject := t.cfg.subject(t.cfg.Ring.Rank, p)
-		err := own.subscribe(subject, func(frame []byte) { t.put(allreduce.Delivery{From: p, Frame: frame}) })
+		err := own.subscribe(subject, func(message []byte) { t.arrive(p, message) })
 		if err == nil {
 			err = own.subscribe(subject+".hello", func(frame []byte) { t.hear(p, frame, greeted) })
 		}
@@ -166,14 +174,14 @@ func (t *Transport) openOwn(ctx context.Context) (c connection, err error) {
 		t.report(allreduce.Prev, fmt.Errorf("%w: own connection: %w", allreduce.ErrTransport, err))
 	}
 	if t.cfg.Server == nil {
-		return openClient(t.cfg, down)
+		return openClient(ctx, t.cfg, down)
 	}
 	err = whileCrowded(ctx, func() error {
 		conn, err := t.cfg.Server.nats.InProcessConn()
 		if err != nil {
 			return fmt.Errorf("%w: own server: %w", ErrConnect, err)
 		}
-		c, err = openPipe(ctx, conn, "own server", t.cfg.Server.token, t.cfg, t.pool, down)
+		c, err = openPipe(ctx, conn, "own server", t.cfg.Server.key, t.cfg, t.pool, down)
 		return err
 	})
 	return c, err
@@ -182,8 +190,12 @@ func (t *Transport) openOwn(ctx context.Context) (c connection, err error) {
 // openPeer connects to the server where a neighbour receives. It is on the same machine if it has this end's address.
 func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c connection, sameMachine bool, err error) {
 	if t.cfg.Server == nil {
-		c, err = openClient(t.cfg, down)
+		c, err = openClient(ctx, t.cfg, down)
 		return c, false, err
+	}
+	key, err := newNKey(t.cfg.Key)
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	err = whileCrowded(ctx, func() error {
 		var dialer net.Dialer
@@ -194,7 +206,7 @@ func (t *Transport) openPeer(ctx context.Context, rank int, down func(error)) (c
 		here, isTCP := conn.LocalAddr().(*net.TCPAddr)
 		there, wasTCP := conn.RemoteAddr().(*net.TCPAddr)
 		sameMachine = isTCP && wasTCP && here.IP.Equal(there.IP)
-		c, err = openPipe(ctx, conn, t.cfg.Addrs[rank], t.cfg.Token, t.cfg, t.pool, down)
+		c, err = openPipe(ctx, conn, t.cfg.Addrs[rank], key, t.cfg, t.pool, down)
 		return err
 	})
 	return c, sameMachine, err
@@ -251,7 +263,10 @@ func (t *Transport) Describe() string {
 	case fromPrev:
 		return "shared memory from the previous rank, NATS to the next"
 	}
-	return "NATS"
+	if t.cfg.Secret == nil {
+		return "NATS in clear text"
+	}
+	return "NATS sealed with AES-256-GCM"
 }
 
 // Inbox is where deliveries arrive.
@@ -259,6 +274,38 @@ func (t *Transport) Inbox() <-chan allreduce.Delivery { return t.inbox }
 
 // Send queues a frame for a neighbour's server.
 func (t *Transport) Send(to allreduce.Peer, frame []byte) error { return t.links[to].send(frame) }
+
+// Seals says whether frames to a neighbour are sealed: those that leave the machine's memory.
+func (t *Transport) Seals(to allreduce.Peer) bool {
+	l := t.links[to]
+	return l.sealer != nil && l.bell == nil
+}
+
+// arrive delivers what came through NATS, opened. At an embedded server, where only the job can send, what does not open
+// was damaged, and ends the ring; at an external one anybody may have sent it, and it is left out.
+func (t *Transport) arrive(from allreduce.Peer, message []byte) {
+	if t.cfg.Secret == nil {
+		t.put(allreduce.Delivery{From: from, Frame: message})
+		return
+	}
+	frame, err := []byte(nil), errUnsealed // before the greetings there is nothing to send
+	if o := t.openers[from].Load(); o != nil {
+		frame, err = o.open(message)
+	}
+	if err == nil {
+		t.put(allreduce.Delivery{From: from, Frame: frame, Sealed: true})
+		return
+	}
+	t.pool.Put(message)
+	if t.cfg.URL != "" && isForeign(err) {
+		t.foreign.Add(1)
+		return
+	}
+	if n := t.foreign.Load(); n > 0 {
+		err = fmt.Errorf("%w; %d messages that were not from there were left out", err, n)
+	}
+	t.put(allreduce.Delivery{From: from, Err: err})
+}
 
 // put delivers, and waits while the group is busy, until Close.
 func (t *Transport) put(d allreduce.Delivery) {

@@ -55,7 +55,7 @@ reduce-scatter and an all-gather, algbw for a broadcast. #wrong counts the eleme
 Sizes may have a unit: KiB, MiB, GiB (of 1024; K, M, G are the same) or KB, MB, GB (of 1000).
 
 With --json, one object a line for each size; with --csv the same as a header line and a line for each size:
-  op, ranks, hosts, transport, path (how frames travel from rank 0), wire, chunk_bytes, window_bytes, rings,
+  op, ranks, hosts, transport, path (how frames travel from rank 0, and whether sealed), wire, chunk_bytes, window_bytes, rings,
   machine (processor of rank 0), version
   bytes, count              size and number of elements: of a rank's buffer; with all-gather-bytes of all blocks together
   type, redop               of the elements, and how they are combined
@@ -153,7 +153,7 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 		return fmt.Errorf("--max-bytes %d: two buffers for each of the %d ranks here are %d bytes, and %d are free: give less", f.MaxBytes, here, need, there)
 	}
 	if f.transport == transportMemory {
-		for _, name := range []string{"nats", "nats-token-file", "shared-memory", "log", "debug"} {
+		for _, name := range []string{"nats", "nats-file", "nats-token-file", "insecure", "shared-memory", "log", "debug"} {
 			if fl.Changed(name) {
 				return fmt.Errorf("--%s has no effect with --transport memory: leave it out", name)
 			}
@@ -233,18 +233,15 @@ func (f *benchAllReduceFlags) inMemory(ctx context.Context, out io.Writer) error
 // rank is one process of a cluster.
 func (f *benchAllReduceFlags) rank(ctx context.Context, out io.Writer) error {
 	log := f.newEventLog()
-	member, err := f.member(log.Logger)
-	if err != nil {
-		return err
-	}
+	member := f.member(log.Logger)
 	ringConfig := f.ringFlags.config(f.ringDeadline)
 	m := run.NewMember(member, log.take)
-	if err := m.Probe(ringConfig); err != nil {
+	if err := m.Probe(ctx, ringConfig); err != nil {
 		return err
 	}
 	var sum collective.Summary
 	i := run.Introduction{Purpose: "the benchmark", Device: "none", Digest: f.digest(member, ringConfig)}
-	err = m.Do(ctx, i, func(ctx context.Context, s *run.Session) (err error) {
+	err := m.Do(ctx, i, func(ctx context.Context, s *run.Session) (err error) {
 		ring, err := s.OpenRing(ctx, ringConfig, 0)
 		if err != nil {
 			return err

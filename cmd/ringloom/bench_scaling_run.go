@@ -106,12 +106,9 @@ type scalingRank struct {
 // rank is one process: of a cluster, or of launchRanks. It opens what can fail by itself before it joins.
 func (f *benchScalingFlags) rank(ctx context.Context, out io.Writer) error {
 	r := &scalingRank{benchScalingFlags: f, log: f.newEventLog(), ring: f.ringFlags.config(f.ringDeadline)}
-	member, err := f.member(r.log.Logger)
-	if err != nil {
-		return err
-	}
+	member := f.member(r.log.Logger)
 	m := run.NewMember(member, r.log.take)
-	if err := m.Probe(r.ring); err != nil {
+	if err := m.Probe(ctx, r.ring); err != nil {
 		return err
 	}
 	runtime.LockOSThread()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,13 +22,16 @@ import (
 // of a machine can read.
 const (
 	envKey   = "RINGLOOM_KEY"
+	envNATS  = "RINGLOOM_NATS"
 	envToken = "RINGLOOM_NATS_TOKEN"
 )
 
 // secretsHelp stands in the help of every command that joins a cluster.
-const secretsHelp = `Secrets come from the environment or files: the gossip key from $` + envKey + ` or --key-file, the token
-that the NATS servers demand from $` + envToken + ` or --nats-token-file. Set both wherever other people reach
-the network.`
+const secretsHelp = `Secrets come from the environment or files: the key of the job from $` + envKey + ` or --key-file. Who has it may
+join, and what travels between machines is encrypted with keys that come from it. Nodes that only this
+machine reaches need none: the user's nodes here share one that is made on first use. An external NATS
+server may ask for a token, from $` + envToken + ` or --nats-token-file; a URL that holds a password
+comes from $` + envNATS + ` or --nats-file.`
 
 // clusterFlags are those of every command that joins a cluster.
 type clusterFlags struct {
@@ -38,9 +42,12 @@ type clusterFlags struct {
 	joinTimeout time.Duration
 	job, name   string
 	keyFile     string
+	insecure    bool
 
-	natsURL, natsBind, tokenFile string
-	ringDeadline                 time.Duration
+	natsURL, natsFile, natsBind, tokenFile string
+	ringDeadline                           time.Duration
+
+	key, token string // after check
 
 	log   string
 	debug bool
@@ -54,11 +61,13 @@ func (f *clusterFlags) register(fl *pflag.FlagSet) {
 	fl.DurationVar(&f.joinTimeout, "join-timeout", time.Minute, "how long the nodes may take to find each other")
 	fl.StringVar(&f.job, "job", "ringloom", "name of the job; nodes of other jobs are refused")
 	fl.StringVar(&f.name, "name", "", "name of this node in messages (default: host and process number)")
-	fl.StringVar(&f.keyFile, "key-file", "", "file with the key that encrypts the gossip (default: $"+envKey+")")
+	fl.StringVar(&f.keyFile, "key-file", "", "file with the key of the job, which all nodes share (default: $"+envKey+", else on 127.0.0.1 one that this user's nodes share)")
+	fl.BoolVar(&f.insecure, "insecure", false, "do without a key: anybody who reaches the ports can join, and everything travels in clear text")
 
 	fl.StringVar(&f.natsURL, "nats", "", "use this NATS server or cluster instead of one embedded server a node (nats://host:port)")
+	fl.StringVar(&f.natsFile, "nats-file", "", "file with the URL of --nats, where that holds a password (default: $"+envNATS+")")
 	fl.StringVar(&f.natsBind, "nats-bind", "", "address and port of the embedded NATS server (default: the host of --bind, a free port)")
-	fl.StringVar(&f.tokenFile, "nats-token-file", "", "file with the NATS token (default: $"+envToken+")")
+	fl.StringVar(&f.tokenFile, "nats-token-file", "", "file with the token that the external NATS server demands (default: $"+envToken+")")
 	fl.DurationVar(&f.ringDeadline, "ring-deadline", time.Minute, "end the run when a collective makes no progress for so long, though all ranks live; a rank that is stopped or cut off ends it after about 5s, whatever this says")
 
 	fl.StringVar(&f.log, "log", "auto", "log format: human, json, or auto (human on a terminal)")
@@ -76,7 +85,27 @@ func (f *clusterFlags) check() error {
 			f.bind = "127.0.0.1:0"
 		}
 	}
+	if err := f.readSecrets(); err != nil {
+		return err
+	}
 	return f.config().Validate()
+}
+
+// readSecrets reads what does not stand on the command line.
+func (f *clusterFlags) readSecrets() (err error) {
+	if f.token, err = f.natsToken(); err != nil {
+		return err
+	}
+	if f.key, err = secret("--key-file", f.keyFile, envKey); err != nil {
+		return err
+	}
+	switch {
+	case f.natsURL != "" && f.natsFile != "":
+		return errors.New("--nats and --nats-file exclude each other: both say which server to use")
+	case f.natsURL == "":
+		f.natsURL, err = secret("--nats-file", f.natsFile, envNATS)
+	}
+	return err
 }
 
 // config is what the flags say.
@@ -84,24 +113,16 @@ func (f *clusterFlags) config() run.MemberConfig {
 	c := run.DefaultMemberConfig()
 	c.WorldSize, c.Bind, c.Advertise, c.Join, c.JoinTimeout = f.expect, f.bind, f.advertise, f.join, f.joinTimeout
 	c.Job, c.Name, c.NATSURL, c.NATSBind = f.job, f.name, f.natsURL, f.natsBind
+	c.NATSToken, c.Key, c.Insecure = f.token, []byte(f.key), f.insecure
 	return c
 }
 
-// member is what the flags, the launcher and the environment say, the secrets among it. log gets the cluster's log.
-func (f *clusterFlags) member(log *zap.Logger) (run.MemberConfig, error) {
+// member is what the flags, the launcher and the environment say, once they are checked. log gets the cluster's log.
+func (f *clusterFlags) member(log *zap.Logger) run.MemberConfig {
 	c := f.config()
-	token, err := f.natsToken()
-	if err != nil {
-		return c, usageError{err}
-	}
-	key, err := secret("--key-file", f.keyFile, envKey)
-	if err != nil {
-		return c, usageError{err}
-	}
-	c.NATSToken, c.Key = token, []byte(key)
 	c.Birth, c.OwnCores, c.Announce = launched.Birth, launched.Bound, launched.Announce
 	c.SetProcessors, c.ClusterLog = setProcessors, log.Named("cluster")
-	return c, nil
+	return c
 }
 
 // setProcessors sets how many threads run Go code at the same time, unless the user has.
@@ -111,7 +132,7 @@ func setProcessors(n int) {
 	}
 }
 
-// natsToken is what the NATS servers demand. NATS carries it as text.
+// natsToken is what an external NATS server demands. NATS carries it as text.
 func (f *clusterFlags) natsToken() (string, error) {
 	token, err := secret("--nats-token-file", f.tokenFile, envToken)
 	if err == nil && !utf8.ValidString(token) {

@@ -30,7 +30,7 @@ var exitMeanings = []struct {
 	{exitFailed, "this process failed, or its results could not be written: the last line says why"},
 	{exitUsage, "unknown command, flag or value, a device that this machine lacks, a file that cannot be written, or a run directory in use"},
 	{exitData, "the data set is missing, damaged or cannot be downloaded; or a checkpoint is missing, damaged, or of another model or run"},
-	{exitCluster, "the cluster did not form: missing peers, another configuration, wrong key, port in use"},
+	{exitCluster, "the cluster did not form: missing peers, another configuration, wrong key, port in use; or no NATS server where --nats says, or it refuses"},
 	{exitPeer, "another rank died or failed during training"},
 	{exitInterrupted, "ended by SIGINT or SIGTERM"},
 }

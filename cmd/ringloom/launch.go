@@ -28,7 +28,7 @@ line printed; its exit code becomes the launcher's. Everything after -- goes to 
 With --device cuda, or auto where there are GPUs, each process takes one: with as many processes as GPUs every GPU is used, with
 more they are shared in turn.
 
-Each launch makes its own gossip key and NATS token, so that two launches on a machine never meet.`,
+Each launch makes its own key, so that two launches on a machine never meet.`,
 		Example: `  ringloom launch -n 2
   ringloom launch -n 4 --device cpu -- --model lenet --epochs 3 --global-batch 512`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -29,7 +29,7 @@ func launchConfig(n int, out, log io.Writer, args []string) (launch.Config, erro
 	if err != nil {
 		return c, fmt.Errorf("finding this program to start it again: %w", err)
 	}
-	c.Ranks, c.Command, c.Env = n, append([]string{executable}, args...), append(os.Environ(), launchSecrets()...)
+	c.Ranks, c.Command, c.Env = n, append([]string{executable}, args...), append(os.Environ(), launchSecrets(args)...)
 	c.Join = func(address string) []string { return []string{"--join", address} }
 	c.Stdout, c.Stderr = out, log
 	c.Consequence = func(code int) bool { return code == exitPeer }
@@ -42,12 +42,15 @@ func launchConfig(n int, out, log io.Writer, args []string) (launch.Config, erro
 	return c, nil
 }
 
-// launchSecrets makes a gossip key and a NATS token for this launch unless the user gave some.
-func launchSecrets() (env []string) {
-	for _, name := range []string{envKey, envToken} {
-		if os.Getenv(name) == "" {
-			env = append(env, name+"="+rand.Text())
+// launchSecrets makes a key for this launch unless the user gave one, or wants none.
+func launchSecrets(args []string) (env []string) {
+	for _, a := range args {
+		if a == "--insecure" || a == "--insecure=true" {
+			return nil
 		}
+	}
+	if os.Getenv(envKey) == "" {
+		env = append(env, envKey+"="+rand.Text()+rand.Text())
 	}
 	return env
 }

@@ -9,6 +9,7 @@ import (
 
 	"ringloom/internal/sysinfo"
 	"ringloom/launch"
+	"ringloom/run"
 )
 
 func TestAFailedLaunchSaysHowTheCauseEnded(t *testing.T) {
@@ -45,5 +46,21 @@ func TestRanksRunWhereTheyAreBound(t *testing.T) {
 	if p = start(t, t.TempDir(), "launch", "-n", "2", "--threads", "1000", "--bind-to", "core"); true {
 		p.wantExit(2)
 		p.waitFor(`--bind-to core: 2 processes of 1000 threads need 2000 cores`)
+	}
+}
+
+// Each launch has a key of its own, unless the user gave one or wants none.
+func TestLaunchSecrets(t *testing.T) {
+	t.Setenv(envKey, "")
+	first, second := launchSecrets(nil), launchSecrets(nil)
+	if len(first) != 1 || len(first[0]) < len(envKey)+1+run.MinKeyBytes || first[0] == second[0] {
+		t.Errorf("two launches have %q and %q", first, second)
+	}
+	if env := launchSecrets([]string{"train", "--insecure"}); env != nil {
+		t.Errorf("with --insecure: %q", env)
+	}
+	t.Setenv(envKey, "given")
+	if env := launchSecrets(nil); env != nil {
+		t.Errorf("where one was given: %q", env)
 	}
 }

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ringloom/launch"
 )
@@ -64,6 +67,7 @@ all-reduce over NATS sums the gradients. Start here:
 
 Exit codes:
 ` + exitCodeHelp(),
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return noEmptyValues(cmd.Flags()) },
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -94,6 +98,23 @@ func noCommand(cmd *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("unknown command %q for %q (see '%s --help')", args[0], cmd.CommandPath(), cmd.CommandPath())}
 	}
 	return nil
+}
+
+// noEmptyValues refuses flags whose value is empty: mostly a variable of the shell that is not set, which would silently
+// leave a key, an address or a folder out. No flag means anything by it.
+func noEmptyValues(fl *pflag.FlagSet) (err error) {
+	fl.Visit(func(f *pflag.Flag) {
+		empty := f.Value.String() == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = len(list.GetSlice()) == 0 || slices.ContainsFunc(list.GetSlice(), func(s string) bool { return strings.TrimSpace(s) == "" })
+		} else if f.Value.Type() == "string" {
+			empty = strings.TrimSpace(f.Value.String()) == ""
+		}
+		if empty && err == nil {
+			err = usageError{fmt.Errorf("--%s has an empty value, as of a shell variable that is not set: give one, or leave the flag out", f.Name)}
+		}
+	})
+	return err
 }
 
 // noArguments refuses stray words with an error that says where flags go.

@@ -44,6 +44,10 @@ func runTests(m *testing.M) int {
 		panic(err)
 	}
 	os.Setenv("XDG_CACHE_HOME", cache)
+	os.Setenv("XDG_RUNTIME_DIR", cache) // so is the key of the tests' nodes
+	for _, name := range []string{envKey, envNATS, envToken} {
+		os.Unsetenv(name)
+	}
 	return m.Run()
 }
 
@@ -130,11 +134,16 @@ func startBy(t *testing.T, by []string, dir string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, ended: make(chan struct{}), changed: make(chan struct{})}
 	line := append(append(slices.Clone(by), executable), args...)
-	p.cmd = exec.Command(line[0], line[1:]...)
-	p.cmd.Dir = dir
-	p.cmd.Env = append(os.Environ(), envBeCommand+"=1")
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), envBeCommand+"=1")
+	return startCommand(t, cmd, args)
+}
+
+// startCommand runs a command that is ringloom, and shows its output under args where the test fails.
+func startCommand(t *testing.T, cmd *exec.Cmd, args []string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, ended: make(chan struct{}), changed: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -123,12 +123,9 @@ func (f *trainFlags) run(ctx context.Context, out io.Writer) error {
 		return usageError{err}
 	}
 	log := f.newEventLog()
-	member, err := f.member(log.Logger)
-	if err != nil {
-		return err
-	}
+	member := f.member(log.Logger)
 	terminal := &eventTerminal{out: out, log: log.out, draw: log.human}
-	_, err = run.Node(ctx, run.Config{
+	_, err := run.Node(ctx, run.Config{
 		Train: f.Config, Member: member, Ring: f.ringFlags.config(f.ringDeadline), Autotune: f.autotune, Device: f.deviceFlags.config(),
 		Data: data.Options{Dir: f.dataDir, Offline: f.offline}, Init: f.init, Resume: f.resumed, RunDir: f.runDir, Trace: f.trace, Version: version,
 	}, func(e run.Event) {

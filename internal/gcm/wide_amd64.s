@@ -1,0 +1,274 @@
+#include "textflag.h"
+
+// What a turn does is in package gcm's wide_amd64.go. Registers: Z0 to Z3 the key stream, Z4 to Z7 what is hashed, Z8 the
+// counters, Z9 what is added to them, Z10 the order of bytes, X11 the hash, Z12 to Z14 the low, middle and high part of
+// the products, Z15 powers, Z16 the polynomial, Z17 to Z31 the round keys.
+
+// The bytes of a block in reverse.
+DATA reverse<>+0(SB)/8, $0x08090a0b0c0d0e0f
+DATA reverse<>+8(SB)/8, $0x0001020304050607
+GLOBL reverse<>(SB), RODATA|NOPTR, $16
+
+// x^128 + x^127 + x^126 + x^121 + 1, the field's polynomial reflected.
+DATA polynomial<>+0(SB)/8, $1
+DATA polynomial<>+8(SB)/8, $0xc200000000000000
+GLOBL polynomial<>(SB), RODATA|NOPTR, $16
+
+// The counters of four blocks over that of the first.
+DATA ahead<>+0(SB)/8, $0
+DATA ahead<>+8(SB)/8, $0
+DATA ahead<>+16(SB)/8, $1
+DATA ahead<>+24(SB)/8, $0
+DATA ahead<>+32(SB)/8, $2
+DATA ahead<>+40(SB)/8, $0
+DATA ahead<>+48(SB)/8, $3
+DATA ahead<>+56(SB)/8, $0
+GLOBL ahead<>(SB), RODATA|NOPTR, $64
+
+DATA four<>+0(SB)/8, $4
+DATA four<>+8(SB)/8, $0
+GLOBL four<>(SB), RODATA|NOPTR, $16
+
+#define ROUNDS 32
+#define POWERS 272
+
+// PREPARE loads what all turns share. R8 is the key, R9 the powers.
+#define PREPARE \
+	MOVQ w+0(FP), R8 \
+	MOVQ counter+8(FP), R10 \
+	MOVQ hash+16(FP), R11 \
+	MOVQ dst+24(FP), DI \
+	MOVQ src+32(FP), SI \
+	MOVQ groups+40(FP), CX \
+	LEAQ ROUNDS(R8), R12 \
+	LEAQ POWERS(R8), R9 \
+	VBROADCASTI32X4 reverse<>(SB), Z10 \
+	VBROADCASTI32X4 polynomial<>(SB), Z16 \
+	VBROADCASTI32X4 four<>(SB), Z9 \
+	VBROADCASTI32X4 (R10), Z8 \
+	VPADDD ahead<>(SB), Z8, Z8 \
+	VMOVDQU (R11), X11 \
+	VBROADCASTI32X4 0(R12), Z17 \
+	VBROADCASTI32X4 16(R12), Z18 \
+	VBROADCASTI32X4 32(R12), Z19 \
+	VBROADCASTI32X4 48(R12), Z20 \
+	VBROADCASTI32X4 64(R12), Z21 \
+	VBROADCASTI32X4 80(R12), Z22 \
+	VBROADCASTI32X4 96(R12), Z23 \
+	VBROADCASTI32X4 112(R12), Z24 \
+	VBROADCASTI32X4 128(R12), Z25 \
+	VBROADCASTI32X4 144(R12), Z26 \
+	VBROADCASTI32X4 160(R12), Z27 \
+	VBROADCASTI32X4 176(R12), Z28 \
+	VBROADCASTI32X4 192(R12), Z29 \
+	VBROADCASTI32X4 208(R12), Z30 \
+	VBROADCASTI32X4 224(R12), Z31
+
+// STREAM makes 16 blocks of the key stream.
+#define STREAM \
+	VPSHUFB Z10, Z8, Z0 \
+	VPADDD Z9, Z8, Z8 \
+	VPSHUFB Z10, Z8, Z1 \
+	VPADDD Z9, Z8, Z8 \
+	VPSHUFB Z10, Z8, Z2 \
+	VPADDD Z9, Z8, Z8 \
+	VPSHUFB Z10, Z8, Z3 \
+	VPADDD Z9, Z8, Z8 \
+	VPXORD Z17, Z0, Z0 \
+	VPXORD Z17, Z1, Z1 \
+	VPXORD Z17, Z2, Z2 \
+	VPXORD Z17, Z3, Z3 \
+	VAESENC Z18, Z0, Z0 \
+	VAESENC Z18, Z1, Z1 \
+	VAESENC Z18, Z2, Z2 \
+	VAESENC Z18, Z3, Z3 \
+	VAESENC Z19, Z0, Z0 \
+	VAESENC Z19, Z1, Z1 \
+	VAESENC Z19, Z2, Z2 \
+	VAESENC Z19, Z3, Z3 \
+	VAESENC Z20, Z0, Z0 \
+	VAESENC Z20, Z1, Z1 \
+	VAESENC Z20, Z2, Z2 \
+	VAESENC Z20, Z3, Z3 \
+	VAESENC Z21, Z0, Z0 \
+	VAESENC Z21, Z1, Z1 \
+	VAESENC Z21, Z2, Z2 \
+	VAESENC Z21, Z3, Z3 \
+	VAESENC Z22, Z0, Z0 \
+	VAESENC Z22, Z1, Z1 \
+	VAESENC Z22, Z2, Z2 \
+	VAESENC Z22, Z3, Z3 \
+	VAESENC Z23, Z0, Z0 \
+	VAESENC Z23, Z1, Z1 \
+	VAESENC Z23, Z2, Z2 \
+	VAESENC Z23, Z3, Z3 \
+	VAESENC Z24, Z0, Z0 \
+	VAESENC Z24, Z1, Z1 \
+	VAESENC Z24, Z2, Z2 \
+	VAESENC Z24, Z3, Z3 \
+	VAESENC Z25, Z0, Z0 \
+	VAESENC Z25, Z1, Z1 \
+	VAESENC Z25, Z2, Z2 \
+	VAESENC Z25, Z3, Z3 \
+	VAESENC Z26, Z0, Z0 \
+	VAESENC Z26, Z1, Z1 \
+	VAESENC Z26, Z2, Z2 \
+	VAESENC Z26, Z3, Z3 \
+	VAESENC Z27, Z0, Z0 \
+	VAESENC Z27, Z1, Z1 \
+	VAESENC Z27, Z2, Z2 \
+	VAESENC Z27, Z3, Z3 \
+	VAESENC Z28, Z0, Z0 \
+	VAESENC Z28, Z1, Z1 \
+	VAESENC Z28, Z2, Z2 \
+	VAESENC Z28, Z3, Z3 \
+	VAESENC Z29, Z0, Z0 \
+	VAESENC Z29, Z1, Z1 \
+	VAESENC Z29, Z2, Z2 \
+	VAESENC Z29, Z3, Z3 \
+	VAESENC Z30, Z0, Z0 \
+	VAESENC Z30, Z1, Z1 \
+	VAESENC Z30, Z2, Z2 \
+	VAESENC Z30, Z3, Z3 \
+	VAESENCLAST Z31, Z0, Z0 \
+	VAESENCLAST Z31, Z1, Z1 \
+	VAESENCLAST Z31, Z2, Z2 \
+	VAESENCLAST Z31, Z3, Z3
+
+// HASH takes Z4 to Z7 into the hash. Each lane is reduced by itself, and the four are added.
+#define HASH \
+	VPSHUFB Z10, Z4, Z4 \
+	VPSHUFB Z10, Z5, Z5 \
+	VPSHUFB Z10, Z6, Z6 \
+	VPSHUFB Z10, Z7, Z7 \
+	VPXORD Z11, Z4, Z4 \
+	VMOVDQU64 (R9), Z15 \
+	VPCLMULQDQ $0x00, Z15, Z4, Z12 \
+	VPCLMULQDQ $0x01, Z15, Z4, Z13 \
+	VPCLMULQDQ $0x10, Z15, Z4, Z0 \
+	VPCLMULQDQ $0x11, Z15, Z4, Z14 \
+	VPXORD Z0, Z13, Z13 \
+	VMOVDQU64 64(R9), Z15 \
+	VPCLMULQDQ $0x00, Z15, Z5, Z0 \
+	VPCLMULQDQ $0x01, Z15, Z5, Z1 \
+	VPCLMULQDQ $0x10, Z15, Z5, Z2 \
+	VPCLMULQDQ $0x11, Z15, Z5, Z3 \
+	VPXORD Z0, Z12, Z12 \
+	VPTERNLOGD $0x96, Z1, Z2, Z13 \
+	VPXORD Z3, Z14, Z14 \
+	VMOVDQU64 128(R9), Z15 \
+	VPCLMULQDQ $0x00, Z15, Z6, Z0 \
+	VPCLMULQDQ $0x01, Z15, Z6, Z1 \
+	VPCLMULQDQ $0x10, Z15, Z6, Z2 \
+	VPCLMULQDQ $0x11, Z15, Z6, Z3 \
+	VPXORD Z0, Z12, Z12 \
+	VPTERNLOGD $0x96, Z1, Z2, Z13 \
+	VPXORD Z3, Z14, Z14 \
+	VMOVDQU64 192(R9), Z15 \
+	VPCLMULQDQ $0x00, Z15, Z7, Z0 \
+	VPCLMULQDQ $0x01, Z15, Z7, Z1 \
+	VPCLMULQDQ $0x10, Z15, Z7, Z2 \
+	VPCLMULQDQ $0x11, Z15, Z7, Z3 \
+	VPXORD Z0, Z12, Z12 \
+	VPTERNLOGD $0x96, Z1, Z2, Z13 \
+	VPXORD Z3, Z14, Z14 \
+	VPCLMULQDQ $0x01, Z12, Z16, Z0 \
+	VPSHUFD $0x4e, Z12, Z12 \
+	VPTERNLOGD $0x96, Z0, Z12, Z13 \
+	VPCLMULQDQ $0x01, Z13, Z16, Z0 \
+	VPSHUFD $0x4e, Z13, Z13 \
+	VPTERNLOGD $0x96, Z0, Z13, Z14 \
+	VEXTRACTI64X4 $1, Z14, Y0 \
+	VPXOR Y0, Y14, Y14 \
+	VEXTRACTI128 $1, Y14, X0 \
+	VPXOR X0, X14, X11
+
+// func sealGroups(w *wide, counter, hash *block128, dst, src *byte, groups int)
+TEXT ·sealGroups(SB), NOSPLIT, $0-48
+	PREPARE
+
+turn:
+	STREAM
+	VPXORD 0(SI), Z0, Z4
+	VMOVDQU64 Z4, 0(DI)
+	VPXORD 64(SI), Z1, Z5
+	VMOVDQU64 Z5, 64(DI)
+	VPXORD 128(SI), Z2, Z6
+	VMOVDQU64 Z6, 128(DI)
+	VPXORD 192(SI), Z3, Z7
+	VMOVDQU64 Z7, 192(DI)
+	HASH
+	ADDQ $256, SI
+	ADDQ $256, DI
+	DECQ CX
+	JNZ  turn
+
+	VMOVDQU X11, (R11)
+	VMOVDQU X8, (R10)
+	VZEROUPPER
+	RET
+
+// func openGroups(w *wide, counter, hash *block128, dst, src *byte, groups int)
+TEXT ·openGroups(SB), NOSPLIT, $0-48
+	PREPARE
+
+turn:
+	STREAM
+	VMOVDQU64 0(SI), Z4
+	VPXORD Z4, Z0, Z0
+	VMOVDQU64 Z0, 0(DI)
+	VMOVDQU64 64(SI), Z5
+	VPXORD Z5, Z1, Z1
+	VMOVDQU64 Z1, 64(DI)
+	VMOVDQU64 128(SI), Z6
+	VPXORD Z6, Z2, Z2
+	VMOVDQU64 Z2, 128(DI)
+	VMOVDQU64 192(SI), Z7
+	VPXORD Z7, Z3, Z3
+	VMOVDQU64 Z3, 192(DI)
+	HASH
+	ADDQ $256, SI
+	ADDQ $256, DI
+	DECQ CX
+	JNZ  turn
+
+	VMOVDQU X11, (R11)
+	VMOVDQU X8, (R10)
+	VZEROUPPER
+	RET
+
+// func hashBlock(power, hash *block128, block *[16]byte)
+TEXT ·hashBlock(SB), NOSPLIT, $0-24
+	MOVQ power+0(FP), R9
+	MOVQ hash+8(FP), R11
+	MOVQ block+16(FP), SI
+	VMOVDQU (SI), X4
+	VPSHUFB reverse<>(SB), X4, X4
+	VPXOR (R11), X4, X4
+	VMOVDQU (R9), X5
+	VMOVDQU polynomial<>(SB), X6
+	VPCLMULQDQ $0x00, X5, X4, X0
+	VPCLMULQDQ $0x01, X5, X4, X1
+	VPCLMULQDQ $0x10, X5, X4, X2
+	VPCLMULQDQ $0x11, X5, X4, X3
+	VPXOR X2, X1, X1
+	VPCLMULQDQ $0x01, X0, X6, X2
+	VPSHUFD $0x4e, X0, X0
+	VPXOR X0, X1, X1
+	VPXOR X2, X1, X1
+	VPCLMULQDQ $0x01, X1, X6, X2
+	VPSHUFD $0x4e, X1, X1
+	VPXOR X1, X3, X3
+	VPXOR X2, X3, X3
+	VMOVDQU X3, (R11)
+	RET
+
+// func substitute(word uint32) uint32
+TEXT ·substitute(SB), NOSPLIT, $0-12
+	MOVL word+0(FP), AX
+	MOVQ AX, X0
+	PSHUFD $0, X0, X0
+	AESKEYGENASSIST $0, X0, X1
+	MOVQ X1, AX
+	MOVL AX, ret+8(FP)
+	RET
