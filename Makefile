@@ -132,8 +132,8 @@ test-purego: setup-test ## run the tests of the devices and the command without 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 MISSPELL    := github.com/golangci/misspell/cmd/misspell@v0.8.0
-# American spellings in names of Go, C and CSS; ours are British.
-FOREIGN     := synchronize,serialize,color,normalize,unauthorized,signaled
+# American spellings in names of Go, C and CSS, and of the emulator; ours are British.
+FOREIGN     := fiber,fibers,synchronize,serialize,color,normalize,unauthorized,signaled
 VERIFY      := format vet static dead spelling modules rules
 
 .PHONY: verify $(VERIFY:%=verify-%)

@@ -11,12 +11,15 @@ import (
 	"ringloom/allreduce/natsring"
 )
 
-// Somebody without the token holds more connections than a rank's server takes, and takes the place of each that is
+// ringKey is the key of the job.
+var ringKey = []byte("the key of a job, long enough")
+
+// Somebody without the key holds more connections than a rank's server takes, and takes the place of each that is
 // closed: the server has no more than its limit, and the ring forms all the same and goes on.
 func TestRingFormsInACrowd(t *testing.T) {
 	const most = 60
-	crowded := startServer(t, func(c *natsring.ServerConfig) { c.Token, c.MaxConnections = "a token", most })
-	other := startServer(t, func(c *natsring.ServerConfig) { c.Token = "a token" })
+	crowded := startServer(t, func(c *natsring.ServerConfig) { c.Key, c.MaxConnections = ringKey, most })
+	other := startServer(t, func(c *natsring.ServerConfig) { c.Key = ringKey })
 	stop := make(chan struct{})
 	var attackers sync.WaitGroup
 	full := make(chan struct{})
@@ -62,7 +65,7 @@ func TestRingFormsInACrowd(t *testing.T) {
 			own := ring
 			own.Rank = r
 			cfg := natsring.DefaultConfig(own)
-			cfg.Server, cfg.Addrs, cfg.Token, cfg.JoinTimeout = servers[r], addrs, "a token", time.Minute
+			cfg.Server, cfg.Addrs, cfg.Key, cfg.JoinTimeout = servers[r], addrs, ringKey, time.Minute
 			groups[r], errs[r] = natsring.NewGroup(t.Context(), cfg)
 		})
 	}

@@ -41,7 +41,7 @@ func (b *batchNorm) inverse(c int) float64 {
 	return 1 / math.Sqrt(b.moments.v[b.c+c]+op.BatchNormEpsilon)
 }
 
-// unit is element i of x, normalized.
+// unit is element i of x, normalised.
 func (b *batchNorm) unit(i int) float64 { return (b.x.v[i] - b.moments.v[i%b.c]) * b.inverse(i%b.c) }
 
 func (b *batchNorm) checkMoments() {
@@ -85,7 +85,7 @@ func (b *batchNorm) checkForward() {
 	}
 }
 
-// checkSums gives the means of dy and of dy times the normalized x, [2, c].
+// checkSums gives the means of dy and of dy times the normalised x, [2, c].
 func (b *batchNorm) checkSums() *operand {
 	gamma, beta, both := make([]float64, b.c), make([]float64, b.c), make([]float64, 2*b.c)
 	for i, v := range b.dy.v {
