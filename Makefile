@@ -30,9 +30,11 @@ CUDA_LINK    := $(CURDIR)/build/cuda
 CUDA_STUB    := build/cuda/libcuda.a
 endif
 # What cgo needs for -tags gpu, beside $(CUDA_STUB). Everything is built with it: with other flags go would compile net, and all that
-# rests on it, once more. Go's own flags (-O2 -g) stay.
+# rests on it, once more. Go's own flags (-O2 -g) stay. The race detector has a build of its own anyway: RACE_TEST is without, so that
+# it shares that of other checkouts and of go by hand.
 export CGO_CFLAGS  := $(shell $(GO) env CGO_CFLAGS) "-I$(CUDA_INCLUDE)"
 export CGO_LDFLAGS := $(shell $(GO) env CGO_LDFLAGS) "-L$(CUDA_LINK)"
+RACE_TEST = env -u CGO_CFLAGS -u CGO_LDFLAGS $(GO) test -race
 
 .PHONY: help
 help: ## show this list
@@ -121,7 +123,7 @@ test-emulator: setup-test $(CUDA_STUB) ## run the emulator's own tests, and on i
 
 .PHONY: test-race
 test-race: setup-test ## run the tests of packages with goroutines under the race detector
-	$(GO) test -vet=off -race -short $(RACE)
+	$(RACE_TEST) -vet=off -short $(RACE)
 
 # -short leaves to test-cpu what is the same on every device and takes the reference device long.
 .PHONY: test-purego
@@ -170,7 +172,7 @@ FUZZTIME ?= 1m
 test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
 	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/...
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
-	$(GO) test -race -timeout 60m $(RACE)
+	$(RACE_TEST) -timeout 60m $(RACE)
 	CGO_ENABLED=0 $(GO) test -timeout 60m ./cmd/... ./run ./nn/...
 	for seed in 0 1 2 3; do \
 		RINGLOOM_EMULATOR_SEED=$$seed $(GO) test -tags gpu -count=1 -timeout 60m ./nn/cuda/...; \
