@@ -32,32 +32,48 @@ var noSum = strings.Repeat("0", hexDigits)
 // maxHashers is how many cores compute sums at once: on one, with SHA instructions, that takes as long as a fast disk does to write.
 const maxHashers = 4
 
-// startSums computes the sums of tensors, whose names differ, and waits for them in the function that it returns.
-func startSums(tensors []Tensor) (wait func() sums) {
-	hashed := make([]string, len(tensors))
-	var next atomic.Int64
-	var hashers sync.WaitGroup
-	for range min(maxHashers, runtime.GOMAXPROCS(0), len(tensors)) {
-		hashers.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(tensors) {
-					return
-				}
-				h := sha256.New()
-				_ = writeData(h, tensors[i]) // a hash takes everything
-				hashed[i] = hexOf(h)
-			}
-		})
+// hasher computes the sums of tensors, whose names differ, beside whoever writes them.
+type hasher struct {
+	tensors []Tensor
+	sums    []string
+	next    atomic.Int64
+	workers sync.WaitGroup
+}
+
+// startSums begins on one core: another is needed to write.
+func startSums(tensors []Tensor) *hasher {
+	h := &hasher{tensors: tensors, sums: make([]string, len(tensors))}
+	h.workers.Go(h.work)
+	return h
+}
+
+// speedUp takes the other cores too, once what is written is in the system's hands.
+func (h *hasher) speedUp() {
+	for range min(maxHashers, runtime.GOMAXPROCS(0)) - 1 {
+		h.workers.Go(h.work)
 	}
-	return func() sums {
-		hashers.Wait()
-		all := make(sums, len(tensors))
-		for i, t := range tensors {
-			all[t.Name] = hashed[i]
+}
+
+func (h *hasher) work() {
+	for {
+		i := int(h.next.Add(1)) - 1
+		if i >= len(h.tensors) {
+			return
 		}
-		return all
+		hash := sha256.New()
+		_ = writeData(hash, h.tensors[i]) // a hash takes everything
+		h.sums[i] = hexOf(hash)
 	}
+}
+
+// wait returns the sums once all are there.
+func (h *hasher) wait() sums {
+	h.workers.Wait()
+	all := make(sums, len(h.tensors))
+	for i, t := range h.tensors {
+		all[t.Name] = h.sums[i]
+	}
+	return all
 }
 
 func hexOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }

@@ -32,19 +32,21 @@ func Write(w io.Writer, meta Meta, tensors []Tensor) error {
 	if err != nil {
 		return err
 	}
-	sums := startSums(ordered)
+	hasher := startSums(ordered)
 	final := func() []byte {
-		header, err := encodeHeader(meta, ordered, sums())
+		header, err := encodeHeader(meta, ordered, hasher.wait())
 		if err != nil {
 			panic(err) // it was encoded once already
 		}
 		return header
 	}
-	if file, ok := w.(interface {
+	file, later := w.(interface {
 		PatchLater(offset int64, fill func() []byte)
-	}); ok {
+	})
+	if later {
 		file.PatchLater(lengthBytes, final)
 	} else {
+		hasher.speedUp()
 		header = final()
 	}
 	if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))); err != nil {
@@ -57,6 +59,9 @@ func Write(w io.Writer, meta Meta, tensors []Tensor) error {
 		if err := writeData(w, t); err != nil {
 			return err
 		}
+	}
+	if later {
+		hasher.speedUp()
 	}
 	return nil
 }
