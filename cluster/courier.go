@@ -17,8 +17,11 @@ const (
 type courier struct {
 	from, to string
 	post     func(frame []byte) error // one try; may block until its own time-out
-	wake     chan struct{}            // has a token when there is something new to do
-	resend   time.Duration            // after so long without an acknowledgement; doubles up to resendMost
+	// hint is as post, but cheap and less certain; nil if there is no such way. It is for the first acknowledgement of a
+	// message: were it lost, the message would come again.
+	hint   func(frame []byte) error
+	wake   chan struct{} // has a token when there is something new to do
+	resend time.Duration // after so long without an acknowledgement; doubles up to resendMost
 
 	mu      sync.Mutex
 	queue   []message // guarded by mu; not acknowledged
@@ -26,6 +29,7 @@ type courier struct {
 	sent    bool      // guarded by mu; queue[0] was sent since the last acknowledgement
 	ack     uint64    // guarded by mu; to be acknowledged
 	ackDue  bool      // guarded by mu
+	ackSure bool      // guarded by mu; by post
 	dropped bool      // guarded by mu; the peer is gone
 }
 
@@ -60,11 +64,12 @@ func (c *courier) acked(seq uint64) (drained bool) {
 	return len(c.queue) == 0
 }
 
-// acknowledge sends an acknowledgement, with the next message if there is one.
-func (c *courier) acknowledge(seq uint64) {
+// acknowledge sends an acknowledgement, with the next message if there is one. again says that it is not the first for
+// this message.
+func (c *courier) acknowledge(seq uint64, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ack, c.ackDue = max(c.ack, seq), true
+	c.ack, c.ackDue, c.ackSure = max(c.ack, seq), true, c.ackSure || again
 	c.alert()
 }
 
@@ -82,8 +87,8 @@ func (c *courier) drained() bool {
 	return len(c.queue) == 0
 }
 
-// next is the frame to send now, nil if none; again says that the time to resend is over.
-func (c *courier) next(again bool) []byte {
+// next is the frame to send now, nil if none, and how; again says that the time to resend is over.
+func (c *courier) next(again bool) (b []byte, by func([]byte) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := frame{From: c.from, To: c.to, Ack: c.ack}
@@ -92,11 +97,15 @@ func (c *courier) next(again bool) []byte {
 		f.Seq, f.Msg = c.first, &c.queue[0]
 		c.sent, send = true, true
 	}
-	c.ackDue = false
-	if !send {
-		return nil
+	by = c.post
+	if f.Msg == nil && !c.ackSure && c.hint != nil {
+		by = c.hint
 	}
-	return f.encode()
+	c.ackDue, c.ackSure = false, false
+	if !send {
+		return nil, nil
+	}
+	return f.encode(), by
 }
 
 func (c *courier) state() (waiting, dropped bool) {
@@ -113,8 +122,8 @@ func (c *courier) run(ctx context.Context) {
 	var giveUp <-chan time.Time
 	again := false
 	for {
-		if f := c.next(again); f != nil {
-			if c.post(f) == nil && !again {
+		if f, by := c.next(again); f != nil {
+			if by(f) == nil && !again {
 				wait = c.resend
 			}
 		}

@@ -26,6 +26,12 @@ func (n *Node) courier(to Member) *courier {
 			}
 			return n.ml.SendReliable(target, n.who.seal(frame))
 		})
+		c.hint = func(frame []byte) error {
+			if err != nil {
+				return err
+			}
+			return n.ml.SendBestEffort(target, n.who.seal(frame))
+		}
 		n.couriers[to.ID] = c
 		n.spawn(func() {
 			c.run(n.ctx)
@@ -60,7 +66,7 @@ func (n *Node) receive(b []byte) {
 			if c == nil {
 				c = n.courier(p.Member)
 			}
-			c.acknowledge(f.Seq)
+			c.acknowledge(f.Seq, !deliver)
 		}
 		if deliver && p != nil {
 			n.core.receive(time.Now(), f.From, *f.Msg)
@@ -96,7 +102,7 @@ const (
 // saidDead: gossip says that a node is dead. Any node may say that of another, so a member of the view is asked.
 func (n *Node) saidDead(id string) {
 	p := n.core.peers[id]
-	if p == nil || !n.core.inRunningView(id) {
+	if p == nil || !n.core.inRunningView(id) || n.core.done[id] { // who has finished may go
 		n.core.down(id, Silent)
 		return
 	}

@@ -29,9 +29,9 @@ func gossipConfig(t *transport, id, job string, key []byte, advertise string, lo
 	c.SuspicionMult = 8
 	c.SuspicionMaxTimeoutMult = 1 // few ranks: waiting longer for confirmations gains nothing
 	c.AwarenessMaxMultiplier = 2
-	c.GossipInterval = 100 * time.Millisecond
-	c.PushPullInterval = 15 * time.Second
-	c.EnableCompression = false // the messages are small
+	c.GossipInterval = 40 * time.Millisecond // two members with their signatures fit into a packet
+	c.PushPullInterval = 5 * time.Second     // so long a view waits where a packet about a node is lost once too often
+	c.EnableCompression = false              // the messages are small
 	c.Logger = logger
 	return c
 }

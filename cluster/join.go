@@ -22,6 +22,7 @@ const (
 // and a name may stand for more and more nodes as they start.
 type joiner struct {
 	ml       *memberlist.Memberlist
+	known    func() []string        // the addresses of the nodes that gossip knows
 	otherKey func(addr string) bool // whether a node with another key answered there last
 	self     string
 	addrs    []string
@@ -66,8 +67,8 @@ func (j *joiner) try(ctx context.Context, addr string) {
 	}
 	j.resolved(addr, ips)
 	known := map[string]bool{j.self: true}
-	for _, m := range j.ml.Members() {
-		known[m.Address()] = true
+	for _, a := range j.known() {
+		known[a] = true
 	}
 	var firstErr error
 	joined := false

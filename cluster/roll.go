@@ -53,3 +53,14 @@ func (r *roll) forget(id string) {
 	defer r.mu.Unlock()
 	delete(r.known, id)
 }
+
+// addresses are those of all that are known.
+func (r *roll) addresses() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]string, 0, len(r.known))
+	for _, e := range r.known {
+		all = append(all, e.addr)
+	}
+	return all
+}
