@@ -89,13 +89,9 @@ func (w *wide) expand(key []byte) {
 
 // multiply multiplies in GCM's field (SP 800-38D, 6.3): the first bit of a block is the coefficient of 1.
 func multiply(aHi, aLo, bHi, bLo uint64) (hi, lo uint64) {
-	for i := range 128 {
+	for range 128 {
 		bit := aHi >> 63
-		if i >= 64 {
-			bit = aLo >> (127 - i) & 1
-		} else {
-			bit = aHi >> (63 - i) & 1
-		}
+		aHi, aLo = aHi<<1|aLo>>63, aLo<<1
 		hi, lo = hi^-bit&bHi, lo^-bit&bLo
 		carry := -(bLo & 1)
 		bHi, bLo = bHi>>1^carry&(0xe1<<56), bLo>>1|bHi<<63
