@@ -125,6 +125,9 @@ func OpenDevice(c DeviceConfig) (device nn.Device, note string, err error) {
 		if errors.Is(err, onednn.ErrThreads) {
 			err = UsageError{settingError("threads", ": %w", err)}
 		}
+		if d, ok := device.(interface{ Shortage() string }); ok && err == nil {
+			note = joinNotes(note, d.Shortage())
+		}
 		return device, note, err
 	case "purego":
 		return purego.New(), note, nil
@@ -133,8 +136,8 @@ func OpenDevice(c DeviceConfig) (device nn.Device, note string, err error) {
 }
 
 func joinNotes(a, b string) string {
-	if a == "" {
-		return b
+	if a == "" || b == "" {
+		return a + b
 	}
 	return a + "; " + b
 }
