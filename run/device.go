@@ -3,13 +3,13 @@ package run
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/cpu"
 
+	"ringloom/internal/sysinfo"
 	"ringloom/nn"
 	"ringloom/nn/cuda"
 	"ringloom/nn/cuda/driver"
@@ -60,7 +60,7 @@ func (c DeviceConfig) Validate() error {
 // ComputeThreads is Threads, or the number of cores in place of 0.
 func (c DeviceConfig) ComputeThreads() int {
 	if c.Threads == 0 {
-		return runtime.NumCPU()
+		return sysinfo.Cores()
 	}
 	return c.Threads
 }

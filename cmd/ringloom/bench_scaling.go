@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"ringloom/bench/emulate"
 	"ringloom/bench/scaling/measure"
+	"ringloom/internal/sysinfo"
 	"ringloom/launch"
 	"ringloom/models"
 	"ringloom/report"
@@ -130,7 +130,7 @@ has their fields), and at last one for each point of each round:
 // defaultRanks are powers of two up to the cores, and two at the least: one alone tells nothing.
 func defaultRanks() []int {
 	ranks := []int{1, 2}
-	for n := 4; n <= runtime.NumCPU(); n *= 2 {
+	for n := 4; n <= sysinfo.Cores(); n *= 2 {
 		ranks = append(ranks, n)
 	}
 	return ranks

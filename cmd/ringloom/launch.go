@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"ringloom/internal/sysinfo"
 	"ringloom/launch"
 )
 
@@ -42,7 +42,7 @@ Each launch makes its own gossip key and NATS token, so that two launches on a m
 				return usageError{fmt.Errorf("--threads %d: give a positive number, or 0 for the machine's cores shared out", threads)}
 			}
 			if threads == 0 {
-				threads = max(1, runtime.NumCPU()/n)
+				threads = max(1, sysinfo.Cores()/n)
 			}
 			cores, err := launch.Cores(bindTo, n, threads)
 			if err != nil {
