@@ -104,6 +104,7 @@ var house = []room{
 		"allreduce data timeline train"},
 
 	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
+	{"internal/filelock", "one process of several has a file, and the others wait for it", "", ""},
 	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
 	{"internal/split", "a sequence divided among equals", "", ""},
 	{"internal/sysinfo", "cores, memory, fields of /proc", "", ""},

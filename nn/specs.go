@@ -1,5 +1,7 @@
 package nn
 
+import "context"
+
 // Specs are the operations of one step of a program, in their order: what Compile would have the device compile.
 func Specs(build BuildFunc, side, batch int, training bool) ([]Spec, error) {
 	_, l, err := ProgramConfig{Batch: batch, Side: side, Build: build, Training: training}.listing()
@@ -17,8 +19,8 @@ func Specs(build BuildFunc, side, batch int, training bool) ([]Spec, error) {
 type Tuner interface {
 	Device
 	// Tune tries the ways of those operations that no choice is known for, and keeps the fastest of each. It must run
-	// before they are compiled, and on the device's thread.
-	Tune(specs []Spec) error
+	// before they are compiled, and on the device's thread. When the context ends it returns that's cause, soon, with what it has.
+	Tune(ctx context.Context, specs []Spec) error
 	// Choices are those known: from the name of an operation at its geometry to that of a way. They decide how it is computed,
 	// and with it the last bits of every result. Some devices add to them when they meet an operation that was not tuned.
 	Choices() map[string]string

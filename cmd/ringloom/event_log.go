@@ -41,6 +41,8 @@ func (l *eventLog) take(event run.Event) {
 	switch e := event.(type) {
 	case run.Warning:
 		l.Warn(e.Text)
+	case run.Busy:
+		l.Info("still busy", zap.String("with", e.With))
 	case run.StateAbsent:
 		l.Info("no state to resume from here; the leader's is taken", zap.String("file", e.File))
 	case run.SettingsChanged:

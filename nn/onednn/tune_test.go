@@ -23,7 +23,7 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := opened(t, Options{})
-	if err := d.Tune(specs); err != nil {
+	if err := d.Tune(t.Context(), specs); err != nil {
 		t.Fatal(err)
 	}
 	chosen := d.Choices()
@@ -61,7 +61,7 @@ func TestDirectPinsTheWay(t *testing.T) {
 		Src: nn.Image{N: 1, H: 12, W: 12, C: 64}, Dst: nn.Image{N: 1, H: 12, W: 12, C: 64}, KernelH: 3, KernelW: 3,
 		StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
 	}}} {
-		if err := d.Tune([]nn.Spec{spec}); err != nil {
+		if err := d.Tune(t.Context(), []nn.Spec{spec}); err != nil {
 			t.Fatal(err)
 		}
 		if w := d.choose(spec); w != direct || len(d.Choices()) != 0 {
