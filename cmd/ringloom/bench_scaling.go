@@ -153,6 +153,11 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 		if n < 1 || slices.Contains(f.ranks[:i], n) {
 			return fmt.Errorf("--ranks %v: give numbers of ranks, each once and at least 1", f.ranks)
 		}
+		if launch {
+			if err := checkRanksHere("--ranks", n, true); err != nil {
+				return err
+			}
+		}
 	}
 	if err := f.checkModel(fl); err != nil {
 		return err

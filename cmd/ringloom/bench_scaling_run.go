@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"ringloom/bench/emulate"
 	"ringloom/bench/scaling"
@@ -47,8 +45,7 @@ func (f *benchScalingFlags) launch(cmd *cobra.Command) error {
 
 // progressLines prints lines on a terminal, and nothing elsewhere.
 func progressLines(out io.Writer) func(format string, args ...any) {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !isTerminal(out) {
 		return func(string, ...any) {}
 	}
 	return func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
