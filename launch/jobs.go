@@ -21,8 +21,8 @@ func (l *launcher) followJobControl() (end func()) {
 				continue
 			}
 			l.signal(syscall.SIGSTOP)
-			syscall.Kill(os.Getpid(), syscall.SIGSTOP) // until somebody sends SIGCONT, as a shell's fg does
-			l.signal(syscall.SIGCONT)
+			// Until somebody sends SIGCONT, as a shell's fg does. The call may return before the process stops.
+			syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		}
 	}()
 	return func() {
