@@ -107,6 +107,7 @@ var house = []room{
 		"allreduce data timeline train"},
 
 	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
+	{"internal/filelock", "one process of several has a file, and the others wait for it", "", ""},
 	{"internal/float32le", "float32 values as little-endian bytes", "", ""},
 	{"internal/gcm", "AES-256-GCM with the widest instructions that the processor has", "", ""},
 	{"internal/printable", "strangers' text made safe to show", "", ""},

@@ -16,6 +16,9 @@ import (
 // maxDownloadBytes bounds what a wrong server can write to the disk; the largest file has 26 MB.
 const maxDownloadBytes = 256 << 20
 
+// sayAfter is how long something may take before the user is told what it is.
+const sayAfter = 2 * time.Second
+
 // errStalled is the cause of a download that received nothing for too long.
 var errStalled = errors.New("no data arrives")
 
@@ -23,14 +26,16 @@ var errStalled = errors.New("no data arrives")
 // interruption and is continued by the next run. Only verified content is renamed to path.
 type download struct {
 	url, path string
+	mark      string // in the part's name, where other processes may download at the same time
 	file      File
 	client    *http.Client
 	stall     time.Duration
 	progress  func(done, total int64)
+	say       func(text string)
 }
 
 func (d download) run(ctx context.Context) error {
-	part := d.path + ".part"
+	part := d.path + d.mark + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return err
@@ -63,7 +68,9 @@ func (d download) transfer(ctx context.Context, f *os.File) error {
 	watchdog := time.AfterFunc(d.stall, func() { cancel(fmt.Errorf("%w for %v", errStalled, d.stall)) })
 	defer watchdog.Stop()
 
+	slow := time.AfterFunc(sayAfter, func() { d.say("waiting for the answer of " + d.url) })
 	resp, err := d.get(ctx, have)
+	slow.Stop()
 	if err != nil {
 		return err
 	}

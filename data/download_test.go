@@ -58,7 +58,7 @@ func names(t *testing.T, dir string) []string {
 	}
 	var all []string
 	for _, e := range entries {
-		if e.Name() != ".lock" {
+		if e.Name() != "locks" {
 			all = append(all, e.Name())
 		}
 	}
@@ -230,16 +230,16 @@ func TestAStalledDownloadEnds(t *testing.T) {
 }
 
 func TestACancelledWaitForTheLockEnds(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
+	o := Options{CacheDir: t.TempDir()}
+	unlock, alone, err := o.lock(t.Context())
+	if err != nil || !alone {
+		t.Fatal(alone, err)
 	}
 	defer unlock()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("interrupted")
 	cancel(cause)
-	if _, err := lock(ctx, path); err != cause {
+	if _, _, err := o.lock(ctx); err != cause {
 		t.Errorf("got %v", err)
 	}
 }

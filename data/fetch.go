@@ -2,11 +2,14 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"time"
+
+	"ringloom/internal/filelock"
 )
 
 // fetch downloads what the cache lacks. A lock on the cache lets one process of several download.
@@ -14,7 +17,7 @@ func (o Options) fetch(ctx context.Context) (*Source, error) {
 	if err := os.MkdirAll(o.CacheDir, 0o777); err != nil {
 		return nil, fmt.Errorf("making the cache for Fashion-MNIST: %w", err)
 	}
-	unlock, err := lock(ctx, filepath.Join(o.CacheDir, ".lock"))
+	unlock, alone, err := o.lock(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("locking the cache for Fashion-MNIST: %w", err)
 	}
@@ -33,7 +36,11 @@ func (o Options) fetch(ctx context.Context) (*Source, error) {
 			file:     file,
 			client:   o.Client,
 			stall:    o.Stall,
+			say:      o.Say,
 			progress: func(done, total int64) { o.Progress(file.Name, done, total) },
+		}
+		if !alone {
+			d.mark = fmt.Sprintf(".%d", os.Getpid())
 		}
 		if err := d.run(ctx); err != nil {
 			return nil, fmt.Errorf("downloading Fashion-MNIST: %w", err)
@@ -46,24 +53,23 @@ func (o Options) fetch(ctx context.Context) (*Source, error) {
 	return source, err
 }
 
-// lock takes an exclusive lock on the file at path, which it creates, and returns the function that releases it. The
-// lock ends with the process, so a crash leaves nothing to clean up. Who can open the file can hold it, so nobody else can.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+// lock takes the cache's lock, and returns the function that releases it. alone is false where there is none to have, on a file
+// system without locks or where its holder shows no sign of life: this process then downloads beside others.
+func (o Options) lock(ctx context.Context) (unlock func(), alone bool, err error) {
+	said := false
+	l, err := filelock.Take(ctx, filepath.Join(o.CacheDir, "locks", "data"), filelock.Options{
+		Waiting: func(waited time.Duration) {
+			if !said && waited >= sayAfter {
+				said = true
+				o.Say("waiting for another process that downloads Fashion-MNIST into " + o.CacheDir)
+			}
+		},
+	})
+	if errors.Is(err, filelock.ErrUnsupported) || errors.Is(err, filelock.ErrHeld) {
+		return func() {}, false, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	locked := make(chan error, 1)
-	go func() { locked <- syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }()
-	select {
-	case err := <-locked:
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		return func() { f.Close() }, nil
-	case <-ctx.Done():
-		go func() { <-locked; f.Close() }() // flock cannot be interrupted; the goroutine ends when the other process releases the lock
-		return nil, context.Cause(ctx)
-	}
+	return l.Release, true, nil
 }

@@ -34,6 +34,8 @@ type Options struct {
 	Stall time.Duration
 	// Progress is called during the download of file, in bytes; total is -1 if the server does not tell. May be nil.
 	Progress func(file string, done, total int64)
+	// Say is told in one line what takes more than 2 s beside a download. May be nil.
+	Say func(text string)
 
 	// Files is what is looked for. Nil means FashionMNIST; tests give a smaller one.
 	Files *Files
@@ -64,6 +66,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(string, int64, int64) {}
+	}
+	if o.Say == nil {
+		o.Say = func(string) {}
 	}
 	if o.Files == nil {
 		o.Files = &FashionMNIST

@@ -40,8 +40,15 @@ type Config struct {
 	// EndByThemselves is how long the other ranks have to end after a failure; longer than a cluster needs to agree on its cause.
 	// Default 15 s.
 	EndByThemselves time.Duration
-	// EndAfterTerm is how long ranks have to end after SIGTERM, before SIGKILL. Default 5 s.
+	// EndUnformed takes the place of EndByThemselves until rank 0 says that it is in a cluster (Rank.Formed): till then nobody tells
+	// the other ranks. Default 500 ms, for those that fail for the same reason to say so.
+	EndUnformed time.Duration
+	// EndAfterTerm is how long ranks have to end after the context has ended, before SIGTERM comes again; and after that, before
+	// SIGKILL. Default 5 s.
 	EndAfterTerm time.Duration
+	// JobControl stops the ranks when this process gets SIGTSTP, as by ctrl-Z, before it stops itself; they go on when it does.
+	// It is the whole process's affair: one Run at a time. Default: none.
+	JobControl bool
 	// OnOverdue is called when the other ranks did not end by themselves, before they are ended. It may write to Stderr, into which
 	// nobody else writes meanwhile. Default: none.
 	OnOverdue func(Overdue)
@@ -58,7 +65,7 @@ func Default() Config {
 	return Config{
 		Join:            func(string) []string { return nil },
 		Consequence:     func(int) bool { return false },
-		EndByThemselves: 15 * time.Second, EndAfterTerm: 5 * time.Second,
+		EndByThemselves: 15 * time.Second, EndUnformed: 500 * time.Millisecond, EndAfterTerm: 5 * time.Second,
 		OnOverdue: func(Overdue) {},
 	}
 }
@@ -74,7 +81,7 @@ func (c Config) Validate() error {
 		return errors.New("launch: nowhere to write what the ranks write")
 	case c.Cores != nil && len(c.Cores) != c.Ranks:
 		return fmt.Errorf("launch: cores for %d ranks, where there are %d", len(c.Cores), c.Ranks)
-	case c.EndByThemselves <= 0 || c.EndAfterTerm <= 0:
+	case c.EndByThemselves <= 0 || c.EndAfterTerm <= 0 || c.EndUnformed <= 0:
 		return fmt.Errorf("launch: %v to end by themselves and %v after SIGTERM: give positive times", c.EndByThemselves, c.EndAfterTerm)
 	case c.Join == nil || c.Consequence == nil || c.OnOverdue == nil:
 		return errors.New("launch: a function is nil: start from Default")

@@ -16,6 +16,12 @@ type Exit struct {
 	Code int
 	// Signal is what killed it; 0 where nothing did.
 	Signal syscall.Signal
+	// Hung says that the launcher ended it, for it did not end by itself long after another one had failed, or the launch was to end.
+	Hung bool
+	// Crash is the first line of what Go's runtime says when a process dies of a fault of its own; empty where it did not.
+	Crash string
+	// OutOfMemory says that the system killed it, or another process of this machine or container at the time, to have memory.
+	OutOfMemory bool
 	// Err is nil where the process did what it was asked, else what exec.Cmd's Wait says.
 	Err error
 }
@@ -24,7 +30,14 @@ type Exit struct {
 type Failure struct{ Exit }
 
 func (f *Failure) Error() string {
-	if f.Signal != 0 {
+	switch {
+	case f.Hung:
+		return fmt.Sprintf("rank %d (pid %d) hung, ended by launch", f.Rank, f.PID)
+	case f.Crash != "":
+		return fmt.Sprintf("rank %d (pid %d) crashed: %s", f.Rank, f.PID, f.Crash)
+	case f.OutOfMemory:
+		return fmt.Sprintf("rank %d (pid %d) was killed by signal %d (%v): out of memory", f.Rank, f.PID, int(f.Signal), f.Signal)
+	case f.Signal != 0:
 		return fmt.Sprintf("rank %d (pid %d) was killed by signal %d (%v)", f.Rank, f.PID, int(f.Signal), f.Signal)
 	}
 	return fmt.Sprintf("rank %d (pid %d) failed: %v", f.Rank, f.PID, f.Err)
@@ -39,6 +52,7 @@ func (s *slot) exit() Exit {
 	if s.err == nil {
 		return e
 	}
+	e.Hung = s.hung
 	e.Code = -1
 	var exit *exec.ExitError
 	if errors.As(s.err, &exit) {
@@ -47,31 +61,61 @@ func (s *slot) exit() Exit {
 			e.Signal = status.Signal()
 		}
 	}
+	switch {
+	case s.hung:
+	case e.Code == crashCode || e.Signal == syscall.SIGABRT:
+		e.Crash = s.crash
+	case e.Signal == syscall.SIGKILL:
+		e.OutOfMemory = s.outOfMemory
+	}
 	return e
 }
 
 // wait ends when all ranks have ended. After the first failure the others get time to end by themselves, as they
-// do when the cluster tells them.
+// do when the cluster tells them; hardly any while there is no cluster yet, which could not tell them.
 func (l *launcher) wait(ctx context.Context) error {
 	var first *slot
-	var deadline <-chan time.Time
+	var deadline *time.Timer
+	expired := func() <-chan time.Time {
+		if deadline == nil {
+			return nil
+		}
+		return deadline.C
+	}
 	interrupt := ctx.Done()
-	for left := len(l.slots); left > 0; {
+	left := len(l.slots)
+	for left > 0 {
 		select {
 		case s := <-l.ended:
 			left--
-			if s.err != nil && first == nil {
-				first = s
-				timer := time.NewTimer(l.EndByThemselves)
-				defer timer.Stop()
-				deadline = timer.C
+			s.over = true
+			if s.err == nil || first != nil {
+				continue
+			}
+			first = s
+			if deadline == nil {
+				patience := l.EndByThemselves
+				if !l.formed.Load() {
+					patience = min(patience, l.EndUnformed)
+				}
+				deadline = time.NewTimer(patience)
+				defer deadline.Stop()
 			}
 		case <-interrupt:
 			interrupt = nil
 			l.signal(syscall.SIGTERM)
-		case <-deadline:
-			l.overdue(Overdue{Ranks: left, Failed: first.rank, After: l.EndByThemselves})
-			l.endAll(left)
+			if deadline != nil {
+				deadline.Stop()
+			}
+			deadline = time.NewTimer(l.EndAfterTerm)
+			defer deadline.Stop()
+		case <-expired():
+			// Without a cluster nobody is overdue: the others have not heard.
+			overdue := l.formed.Load()
+			if overdue && ctx.Err() == nil {
+				l.overdue(Overdue{Ranks: left, Failed: first.rank, After: l.EndByThemselves})
+			}
+			l.endAll(left, overdue)
 			left = 0
 		}
 	}
@@ -95,45 +139,62 @@ func (l *launcher) overdue(o Overdue) {
 func (l *launcher) rootCause(first *slot) *slot {
 	cause := first
 	for _, s := range l.slots {
-		if l.likelihood(s.exit()) < l.likelihood(cause.exit()) {
+		if l.likelihood(s) < l.likelihood(cause) {
 			cause = s
 		}
 	}
 	return cause
 }
 
-// likelihood orders exits by how likely they are the root cause: killed, failed by itself, ended because of another, fine.
-func (l *launcher) likelihood(e Exit) int {
-	switch {
+// likelihood orders exits by how likely they are the root cause: killed or crashed, failed by itself, hung, ended because of another,
+// fine. One that hung is the cause of those that ended because of another, but not of another's own failure.
+func (l *launcher) likelihood(s *slot) int {
+	switch e := s.exit(); {
 	case e.Err == nil:
+		return 4
+	case e.Hung:
+		return 2
+	case s.told:
 		return 3
-	case e.Signal != 0:
+	case e.Signal != 0 || e.Crash != "":
 		return 0
 	case e.Code >= 0 && l.Consequence(e.Code):
-		return 2
+		return 3
 	}
 	return 1
 }
 
 // endAll stops the ranks that still run, and waits for so many that have not come through ended yet: SIGTERM first, SIGKILL after
-// EndAfterTerm.
-func (l *launcher) endAll(left int) {
+// EndAfterTerm. hung says that they should have ended by themselves.
+func (l *launcher) endAll(left int, hung bool) {
+	for _, s := range l.slots {
+		s.hung, s.told = hung && !s.over, !s.over
+	}
 	l.signal(syscall.SIGTERM)
 	timer := time.NewTimer(l.EndAfterTerm)
 	defer timer.Stop()
 	for left > 0 {
 		select {
-		case <-l.ended:
+		case s := <-l.ended:
 			left--
+			s.over = true
 		case <-timer.C:
+			for _, s := range l.slots {
+				s.hung = s.hung || !s.over
+			}
 			l.signal(syscall.SIGKILL)
 		}
 	}
 }
 
-// signal reaches the ranks that still run; os.Process refuses the others by itself.
+// signal reaches the ranks that still run; os.Process refuses the others by itself. One that is stopped goes on, or it would not end.
 func (l *launcher) signal(s syscall.Signal) {
+	l.slotsMu.Lock()
+	defer l.slotsMu.Unlock()
 	for _, slot := range l.slots {
 		slot.cmd.Process.Signal(s)
+		if s == syscall.SIGTERM {
+			slot.cmd.Process.Signal(syscall.SIGCONT)
+		}
 	}
 }

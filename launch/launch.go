@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"ringloom/internal/sysinfo"
 )
 
 // Outcome is what ranks have left when all have ended.
@@ -19,8 +22,12 @@ type Outcome struct {
 type launcher struct {
 	Config
 	birth time.Time  // of rank 0
-	slots []*slot    // those that were started, by rank
-	ended chan *slot // each of them, once its process has ended and its output is copied
+	ended chan *slot // each of slots, once its process has ended and its output is copied
+
+	slotsMu sync.Mutex  // held by Run to add one, and by others that look
+	slots   []*slot     // those that were started, by rank
+	formed  atomic.Bool // rank 0 has said that it is in a cluster
+	kills   int64       // for lack of memory, before the first rank was started
 
 	outputMu sync.Mutex // held for every line that is written
 }
@@ -31,11 +38,14 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return Outcome{}, err
 	}
-	l := &launcher{Config: cfg, birth: time.Now(), ended: make(chan *slot, cfg.Ranks)}
+	l := &launcher{Config: cfg, birth: time.Now(), ended: make(chan *slot, cfg.Ranks), kills: sysinfo.OutOfMemoryKills()}
 	first := newSlot(0)
-	announced, err := first.announcement()
+	announced, err := l.announcement(first)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if cfg.JobControl {
+		defer l.followJobControl()()
 	}
 	result := func() []byte { return nil }
 	if cfg.Result {
@@ -68,13 +78,19 @@ func (l *launcher) startAll(ctx context.Context, first *slot, announced <-chan s
 			return nil
 		}
 		if err := l.start(s, command); err != nil {
-			l.endAll(len(l.slots))
+			l.endAll(len(l.slots), false)
 			return fmt.Errorf("starting rank %d: %w", rank, err)
 		}
+		l.slotsMu.Lock()
 		l.slots = append(l.slots, s)
+		l.slotsMu.Unlock()
 		if rank == 0 {
-			address, ok := <-announced
-			if !ok {
+			address := ""
+			select {
+			case address = <-announced:
+			case <-ctx.Done():
+			}
+			if address == "" {
 				return nil
 			}
 			command = append(l.Command[:len(l.Command):len(l.Command)], l.Join(address)...)

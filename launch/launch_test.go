@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,7 +47,10 @@ func (o *output) waitFor(says string) {
 }
 
 // announces is the part of a script in which rank 0 says where it is.
-const announces = `if [ -n "$RINGLOOM_ANNOUNCE_FD" ]; then eval "echo here:1 >&$RINGLOOM_ANNOUNCE_FD"; fi; `
+const announces = `if [ -n "$RINGLOOM_ANNOUNCE_FD" ]; then eval "echo here:1 >&$RINGLOOM_ANNOUNCE_FD; echo formed >&$RINGLOOM_ANNOUNCE_FD"; fi; `
+
+// alone is the same, but the cluster never forms.
+const alone = `if [ -n "$RINGLOOM_ANNOUNCE_FD" ]; then eval "echo here:1 >&$RINGLOOM_ANNOUNCE_FD"; fi; `
 
 // script has ranks run a shell script, whose $0 is "rank" and whose $1 is the address that they join.
 func script(ranks int, text string) (Config, *output) {
@@ -137,11 +141,103 @@ func TestRanksThatHangAreEnded(t *testing.T) {
 	c.OnOverdue = func(o Overdue) { fmt.Fprintf(c.Stderr, "overdue %+v\n", o) }
 	outcome, err := Run(t.Context(), c)
 	var failed *Failure
-	if !errors.As(err, &failed) || failed.Rank != 0 || outcome.Exits[0].Signal != syscall.SIGKILL || outcome.Exits[1].Code != 7 {
+	if !errors.As(err, &failed) || failed.Rank != 1 || outcome.Exits[0].Signal != syscall.SIGKILL || !outcome.Exits[0].Hung || outcome.Exits[1].Code != 7 {
 		t.Errorf("%+v, %v", outcome, err)
 	}
 	if !strings.Contains(out.String(), "overdue {Ranks:1 Failed:1 After:50ms}") {
 		t.Errorf("nobody says that a rank is overdue:\n%s", out)
+	}
+}
+
+// One that hangs is the cause of the others' ends where they say that another one was, and nobody says that a signal killed it.
+func TestARankThatHangsIsTheCause(t *testing.T) {
+	c, _ := script(3, `trap "" TERM; [ $RINGLOOM_LOCAL_RANK = 2 ] || exit 5; while :; do sleep 0.01; done`)
+	c.EndByThemselves, c.EndAfterTerm = 50*time.Millisecond, 50*time.Millisecond
+	_, err := Run(t.Context(), c)
+	var failed *Failure
+	if !errors.As(err, &failed) || failed.Rank != 2 || !strings.Contains(failed.Error(), "hung, ended by launch") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Until the cluster has formed nobody tells the others of a failure: they are not waited for, and are no cause for having been ended.
+func TestWithoutAClusterTheOthersAreEndedAtOnce(t *testing.T) {
+	for _, how := range []string{`trap "exit 130" TERM; `, ``, `trap "" TERM; `} {
+		c, out := script(2, "")
+		c.Command = []string{"sh", "-c", alone + how + `[ $RINGLOOM_LOCAL_RANK = 1 ] && exit 4; while :; do sleep 0.01; done`}
+		c.EndByThemselves, c.EndUnformed, c.EndAfterTerm = time.Hour, time.Millisecond, 50*time.Millisecond
+		c.OnOverdue = func(o Overdue) { t.Errorf("%+v", o) }
+		_, err := Run(t.Context(), c)
+		var failed *Failure
+		if !errors.As(err, &failed) || failed.Rank != 1 || failed.Code != 4 {
+			t.Errorf("%q: %v\n%s", how, err, out)
+		}
+	}
+}
+
+// What ends while rank 0 has not said where it is, is not waited for; nor a rank that does not hear of it.
+func TestTheEndOfTheContextIsHeardEverywhere(t *testing.T) {
+	stop := errors.New("stop")
+	for name, ranks := range map[string]string{
+		"no address yet": `exec sleep 1000`,
+		"deaf":           alone + `trap "" TERM; echo ready; while :; do sleep 0.01; done`,
+		"stopped":        alone + `echo ready; kill -STOP $$`,
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c, out := script(2, "")
+		c.Command = []string{"sh", "-c", `echo started; ` + ranks}
+		c.EndByThemselves, c.EndAfterTerm = time.Hour, 50*time.Millisecond
+		go func() {
+			out.waitFor("started")
+			cancel(stop)
+		}()
+		if _, err := Run(ctx, c); !errors.Is(err, stop) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Go's runtime ends a process that crashes with a code that means something else where it ends by itself.
+func TestACrashIsNoExitCode(t *testing.T) {
+	for says, crash := range map[string]bool{
+		"runtime: failed to create new OS thread (have 20 already; errno=11)": true,
+		"panic: index out of range": true,
+		"unknown flag: --x":         false,
+	} {
+		c, out := script(2, `[ $RINGLOOM_LOCAL_RANK = 0 ] && exit 5; echo "`+says+`" >&2; echo goroutine 1 >&2; exit 2`)
+		_, err := Run(t.Context(), c)
+		var failed *Failure
+		if !errors.As(err, &failed) || failed.Rank != 1 || (failed.Crash == says) != crash || crash != strings.Contains(failed.Error(), "crashed: "+says) {
+			t.Errorf("%s: %v", says, err)
+		}
+		if threads := strings.Contains(says, "OS thread"); threads == strings.Contains(out.String(), "goroutine 1") {
+			t.Errorf("%s: the state of goroutines tells nothing where there are too few threads, and much elsewhere:\n%s", says, out)
+		}
+	}
+}
+
+// Ranks go on with this process; that they stop with it is TestALaunchThatIsStoppedGoesOn's, of the command.
+func TestRanksFollowJobControl(t *testing.T) {
+	l, out := new(launcher), newOutput()
+	cmd := exec.Command("sh", "-c", `trap 'echo goes on; exit 0' CONT; echo ready; while :; do sleep 0.01; done`)
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	l.slots = []*slot{{cmd: cmd}}
+	out.waitFor("ready")
+	end := l.followJobControl()
+	if err := syscall.Kill(cmd.Process.Pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	out.waitFor("goes on")
+	end()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -10,20 +10,23 @@ import (
 const maxLineBytes = 1 << 20
 
 // copyLines writes whole lines behind prefix, so that lines of several ranks never mix. A progress bar redraws itself
-// with carriage returns; those pieces pass as they are.
-func (l *launcher) copyLines(prefix string, from io.Reader, to io.Writer) {
+// with carriage returns; those pieces pass as they are. watch, which may be nil, sees the lines first.
+func (l *launcher) copyLines(prefix string, from io.Reader, to io.Writer, watch *crashWatch) {
+	line := []byte(prefix)
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, maxLineBytes)
 	lines.Split(splitLines)
 	for lines.Scan() {
 		piece := lines.Bytes()
-		l.outputMu.Lock()
-		if piece[len(piece)-1] == '\r' || len(piece) == 1 {
-			to.Write(piece)
-		} else {
-			io.WriteString(to, prefix)
-			to.Write(piece)
+		if watch != nil && !watch.passes(piece) {
+			continue
 		}
+		if piece[len(piece)-1] != '\r' && len(piece) > 1 {
+			piece = append(line[:len(prefix)], piece...) // in one write: what takes it may drop whole ones
+			line = piece
+		}
+		l.outputMu.Lock()
+		to.Write(piece)
 		l.outputMu.Unlock()
 	}
 	io.Copy(io.Discard, from) // a line over the limit: keep the process's pipe open all the same

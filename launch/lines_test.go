@@ -16,7 +16,7 @@ func TestLinesStayWhole(t *testing.T) {
 	} {
 		var to bytes.Buffer
 		rest := strings.NewReader(from)
-		new(launcher).copyLines("r | ", rest, &to)
+		new(launcher).copyLines("r | ", rest, &to, nil)
 		if to.String() != want || rest.Len() != 0 {
 			t.Errorf("%.40q is copied as %.60q, want %q; %d bytes are left", from, &to, want, rest.Len())
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -15,11 +16,14 @@ const (
 	EnvTerminal  = "RINGLOOM_TERMINAL"   // not empty: the launcher prints on a terminal, so log for people and draw the bar
 	EnvQuiet     = "RINGLOOM_QUIET"      // not empty: log warnings only
 	EnvBound     = "RINGLOOM_BOUND"      // not empty: the process has cores of its own
-	// EnvAnnounceFD is the number of the pipe into which rank 0 writes a line, its gossip address.
+	// EnvAnnounceFD is the number of the pipe into which rank 0 writes a line, its gossip address; and sayFormed once it is in a cluster.
 	EnvAnnounceFD = "RINGLOOM_ANNOUNCE_FD"
 	// EnvResultFD is the number of the pipe into which rank 0 writes what it hands over, where the launcher wants that.
 	EnvResultFD = "RINGLOOM_RESULT_FD"
 )
+
+// sayFormed is the line that says that the cluster has formed.
+const sayFormed = "formed\n"
 
 // Rank is what a process knows from the launcher that started it, if one has. The zero value but for LocalRank says that nobody did.
 type Rank struct {
@@ -67,7 +71,17 @@ func (r Rank) Announce(address string) error {
 	if r.announce == 0 {
 		return nil
 	}
-	return writePipe(r.announce, []byte(address+"\n"))
+	_, err := syscall.Write(r.announce, []byte(address+"\n")) // a short line: the pipe takes it whole
+	return err
+}
+
+// Formed tells the launcher, if it waits for that, that this rank is in a cluster: from now on the cluster tells its ranks of a
+// failure. Call it at most once, after Announce.
+func (r Rank) Formed() error {
+	if r.announce == 0 {
+		return nil
+	}
+	return writePipe(r.announce, []byte(sayFormed))
 }
 
 // WantsResult reports whether the launcher waits for a result of this rank, which HandOver gives it.

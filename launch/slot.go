@@ -23,7 +23,15 @@ const timerSlack = time.Millisecond
 type slot struct {
 	rank int
 	cmd  *exec.Cmd
-	err  error // of Wait, once the slot has come through launcher.ended
+	// What became of the process, once the slot has come through launcher.ended:
+	err         error  // of Wait
+	crash       string // the line with which Go's runtime began to tell of a crash
+	outOfMemory bool   // the system has killed processes to have memory
+
+	// Run's own:
+	over bool // it has come through ended
+	told bool // it was told to end after another one's failure
+	hung bool // and should have ended by itself before that
 
 	pipes []*os.File // that the process gets, beside standard input, output and error
 	env   []string   // that say their numbers
@@ -31,9 +39,9 @@ type slot struct {
 
 func newSlot(rank int) *slot { return &slot{rank: rank} }
 
-// announcement lets the process say through a pipe which address the others shall join. The channel closes without a value if it
-// ends first.
-func (s *slot) announcement() (<-chan string, error) {
+// announcement lets the process say through a pipe which address the others shall join, and later that the cluster has formed. The
+// channel closes without a value if it ends before the first.
+func (l *launcher) announcement(s *slot) (<-chan string, error) {
 	r, err := s.pipe(EnvAnnounceFD)
 	if err != nil {
 		return nil, err
@@ -42,8 +50,14 @@ func (s *slot) announcement() (<-chan string, error) {
 	go func() {
 		defer close(address)
 		defer r.Close()
-		if line, err := bufio.NewReader(r).ReadString('\n'); err == nil {
-			address <- strings.TrimSpace(line)
+		lines := bufio.NewReader(r)
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return
+		}
+		address <- strings.TrimSpace(line)
+		if line, err = lines.ReadString('\n'); err == nil && line == sayFormed {
+			l.formed.Store(true)
 		}
 	}()
 	return address, nil
@@ -121,10 +135,12 @@ func (l *launcher) start(s *slot, command []string) error {
 			return
 		}
 		var copies sync.WaitGroup
-		copies.Go(func() { l.copyLines("", stdout, l.Stdout) })
-		copies.Go(func() { l.copyLines(fmt.Sprintf("rank %d | ", s.rank), stderr, l.Stderr) })
+		crash := crashWatch{}
+		copies.Go(func() { l.copyLines("", stdout, l.Stdout, nil) })
+		copies.Go(func() { l.copyLines(fmt.Sprintf("rank %d | ", s.rank), stderr, l.Stderr, &crash) })
 		copies.Wait()
-		s.err = s.cmd.Wait()
+		s.err, s.crash = s.cmd.Wait(), crash.first
+		s.outOfMemory = sysinfo.OutOfMemoryKills() > l.kills
 		l.ended <- s
 	}()
 	return <-started

@@ -24,7 +24,7 @@ type Config struct {
 	// Device says on what this node computes.
 	Device DeviceConfig
 
-	// Data says where Fashion-MNIST is looked for. Its Progress, where it is nil, is emitted as Downloading.
+	// Data says where Fashion-MNIST is looked for. Its Progress, where it is nil, is emitted as Downloading, and its Say as Busy.
 	Data data.Options
 	// Datasets are loaded already, and used in place of what Data would find. Default nil.
 	Datasets *Datasets

@@ -24,9 +24,11 @@ func LoadData(ctx context.Context, o data.Options) (Datasets, error) {
 	if err != nil {
 		return Datasets{}, DataError{err}
 	}
-	train, test, err := source.Load()
-	if err != nil {
-		return Datasets{}, DataError{err}
-	}
-	return NewDatasets(train, test, source.Dir), nil
+	return await(ctx, o.Say, "reading Fashion-MNIST in "+source.Dir, func() (Datasets, error) {
+		train, test, err := source.Load()
+		if err != nil {
+			return Datasets{}, DataError{err}
+		}
+		return NewDatasets(train, test, source.Dir), nil
+	})
 }

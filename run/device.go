@@ -3,13 +3,13 @@ package run
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/cpu"
 
+	"ringloom/internal/sysinfo"
 	"ringloom/nn/cuda"
 	"ringloom/nn/cuda/driver"
 	"ringloom/nn/onednn"
@@ -60,7 +60,7 @@ func (c DeviceConfig) Validate() error {
 // ComputeThreads is Threads, or the number of cores in place of 0.
 func (c DeviceConfig) ComputeThreads() int {
 	if c.Threads == 0 {
-		return runtime.NumCPU()
+		return sysinfo.Cores()
 	}
 	return c.Threads
 }
@@ -125,6 +125,9 @@ func OpenDevice(c DeviceConfig) (device op.Device, note string, err error) {
 		if errors.Is(err, onednn.ErrThreads) {
 			err = UsageError{settingError("threads", ": %w", err)}
 		}
+		if d, ok := device.(interface{ Shortage() string }); ok && err == nil {
+			note = joinNotes(note, d.Shortage())
+		}
 		return device, note, err
 	case "purego":
 		return purego.New(), note, nil
@@ -133,8 +136,8 @@ func OpenDevice(c DeviceConfig) (device op.Device, note string, err error) {
 }
 
 func joinNotes(a, b string) string {
-	if a == "" {
-		return b
+	if a == "" || b == "" {
+		return a + b
 	}
 	return a + "; " + b
 }

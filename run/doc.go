@@ -21,6 +21,7 @@
 //
 //	event            which ranks        when
 //	Warning          any                something was chosen, or could not be kept yet, and the user should know
+//	Busy             any                something takes more than 2 s, and again now and then
 //	StateAbsent      any but the leader it resumes, and has no state
 //	SettingsChanged  any with the state it resumes with other settings
 //	Downloading      any                a file of the data set comes in (*)

@@ -39,6 +39,9 @@ type (
 		Done, Total int64
 	}
 
+	// Busy says what takes this node more than 2 s, and again from time to time while it lasts.
+	Busy struct{ With string }
+
 	// StateAbsent says that this node does not have the file to resume from; the leader's is taken.
 	StateAbsent struct{ File string }
 
@@ -134,6 +137,7 @@ type (
 
 func (Warning) event()         {}
 func (Downloading) event()     {}
+func (Busy) event()            {}
 func (StateAbsent) event()     {}
 func (SettingsChanged) event() {}
 func (KernelsTried) event()    {}

@@ -11,17 +11,20 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
+	"ringloom/internal/filelock"
 	"ringloom/report"
 )
 
-// kernelMemory is the file of choices of this user on this machine, locked. Its path is empty where there can be none.
+// kernelMemory is the file of choices of this user on this machine, locked. Its path is empty where there is none.
 type kernelMemory struct {
 	path    string
-	lock    *os.File
+	lock    *filelock.Lock
 	version string
 	machine string
 	all     map[string]kernelChoices // by machine: the file's content
+	warn    func(string)
 }
 
 // kernelChoices are those that one version of ringloom has made on a machine; another version's kernels differ.
@@ -30,62 +33,52 @@ type kernelChoices struct {
 	Ways    map[string]string `json:"ways"`
 }
 
-// openKernelMemory waits until nobody else has the file, or without wait is no memory while somebody has.
+// openKernelMemory waits until nobody else has the file, or without wait is no memory while somebody has. A memory that cannot be used is
+// none, and the user is told why: without it the next run tries again, which is no reason to end this one.
 func openKernelMemory(ctx context.Context, k Kernels, machine string, wait bool) (*kernelMemory, error) {
-	m := &kernelMemory{version: k.Version, machine: machine, all: map[string]kernelChoices{}}
-	if k.Dir == "" {
+	m := &kernelMemory{version: k.Version, machine: machine, all: map[string]kernelChoices{}, warn: k.warn}
+	if k.Dir == "" || os.MkdirAll(k.Dir, 0o755) != nil {
 		return m, nil
 	}
-	err := os.MkdirAll(k.Dir, 0o755)
-	if err != nil {
-		return m, nil
-	}
-	path := filepath.Join(k.Dir, "kernels.json")
-	if m.lock, err = os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o644); err != nil {
-		return m, nil
-	}
-	how := syscall.LOCK_EX
-	if !wait {
-		how |= syscall.LOCK_NB
-	}
-	locked := make(chan error, 1)
-	go func() { locked <- syscall.Flock(int(m.lock.Fd()), how) }()
-	select {
-	case err = <-locked:
-	case <-ctx.Done(): // the run is about to end
-		go func() { // and lets the next one in once it has got there
-			<-locked
-			m.close()
-		}()
+	waits := k.teller()
+	lock, err := filelock.Take(ctx, filepath.Join(k.Dir, "locks", "kernels"), filelock.Options{
+		Try: !wait,
+		Waiting: func(time.Duration) {
+			waits.tell("waiting for another process that tries how to compute fastest here")
+		},
+	})
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	}
-	if !wait && errors.Is(err, syscall.EWOULDBLOCK) {
+	case !wait && errors.Is(err, filelock.ErrHeld), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
+		return m, nil
+	default:
+		k.warn("what is fastest here is not remembered: " + err.Error())
 		return m, nil
 	}
-	if err == nil {
-		err = m.read(path)
-	} else {
-		err = fmt.Errorf("locking %s: %w", m.lock.Name(), err)
+	m.lock, m.path = lock, filepath.Join(k.Dir, "kernels.json")
+	if err := m.read(); err != nil {
+		k.warn("what was found to be fastest here cannot be read, and is tried again: " + err.Error())
+		m.all = map[string]kernelChoices{}
 	}
-	if err != nil {
-		m.close()
-		return nil, err
-	}
-	m.path = path
 	return m, nil
 }
 
 // read takes the file's content, if there is one.
-func (m *kernelMemory) read(path string) error {
-	content, err := os.ReadFile(path)
+func (m *kernelMemory) read() error {
+	content, err := os.ReadFile(m.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading which kernels are fastest here: %w", err)
+		return err
 	}
 	if len(content) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal(content, &m.all); err != nil {
-		return DataError{fmt.Errorf("%s: %w: delete the file, it will be made again", path, err)}
+		return fmt.Errorf("%s: %w", m.path, err)
+	}
+	if m.all == nil { // the file says null
+		m.all = map[string]kernelChoices{}
 	}
 	return nil
 }
@@ -98,12 +91,12 @@ func (m *kernelMemory) choices() map[string]string {
 }
 
 // add keeps choices beside those that are there, and those for other machines that share the folder.
-func (m *kernelMemory) add(choices map[string]string) error {
+func (m *kernelMemory) add(choices map[string]string) {
 	known, all := m.choices(), map[string]string{}
 	maps.Copy(all, known)
 	maps.Copy(all, choices)
 	if m.path == "" || maps.Equal(all, known) {
-		return nil
+		return
 	}
 	m.all[m.machine] = kernelChoices{Version: m.version, Ways: all}
 	err := report.WriteFileAtomic(m.path, func(w io.Writer) error {
@@ -112,14 +105,13 @@ func (m *kernelMemory) add(choices map[string]string) error {
 		return e.Encode(m.all)
 	})
 	if err != nil {
-		return fmt.Errorf("remembering which kernels are fastest here: %w", err)
+		m.warn("what is fastest here cannot be remembered: " + err.Error())
 	}
-	return nil
 }
 
 // close lets the next one in.
 func (m *kernelMemory) close() {
 	if m.lock != nil {
-		m.lock.Close()
+		m.lock.Release()
 	}
 }

@@ -25,7 +25,18 @@ type Kernels struct {
 	Dir string
 	// Version is that of the program: another version's kernels differ, so its choices do not count.
 	Version string
+	// Say is told what takes more than 2 s, and how far it is, in one line; Warn what the user should know, likewise. Default nil: nobody
+	// is told.
+	Say, Warn func(text string)
 }
+
+func (k Kernels) warn(text string) {
+	if k.Warn != nil {
+		k.Warn(text)
+	}
+}
+
+func (k Kernels) teller() *teller { return newTeller(k.Say) }
 
 // Validate refuses other values.
 func (k Kernels) Validate() error {
@@ -64,8 +75,15 @@ func (k Kernels) Tune(ctx context.Context, device op.Device, model models.Spec, 
 		}
 		tuner.SetChoices(memory.choices())
 		before := len(tuner.Choices())
-		if err := tuner.Tune(specs); err != nil {
-			return fmt.Errorf("trying kernels for %s: %w", model.Name, err)
+		waits := k.teller()
+		for i := range specs {
+			waits.tell(fmt.Sprintf("trying how to compute %s fastest here, once a machine and shape: %d of %d operations", model.Name, i, len(specs)))
+			if err := tuner.Tune(ctx, specs[i:i+1]); err != nil {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				return fmt.Errorf("trying kernels for %s: %w", model.Name, err)
+			}
 		}
 		t = KernelTrial{Operations: len(tuner.Choices()) - before, Took: time.Since(begin), File: memory.path}
 		return nil
@@ -91,8 +109,7 @@ func (k Kernels) withMemory(ctx context.Context, device op.Device, wait bool, us
 		return err
 	}
 	defer memory.close()
-	if err := use(tuner, memory); err != nil {
-		return err
-	}
-	return memory.add(tuner.Choices())
+	err = use(tuner, memory)
+	memory.add(tuner.Choices()) // and those that were found before it failed or its context ended
+	return err
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"ringloom/models"
@@ -21,7 +23,7 @@ type choosy struct {
 
 func newChoosy() *choosy { return &choosy{Device: purego.New(), known: map[string]string{}} }
 
-func (d *choosy) Tune(specs []op.Spec) error {
+func (d *choosy) Tune(_ context.Context, specs []op.Spec) error {
 	for range specs {
 		if d.known["operation"] == "" {
 			d.known["operation"] = "tried"
@@ -97,15 +99,88 @@ func TestWaitingForTheKernelsEndsWithTheContext(t *testing.T) {
 	next.close()
 }
 
-// A damaged file is an error, and locks nobody out.
-func TestDamagedKernels(t *testing.T) {
-	k := Kernels{Dir: t.TempDir()}
-	if err := os.WriteFile(filepath.Join(k.Dir, "kernels.json"), []byte("{"), 0o644); err != nil {
+// A file of speeds never ends a run: the user is told, and what is fastest is tried again.
+func TestAMemoryThatCannotBeUsedIsNone(t *testing.T) {
+	spec, err := models.Lookup("lenet")
+	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if _, err := openKernelMemory(t.Context(), k, "test", true); !errors.As(err, new(DataError)) {
-			t.Errorf("%v", err)
-		}
+	for name, c := range map[string]struct {
+		spoil func(dir string) error
+		kept  bool // it is remembered after all
+		says  string
+	}{
+		"damaged":    {func(dir string) error { return os.WriteFile(filepath.Join(dir, "kernels.json"), []byte("{"), 0o644) }, true, "cannot be read"},
+		"null":       {func(dir string) error { return os.WriteFile(filepath.Join(dir, "kernels.json"), []byte("null"), 0o644) }, true, ""},
+		"unreadable": {func(dir string) error { return os.Mkdir(filepath.Join(dir, "kernels.json"), 0o755) }, false, "cannot be read"},
+		"odd lock":   {func(dir string) error { return os.MkdirAll(filepath.Join(dir, "locks", "kernels"), 0o755) }, false, "not remembered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said []string
+			k := Kernels{Dir: t.TempDir(), Version: "1", Warn: func(text string) { said = append(said, text) }}
+			if err := c.spoil(k.Dir); err != nil {
+				t.Fatal(err)
+			}
+			d := newChoosy()
+			defer d.Close()
+			if trial, err := k.Tune(t.Context(), d, spec, 4, true); err != nil || trial.Operations != 1 {
+				t.Fatalf("%+v, %v", trial, err)
+			}
+			if (c.says == "") != (len(said) == 0) || !strings.Contains(strings.Join(said, "\n"), c.says) {
+				t.Errorf("the user is told %q", said)
+			}
+			content, err := os.ReadFile(filepath.Join(k.Dir, "kernels.json"))
+			if kept := err == nil && strings.Contains(string(content), "tried"); kept != c.kept {
+				t.Errorf("remembered: %v, %v", kept, err)
+			}
+		})
+	}
+}
+
+// Another program that holds the lock does not keep the run from going on.
+func TestALockThatIsHeldIsGivenUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes as long as a holder is given")
+	}
+	k := Kernels{Dir: t.TempDir()}
+	var warned, said int
+	k.Warn, k.Say = func(string) { warned++ }, func(string) { said++ }
+	if err := os.MkdirAll(filepath.Join(k.Dir, "locks"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(k.Dir, "locks", "kernels"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	m, err := openKernelMemory(t.Context(), k, "test", true)
+	if err != nil || m.path != "" || warned != 1 || said == 0 {
+		t.Errorf("%+v, %v; %d warnings, told %d times", m, err, warned, said)
+	}
+}
+
+// endless is a device whose trials end with their context alone.
+type endless struct{ *choosy }
+
+func (d endless) Tune(ctx context.Context, _ []op.Spec) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func TestTrialsEndWithTheContext(t *testing.T) {
+	spec, err := models.Lookup("lenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := endless{newChoosy()}
+	defer d.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stop")
+	cancel(stop)
+	if _, err := (Kernels{Dir: t.TempDir()}).Tune(ctx, d, spec, 4, true); !errors.Is(err, stop) {
+		t.Errorf("%v", err)
 	}
 }

@@ -41,6 +41,8 @@ type node struct {
 // another rank has failed, and then has left nothing running. Its errors are of the kinds in this package, or this node's own.
 func Node(ctx context.Context, c Config, sink Sink) (result Result, err error) {
 	n := &node{Config: c, emit: serialize(sink)}
+	n.Device.Kernels.Say = n.busy
+	n.Device.Kernels.Warn = func(text string) { n.emit(Warning{text}) }
 	defer func() {
 		if err != nil {
 			n.emit(Failure{err})
@@ -80,12 +82,14 @@ func Node(ctx context.Context, c Config, sink Sink) (result Result, err error) {
 	if err != nil {
 		return result, err
 	}
-	return result, c.Device.Kernels.Remember(ctx, n.dev)
+	return result, n.Device.Kernels.Remember(ctx, n.dev)
 }
+
+func (n *node) busy(with string) { n.emit(Busy{with}) }
 
 // prepare reads what the run starts with, and chooses the kernels, before anybody waits for this node.
 func (n *node) prepare(ctx context.Context) (err error) {
-	if n.initial, err = loadInitial(n.Init, n.Train.Model); err != nil {
+	if n.initial, err = await(ctx, n.busy, "reading "+n.Init, func() (*Initial, error) { return loadInitial(n.Init, n.Train.Model) }); err != nil {
 		return err
 	}
 	if n.Resume != nil {
@@ -116,6 +120,9 @@ func (n *node) loadData(ctx context.Context) (err error) {
 		from := n.Data
 		if from.Progress == nil {
 			from.Progress = func(file string, done, total int64) { n.emit(Downloading{file, done, total}) }
+		}
+		if from.Say == nil {
+			from.Say = n.busy
 		}
 		if n.sets, err = LoadData(ctx, from); err != nil {
 			return err

@@ -1,8 +1,9 @@
 package run
 
 import (
-	"runtime"
 	"time"
+
+	"ringloom/internal/sysinfo"
 )
 
 // What Go calls processors are the threads that may run goroutines at the same time. Idle ones look for work and thereby take a
@@ -41,7 +42,7 @@ func (s *Session) shareProcessors(threads int) *processors {
 	if s.member.cfg.OwnCores {
 		ranks = 1 // on the cores that are this rank's
 	}
-	return newProcessors(ranks, runtime.NumCPU(), threads, time.Now, set)
+	return newProcessors(ranks, sysinfo.Cores(), threads, time.Now, set)
 }
 
 func newProcessors(ranks, cores, threads int, now func() time.Time, set func(int)) *processors {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"runtime"
 	"time"
 
 	"ringloom/allreduce"
 	"ringloom/allreduce/natsring"
 	"ringloom/cluster"
+	"ringloom/internal/sysinfo"
 	"ringloom/report"
 )
 
@@ -110,7 +110,7 @@ func (s *Session) OpenRing(ctx context.Context, c RingConfig, threads int) (*all
 // groupConfig is the ring's configuration, with the spin that suits the ranks of this machine.
 func (s *Session) groupConfig(c RingConfig, threads int) allreduce.Config {
 	g := c.Group()
-	if c.Spin == AutoSpin && (s.member.cfg.OwnCores || ranksHere(s.View)*max(threads, 1) <= runtime.NumCPU()) {
+	if c.Spin == AutoSpin && (s.member.cfg.OwnCores || ranksHere(s.View)*max(threads, 1) <= sysinfo.Cores()) {
 		g.Spin = autoSpin
 	}
 	return g

@@ -148,6 +148,9 @@ func (f *benchAllReduceFlags) check(launch bool, fl *pflag.FlagSet) error {
 	here := 1
 	if launch {
 		here = ranks
+		if err := checkRanksHere("-n", ranks, f.transport == transportNATS); err != nil {
+			return fmt.Errorf("%w; -n is the number of ranks, as -np of mpirun: for iterations, which are nccl-tests' -n, give --iters", err)
+		}
 	}
 	if need, there := 2*f.MaxBytes*int64(here), sysinfo.AvailableMemory(); there > 0 && f.Op != collective.Barrier && need > there {
 		return fmt.Errorf("--max-bytes %d: two buffers for each of the %d ranks here are %d bytes, and %d are free: give less", f.MaxBytes, here, need, there)

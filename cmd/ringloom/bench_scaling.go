@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"ringloom/bench/emulate"
 	"ringloom/bench/scaling/measure"
+	"ringloom/internal/sysinfo"
 	"ringloom/launch"
 	"ringloom/models"
 )
@@ -127,7 +127,7 @@ has their fields), and at last one for each point of each round:
 // defaultRanks are powers of two up to the cores, and two at the least: one alone tells nothing.
 func defaultRanks() []int {
 	ranks := []int{1, 2}
-	for n := 4; n <= runtime.NumCPU(); n *= 2 {
+	for n := 4; n <= sysinfo.Cores(); n *= 2 {
 		ranks = append(ranks, n)
 	}
 	return ranks
@@ -149,6 +149,11 @@ func (f *benchScalingFlags) check(launch bool, fl *pflag.FlagSet) error {
 	for i, n := range f.ranks {
 		if n < 1 || slices.Contains(f.ranks[:i], n) {
 			return fmt.Errorf("--ranks %v: give numbers of ranks, each once and at least 1", f.ranks)
+		}
+		if launch {
+			if err := checkRanksHere("--ranks", n, true); err != nil {
+				return err
+			}
 		}
 	}
 	if err := f.checkModel(fl); err != nil {

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"ringloom/bench/emulate"
 	"ringloom/bench/scaling"
@@ -47,8 +45,7 @@ func (f *benchScalingFlags) launch(cmd *cobra.Command) error {
 
 // progressLines prints lines on a terminal, and nothing elsewhere.
 func progressLines(out io.Writer) func(format string, args ...any) {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !isTerminal(out) {
 		return func(string, ...any) {}
 	}
 	return func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
@@ -73,7 +70,7 @@ func (f *benchScalingFlags) launchRanks(cmd *cobra.Command, n int) (study scalin
 	if err := json.Unmarshal(outcome.Result, &study); err != nil {
 		return study, fmt.Errorf("what the %d ranks have measured cannot be read: %w", n, err)
 	}
-	study.Cores = runtime.NumCPU() // a bound rank sees its own alone
+	study.Cores = sysinfo.Cores() // a bound rank sees its own alone
 	return study, nil
 }
 
@@ -199,7 +196,7 @@ func (r *scalingRank) work(ctx context.Context, all *measure.Collection) (err er
 		if err != nil {
 			return run.Agreed(err, r.View.Rank)
 		}
-		study.Machine, study.Version, study.Cores, study.Hosts = sysinfo.Processor(), version, runtime.NumCPU(), hosts(r.View)
+		study.Machine, study.Version, study.Cores, study.Hosts = sysinfo.Processor(), version, sysinfo.Cores(), hosts(r.View)
 		study.Transport, study.Wire = ring.Describe(), r.wire
 		study.Emulated, study.EmulatedStepSeconds = r.emulation.Step > 0, r.emulation.Step.Seconds()
 		all.Add(round, study)

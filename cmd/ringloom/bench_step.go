@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -122,12 +123,16 @@ func (f *benchStepFlags) all(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("finding this program to start it once a model: %w", err)
 	}
+	// The system ends a child when the thread that has started it ends: it must last as long as this function.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var failed []error
 	for i, model := range models.Names() {
 		if i > 0 && !f.json {
 			fmt.Fprintln(cmd.OutOrStdout())
 		}
 		child := exec.CommandContext(cmd.Context(), self, append([]string{"bench", "step", "--model", model}, f.arguments()...)...)
+		child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		child.Stdout, child.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 		if err := child.Run(); err != nil {
 			if cause := context.Cause(cmd.Context()); cause != nil {
@@ -169,7 +174,7 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	}
 	defer device.Close()
 	if note != "" {
-		fmt.Fprintln(os.Stderr, "ringloom:", note)
+		fmt.Fprintln(standardError, "ringloom:", note)
 	}
 	c := step.Config{
 		Model: model, Device: device, Threads: run.BusyThreads(device, on.ComputeThreads()), Batch: f.batch, Images: images, Seed: f.seed,

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"ringloom/data"
 	"ringloom/report"
@@ -21,14 +19,14 @@ import (
 
 // loadData finds the data set, downloading it if it must, and loads it.
 func loadData(ctx context.Context, dir string, offline bool) (run.Datasets, error) {
-	return run.LoadData(ctx, data.Options{Dir: dir, Offline: offline, Progress: downloadProgress()})
+	return run.LoadData(ctx, data.Options{Dir: dir, Offline: offline, Progress: downloadProgress(), Say: sayBusy})
 }
 
 // downloadProgress draws a bar a file on a terminal, and prints a line a file elsewhere.
 func downloadProgress() func(file string, done, total int64) {
 	var mu sync.Mutex
 	bars := map[string]*progressbar.ProgressBar{}
-	terminal := term.IsTerminal(int(os.Stderr.Fd()))
+	terminal := isTerminal(standardError)
 	return func(file string, done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -37,7 +35,7 @@ func downloadProgress() func(file string, done, total int64) {
 			if terminal {
 				bar = progressbar.DefaultBytes(total, "downloading "+file)
 			} else {
-				fmt.Fprintf(os.Stderr, "downloading %s (%d bytes)\n", file, total)
+				fmt.Fprintf(standardError, "downloading %s (%d bytes)\n", file, total)
 			}
 			bars[file] = bar
 		}
@@ -63,7 +61,7 @@ of each class as it is stored, and then as the epochs of 'ringloom train --augme
 			if err := s.check(cmd.Flags()); err != nil {
 				return usageError{err}
 			}
-			source, err := data.Find(cmd.Context(), data.Options{Dir: dir, Offline: offline, Progress: downloadProgress()})
+			source, err := data.Find(cmd.Context(), data.Options{Dir: dir, Offline: offline, Progress: downloadProgress(), Say: sayBusy})
 			if err != nil {
 				return run.DataError{Err: err}
 			}

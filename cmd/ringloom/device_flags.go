@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,9 +42,12 @@ func (f *deviceFlags) register(fl *pflag.FlagSet, threads int, threadsHelp strin
 func (f *deviceFlags) config() run.DeviceConfig {
 	return run.DeviceConfig{
 		Name: f.device, Threads: f.threads, Precision: f.precision, MemoryBytes: int64(f.memory), LocalRank: launched.LocalRank,
-		Eager: os.Getenv(envEager) == "1", Kernels: run.Kernels{Pin: f.kernels, Dir: cacheDir(), Version: version},
+		Eager: os.Getenv(envEager) == "1", Kernels: run.Kernels{Pin: f.kernels, Dir: cacheDir(), Version: version, Say: sayBusy, Warn: sayBusy},
 	}
 }
+
+// sayBusy tells what takes long, and what the user should know, where there is no log.
+func sayBusy(text string) { fmt.Fprintln(standardError, "ringloom:", text) }
 
 // check refuses what the device can never have, before anything is opened.
 func (f *deviceFlags) check() error { return f.config().Validate() }

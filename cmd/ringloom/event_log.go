@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"ringloom/report"
 	"ringloom/run"
@@ -24,8 +22,9 @@ type eventLog struct {
 
 // newEventLog logs as the flags and the launcher say.
 func (f *clusterFlags) newEventLog() *eventLog {
-	l := &eventLog{out: os.Stderr, debug: f.debug}
-	l.human = f.log == "human" || f.log == "auto" && (term.IsTerminal(int(os.Stderr.Fd())) || launched.Terminal)
+	standardOutput.bePatient(false) // the other ranks would wait for whoever reads it
+	l := &eventLog{out: standardError, debug: f.debug}
+	l.human = f.log == "human" || f.log == "auto" && (isTerminal(standardError) || launched.Terminal)
 	l.Logger = report.NewLogger(l.out, l.human, f.debug, nil)
 	if launched.Quiet && !f.debug {
 		l.Logger = l.WithOptions(zap.IncreaseLevel(zap.WarnLevel))
@@ -41,6 +40,8 @@ func (l *eventLog) take(event run.Event) {
 	switch e := event.(type) {
 	case run.Warning:
 		l.Warn(e.Text)
+	case run.Busy:
+		l.Info("still busy", zap.String("with", e.With))
 	case run.StateAbsent:
 		l.Info("no state to resume from here; the leader's is taken", zap.String("file", e.File))
 	case run.SettingsChanged:
@@ -53,6 +54,9 @@ func (l *eventLog) take(event run.Event) {
 		l.waiting(e)
 	case run.Joined:
 		l.leads = e.View.Leads()
+		if err := launched.Formed(); err != nil {
+			l.Debug("telling the launcher", zap.Error(err))
+		}
 	case run.Recording:
 		l.logTo(e.Log)
 	case run.RecordClosed:

@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"ringloom/internal/sysinfo"
 	"ringloom/launch"
 )
 
@@ -38,11 +39,20 @@ Each launch makes its own key, so that two launches on a machine never meet.`,
 			if cmd.ArgsLenAtDash() != 0 && len(args) > 0 {
 				return usageError{fmt.Errorf("%q is not understood: flags of train go behind --, as in 'ringloom launch -n %d -- --epochs 3'", args[0], n)}
 			}
+			if err := checkRanksHere("-n", n, true); err != nil {
+				return usageError{err}
+			}
+			if err := agreeWithRanks(cmd.Flags(), args); err != nil {
+				return usageError{err}
+			}
 			if threads < 0 {
 				return usageError{fmt.Errorf("--threads %d: give a positive number, or 0 for the machine's cores shared out", threads)}
 			}
 			if threads == 0 {
-				threads = max(1, runtime.NumCPU()/n)
+				threads = max(1, sysinfo.Cores()/n)
+			}
+			if err := checkTasks(n, threads); err != nil {
+				return err
 			}
 			cores, err := launch.Cores(bindTo, n, threads)
 			if err != nil {
@@ -63,4 +73,27 @@ Each launch makes its own key, so that two launches on a machine never meet.`,
 	cmd.Flags().IntVar(&threads, "threads", 0, "compute threads of each process (0: the machine's cores shared out)")
 	cmd.Flags().StringVar(&bindTo, "bind-to", launch.BindAuto, bindToHelp)
 	return cmd
+}
+
+// agreeWithRanks settles the flags that both launch and the flags of train behind -- may give: where those alone give one, it is launch's
+// too, which shares out cores by it. Two different values are an error, for one of them would be ignored.
+func agreeWithRanks(own *pflag.FlagSet, args []string) error {
+	ranks := trainCommand().Flags()
+	if ranks.Parse(args) != nil {
+		return nil // the ranks say what is wrong
+	}
+	for _, name := range []string{"threads", "device"} {
+		theirs := ranks.Lookup(name)
+		if !theirs.Changed {
+			continue
+		}
+		value := own.Lookup(name).Value.String()
+		if own.Changed(name) && value != theirs.Value.String() {
+			return fmt.Errorf("--%s is %s, and %s behind --: give it once", name, value, theirs.Value)
+		}
+		if err := own.Set(name, theirs.Value.String()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -8,10 +8,11 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 
-	"golang.org/x/term"
-
+	"ringloom/internal/sysinfo"
 	"ringloom/launch"
+	"ringloom/report"
 )
 
 // launched is what the launcher that started this process has told it, if one has. main reads it once.
@@ -25,6 +26,9 @@ func rankArguments(n int, command ...string) []string {
 // launchConfig starts n ranks on this machine: processes of any command that joins a cluster.
 func launchConfig(n int, out, log io.Writer, args []string) (launch.Config, error) {
 	c := launch.Default()
+	if err := checkTasks(n, 1); err != nil {
+		return c, err
+	}
 	executable, err := os.Executable()
 	if err != nil {
 		return c, fmt.Errorf("finding this program to start it again: %w", err)
@@ -36,9 +40,9 @@ func launchConfig(n int, out, log io.Writer, args []string) (launch.Config, erro
 	c.OnOverdue = func(o launch.Overdue) {
 		fmt.Fprintf(log, "ringloom: %d ranks did not end within %v of rank %d's failure; ending them\n", o.Ranks, o.After, o.Failed)
 	}
-	if f, ok := log.(*os.File); ok {
-		c.Terminal = term.IsTerminal(int(f.Fd()))
-	}
+	c.Terminal, c.JobControl = isTerminal(log), true
+	standardOutput.bePatient(false)
+	orderlyEnd.Store(int64(3 * c.EndAfterTerm)) // the ranks' ends come first
 	return c, nil
 }
 
@@ -68,6 +72,24 @@ func startRanks(ctx context.Context, c launch.Config) (launch.Outcome, error) {
 // showFailure prints how a launch failed, and is an error with the exit code for that.
 func showFailure(f *launch.Failure, log io.Writer) error {
 	switch {
+	case f.Hung:
+		fmt.Fprintf(log, "ringloom: rank %d (pid %d) hung, ended by launch; the other ranks ended because of it\n", f.Rank, f.PID)
+		return &alreadyShown{exitPeer}
+	case f.Crash != "":
+		hint := "this is a fault of ringloom's: please report what stands above"
+		if strings.Contains(f.Crash, "new OS thread") || strings.Contains(f.Crash, "pthread_create") {
+			hint = "the system gives it no more threads: raise the limit (pids.max of the container, ulimit -u), or start fewer ranks"
+		}
+		fmt.Fprintf(log, "ringloom: rank %d (pid %d) crashed: %s; %s\n", f.Rank, f.PID, f.Crash, hint)
+		return &alreadyShown{exitPeer}
+	case f.OutOfMemory:
+		of := "this machine"
+		if limit := sysinfo.MemoryLimit(); limit > 0 {
+			of = "the container, " + report.Bytes(limit)
+		}
+		fmt.Fprintf(log, "ringloom: rank %d (pid %d) was killed by signal %d (%v): the memory of %s is used up; start fewer ranks, or take a smaller --global-batch\n",
+			f.Rank, f.PID, int(f.Signal), f.Signal, of)
+		return &alreadyShown{exitPeer}
 	case f.Signal != 0:
 		fmt.Fprintf(log, "ringloom: rank %d (pid %d) was killed by signal %d (%v); the other ranks ended because of it\n", f.Rank, f.PID, int(f.Signal), f.Signal)
 		return &alreadyShown{exitPeer}

@@ -7,47 +7,82 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ringloom/internal/printable"
 	"ringloom/launch"
 )
 
 func main() {
-	// The first signal asks for an orderly end; a second one ends the process at once.
+	leaveNoCore()
+	// The first signal asks for an orderly end, which must come soon; a second one ends the process at once.
 	ctx, cancel := context.WithCancelCause(context.Background())
+	standardOutput.ctx, standardError.ctx = ctx, ctx
+	standardOutput.bePatient(true)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
 		cancel(&interrupted{s})
-		<-signals
+		select {
+		case <-signals:
+		case <-time.After(time.Duration(orderlyEnd.Load())):
+			// Whatever it is that does not look at its context, nobody waits for it.
+			fmt.Fprintf(standardError, "ringloom: still at work %v after signal %q: ending at once\n", time.Duration(orderlyEnd.Load()), s)
+		}
 		os.Exit(exitInterrupted)
 	}()
 
 	var err error
 	if launched, err = launch.FromEnv(os.Getenv); err != nil {
 		err = usageError{err}
-	} else {
-		root, out := rootCommand(), newResults(os.Stdout)
-		root.SetOut(out)
+	} else if err = checkTasks(0, goTasks); err == nil {
+		root := rootCommand()
+		root.SetOut(printable.Writer(standardOutput)) // what peers say of themselves is in it
+		root.SetErr(standardError)
 		err = root.ExecuteContext(ctx)
-		if lost := out.finish(os.Stdout); err == nil {
-			err = lost
+	}
+	if flushed := standardOutput.flush(); err == nil && flushed != nil {
+		err = flushed
+		if !errors.As(err, new(*interrupted)) {
+			err = fmt.Errorf("writing the results: %w", flushed)
 		}
 	}
-	if err == nil {
+	var shown *alreadyShown
+	if err != nil && !errors.As(err, &shown) {
+		fmt.Fprintf(standardError, "ringloom: %s\n", explain(err))
+	}
+	_ = standardError.flush() // there is nobody left to tell
+	if err != nil {
+		os.Exit(exitCode(err))
+	}
+}
+
+// orderlyEnd is how long this process has to end by itself after a signal: a time.Duration.
+var orderlyEnd atomic.Int64
+
+func init() { orderlyEnd.Store(int64(5 * time.Second)) }
+
+// leaveNoCore has a crash end the process by SIGABRT: Go's own exit code for one, 2, means a mistake in the command line here. What the
+// process had in memory is not kept, unless $GOTRACEBACK asks for that.
+func leaveNoCore() {
+	if os.Getenv("GOTRACEBACK") != "" {
 		return
 	}
-	var shown *alreadyShown
-	if !errors.As(err, &shown) {
-		fmt.Fprintf(os.Stderr, "ringloom: %s\n", explain(err))
+	debug.SetTraceback("crash")
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = 0
+		_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
 	}
-	os.Exit(exitCode(err))
 }
 
 func rootCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringloom/internal/printable"
 	"ringloom/report"
 )
 
@@ -53,14 +54,14 @@ func TestLostResultsAreAnError(t *testing.T) {
 // A peer's name reaches the terminal harmless.
 func TestResultsAreEscaped(t *testing.T) {
 	var out bytes.Buffer
-	r := newResults(&out)
+	r := printable.Writer(&out) // as main gives it to the commands
 	if _, err := r.Write([]byte(report.Table([]report.RankRow{{Node: "\x1b[2J\u202e", Total: 1}}))); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(out.String(), "\x1b\u202e") || !strings.Contains(out.String(), `\u001b[2J`) {
 		t.Errorf("%q", out.String())
 	}
-	if got := explain(errors.New("node \x1b]0;x\x07 failed")); got != `node \u001b]0;x\u0007 failed` {
+	if got := explain(errors.New("node \x1b]0;x\x07 failed")); got != `node \x1b]0;x\x07 failed` {
 		t.Errorf("%q", got)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"go.uber.org/zap"
 
 	"ringloom/data"
 	"ringloom/run"
@@ -29,6 +31,7 @@ type trainFlags struct {
 	trace   run.TraceConfig
 
 	resumed *run.Resumption // nil without --resume
+	travels []string        // of travelFlags those that were given
 }
 
 func trainCommand() *cobra.Command {
@@ -61,6 +64,11 @@ standard output of the leader (rank 0, the oldest node), logs to standard error.
 			if f.trace.File == "" && cmd.Flags().Changed("trace-steps") {
 				return usageError{errors.New("--trace-steps has no effect without --trace: give that as well, or leave it out")}
 			}
+			cmd.Flags().Visit(func(fl *pflag.Flag) {
+				if slices.Contains(travelFlags, fl.Name) {
+					f.travels = append(f.travels, "--"+fl.Name)
+				}
+			})
 			return f.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
@@ -124,6 +132,7 @@ func (f *trainFlags) run(ctx context.Context, out io.Writer) error {
 	}
 	log := f.newEventLog()
 	member := f.member(log.Logger)
+	f.warnAlone(log)
 	terminal := &eventTerminal{out: out, log: log.out, draw: log.human}
 	_, err := run.Node(ctx, run.Config{
 		Train: f.Config, Member: member, Ring: f.ringFlags.config(f.ringDeadline), Autotune: f.autotune, Device: f.deviceFlags.config(),
@@ -133,4 +142,17 @@ func (f *trainFlags) run(ctx context.Context, out io.Writer) error {
 		log.take(e)
 	})
 	return err
+}
+
+// travelFlags say how gradients and updates travel: one rank alone sends none.
+var travelFlags = []string{
+	"nats", "nats-bind", "nats-token-file", "wire", "shard-optimizer",
+	"chunk-bytes", "window-bytes", "rings", "shared-memory", "ring-deadline",
+}
+
+// warnAlone tells of flags that have no effect with one rank. They are no error: whoever compares one rank with many gives all the same.
+func (f *trainFlags) warnAlone(log *eventLog) {
+	if f.expect == 1 && len(f.travels) > 0 {
+		log.Warn("with --expect 1 nothing travels: these flags have no effect", zap.Strings("flags", f.travels))
+	}
 }

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"strconv"
@@ -15,11 +16,14 @@ import (
 var _ op.Tuner = (*Device)(nil)
 
 // Tune chooses how to compute the convolutions among specs.
-func (d *Device) Tune(specs []op.Spec) error {
+func (d *Device) Tune(ctx context.Context, specs []op.Spec) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
 	for _, spec := range specs {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err := spec.Validate(); err != nil {
 			return fmt.Errorf("cuda: %w", err)
 		}

@@ -23,7 +23,7 @@ func tunedOn(t *testing.T, o Options, before map[string]string) (choices map[str
 	t.Helper()
 	locked(t, o, func(d *Device) {
 		d.SetChoices(before)
-		if err := d.Tune(tunedSpecs); err != nil {
+		if err := d.Tune(t.Context(), tunedSpecs); err != nil {
 			t.Fatal(err)
 		}
 		choices, machine = d.Choices(), d.Machine()

@@ -3,7 +3,6 @@
 #include "kernel_base.h"
 
 #include <oneapi/dnnl/dnnl.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -26,8 +25,11 @@ int rl_device_open(rl_device *d, int threads)
 {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    omp_set_num_threads(threads);
-    dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    threads = rl_team_of_at_most(threads);
+    // The environment could have it compute in bfloat16.
+    dnnl_status_t status = dnnl_set_default_fpmath_mode(dnnl_fpmath_mode_strict);
+    if (status != dnnl_success) return status;
+    status = dnnl_engine_create(&engine, dnnl_cpu, 0);
     if (status != dnnl_success) return status;
     status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {

@@ -36,6 +36,7 @@ var capAMX = sync.OnceValues(func() (capped bool, err error) {
 // Device is the CPU through oneDNN. See the package's comment for threads and memory.
 type Device struct {
 	c       C.rl_device
+	asked   int // threads: OpenMP may give fewer
 	capped  bool
 	closed  bool
 	kernels []*kernel
@@ -61,7 +62,7 @@ func open(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{direct: o.Direct, choices: map[string]algorithm{}}
+	d := &Device{asked: threads, direct: o.Direct, choices: map[string]algorithm{}}
 	if d.capped, err = capAMX(); err != nil {
 		return nil, err
 	}
@@ -91,6 +92,15 @@ func (d *Device) Description() string {
 		threads = fmt.Sprintf("%d threads", d.c.threads)
 	}
 	return fmt.Sprintf("oneDNN %d.%d.%d, %s, %s", v.major, v.minor, v.patch, isa, threads)
+}
+
+// Shortage says why the device has fewer threads than it was asked to have; empty where it has them all.
+func (d *Device) Shortage() string {
+	if int(d.c.threads) == d.asked {
+		return ""
+	}
+	return fmt.Sprintf("OpenMP gives %d of %d threads: OMP_THREAD_LIMIT or another variable of it is set in the environment, or the system has no more",
+		d.c.threads, d.asked)
 }
 
 // maxElements bounds one buffer, 4 TiB: what is above is a mistake, and its size in bytes could overflow.

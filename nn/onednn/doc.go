@@ -34,8 +34,16 @@
 // # Threads and memory
 //
 // A device belongs to one OS thread (see op.Device). With one thread nothing is spawned; with more, oneDNN and the
-// kernels here share the OpenMP team of the calling thread. Run allocates nothing on the Go heap. Alloc's memory
+// kernels here share the OpenMP team of the calling thread. Its size is set and looked at once for each thread that
+// runs kernels: oneDNN computes wrong numbers, or hangs, with a smaller team than it has planned for, and variables
+// such as OMP_DYNAMIC and OMP_THREAD_LIMIT make it smaller. Where OpenMP does not give as many threads as Options ask
+// for, the device has fewer, and says so (Shortage). Run allocates nothing on the Go heap. Alloc's memory
 // comes from C and is freed by Close, after which a buffer's Host must not be touched.
+//
+// # What is not a number
+//
+// NaN passes through every operation, ReLU among them: a training that diverges, or a damaged checkpoint, shows in the
+// same step. So oneDNN's fused ReLU, which makes 0 of it, is not used: a pass of our own follows (plan_border.c).
 //
 // # Determinism
 //

@@ -18,6 +18,8 @@ func (s Status) Error() string {
 		return "out of memory"
 	case C.RL_BAD_LABEL:
 		return "a label is not a class number"
+	case C.RL_TEAM:
+		return "OpenMP gives this thread another number of threads than the device has: look for OMP_ and GOMP_ variables in the environment"
 	case C.dnnl_invalid_arguments:
 		return "oneDNN: invalid arguments"
 	case C.dnnl_unimplemented:

@@ -34,7 +34,7 @@ RL_AVX512 RL_INLINE void finish(const tile *t, const int vector, const int vecto
     float *c = t->c + row * t->ldc + 16 * vector;
     if (t->bias) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(lanes, t->bias + 16 * vector));
     if (t->accumulate) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(lanes, c));
-    if (t->relu) sum = _mm512_max_ps(sum, zero);
+    if (t->relu) sum = _mm512_max_ps(zero, sum); // in this order it keeps what is not a number
     if (t->mask) {
         __m512 m = _mm512_maskz_loadu_ps(lanes, t->mask + row * t->ldc + 16 * vector);
         sum = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, zero, _CMP_GT_OQ), sum);

@@ -40,9 +40,9 @@ int rl_arena_reserve(rl_arena *a, int64_t bytes)
 
 int rl_run(rl_kernel *k, rl_operands op)
 {
-    // The team size belongs to the calling thread, which need not be the one that made the device.
-    if (omp_get_max_threads() != k->threads) omp_set_num_threads(k->threads);
-    return k->run(k, &op);
+    // The team belongs to the calling thread, which need not be the one that made the device.
+    int status = rl_team(k->threads);
+    return status == RL_OK ? k->run(k, &op) : status;
 }
 
 void rl_destroy(rl_kernel *k)
@@ -100,6 +100,33 @@ int rl_kernel_finish(void *kernel, rl_kernel **out)
     *out = &base->kernel;
     return RL_OK;
 }
+
+// The team that this thread was last found to have.
+static __thread int team;
+
+// The size of the team that OpenMP gives when asked for so many. The variables of the environment are its defaults for
+// each thread: OMP_DYNAMIC lets it give fewer as the machine is loaded, OMP_MAX_ACTIVE_LEVELS=0 forbids teams.
+static int given(int threads)
+{
+    int size = 0;
+    if (omp_get_dynamic()) omp_set_dynamic(0);
+    if (omp_get_max_active_levels() < 1) omp_set_max_active_levels(1);
+    omp_set_num_threads(threads);
+    if (threads == 1) return 1;
+#pragma omp parallel num_threads(threads)
+#pragma omp master
+    size = omp_get_num_threads();
+    return size;
+}
+
+int rl_team(int threads)
+{
+    if (team == threads && omp_get_max_threads() == threads) return RL_OK;
+    team = given(threads);
+    return team == threads ? RL_OK : RL_TEAM;
+}
+
+int rl_team_of_at_most(int threads) { return team = given(threads); }
 
 // The split depends on the number of threads asked for, not on how many the runtime delivers: sums over parts come
 // out the same either way.

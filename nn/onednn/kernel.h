@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 // Status codes of this package's own. oneDNN's dnnl_status_t values are small positive numbers; these stay clear.
-enum { RL_OK = 0, RL_NO_MEMORY = 100, RL_BAD_LABEL = 101 };
+enum { RL_OK = 0, RL_NO_MEMORY = 100, RL_BAD_LABEL = 101, RL_TEAM = 102 };
 
 // Instruction sets that kernels written here come in.
 enum { RL_LEVEL_ANY, RL_LEVEL_AVX2, RL_LEVEL_AVX512 };
 
 typedef struct rl_device {
     void *engine, *stream; // dnnl_engine_t, dnnl_stream_t
-    int threads;
+    int threads;           // that OpenMP gives: no more than were asked for
     int avx512;            // 1: the kernels written here may use AVX-512
     int level;             // RL_LEVEL_: which of their versions run
     int isa;               // dnnl_cpu_isa_t that oneDNN uses
@@ -65,7 +65,10 @@ enum { RL_RELU_FORWARD, RL_RELU_BACKWARD, RL_ADD, RL_ADD_RELU };
 enum { RL_ADAM, RL_SGD, RL_SGD_NESTEROV };
 enum { RL_NORM_MOMENTS, RL_NORM_FORWARD, RL_NORM_INFERENCE, RL_NORM_SUMS, RL_NORM_BACKWARD };
 
+// Opens the device with as many of the threads asked for as OpenMP gives.
 int rl_device_open(rl_device *d, int threads);
+// Has OpenMP give the calling thread a team of exactly so many, whatever OMP_DYNAMIC and the like say, or is RL_TEAM.
+int rl_team(int threads);
 void rl_device_close(rl_device *d);
 void rl_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 int rl_cap_amx(void);

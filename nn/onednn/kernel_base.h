@@ -32,6 +32,9 @@ typedef struct rl_kernel_base {
     void *block[RL_KERNEL_BLOCKS];
 } rl_kernel_base;
 
+// The largest team of at most so many that OpenMP gives the calling thread, which then has it.
+int rl_team_of_at_most(int threads);
+
 // Zeroed memory, aligned to at least 64 bytes; NULL when there is none. rl_free frees it.
 void *rl_scratch(int64_t bytes);
 

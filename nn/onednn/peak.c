@@ -1,5 +1,6 @@
 //go:build onednn && cgo
 
+#include "kernel_base.h"
 #include "peak.h"
 
 #include <omp.h>
@@ -38,6 +39,7 @@ double rl_peak(int threads, int64_t iterations)
     if (__builtin_cpu_supports("avx512f")) spin = spin_avx512, lanes = 16;
     else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) spin = spin_avx2, lanes = 8;
 #endif
+    threads = rl_team_of_at_most(threads);
     double begin = 0;
     volatile float sink = 0;
 #pragma omp parallel num_threads(threads)

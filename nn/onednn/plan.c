@@ -2,7 +2,6 @@
 
 #include "plan.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +40,7 @@ static int plan_run(rl_kernel *k, const rl_operands *op)
         if (status != dnnl_success) return status;
     }
     if (p->gathers) rl_border_take(p, op);
+    if (p->positive.relu) rl_positive(p, op);
     return RL_OK;
 }
 
@@ -55,6 +55,8 @@ static void plan_destroy(rl_kernel *k)
 
 rl_plan *rl_plan_new(const rl_device *d)
 {
+    // A primitive takes its number of threads from the thread that makes it.
+    if (rl_team(d->threads) != RL_OK) return NULL;
     rl_plan *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->base.run = plan_run;
@@ -64,8 +66,6 @@ rl_plan *rl_plan_new(const rl_device *d)
     p->engine = d->engine;
     p->stream = d->stream;
     p->moved = RL_NONE;
-    // A primitive takes its number of threads from the thread that makes it.
-    omp_set_num_threads(d->threads);
     return p;
 }
 
@@ -77,25 +77,18 @@ dnnl_memory_desc_t rl_plan_desc(rl_plan *p, int ndims, const dnnl_dims_t dims, d
     return md;
 }
 
-static dnnl_primitive_attr_t attributes(rl_plan *p, int relu)
+static dnnl_primitive_attr_t attributes(rl_plan *p)
 {
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_post_ops_t ops = NULL;
     if (!p->status) p->status = dnnl_primitive_attr_create(&attr);
     if (!p->status) p->status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    if (relu) {
-        if (!p->status) p->status = dnnl_post_ops_create(&ops);
-        if (!p->status) p->status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
-        if (!p->status) p->status = dnnl_primitive_attr_set_post_ops(attr, ops);
-        if (ops) dnnl_post_ops_destroy(ops);
-    }
     return attr;
 }
 
-dnnl_primitive_desc_t rl_plan_primitive(rl_plan *p, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint, int relu)
+dnnl_primitive_desc_t rl_plan_primitive(rl_plan *p, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint)
 {
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_attr_t attr = attributes(p, relu);
+    dnnl_primitive_attr_t attr = attributes(p);
     if (!p->status) p->status = dnnl_primitive_desc_create(&pd, op, attr, p->engine, hint);
     if (attr) dnnl_primitive_attr_destroy(attr);
     return p->status ? NULL : pd;
@@ -150,7 +143,7 @@ static void add_reorder(rl_plan *p, rl_step *list, int *count, dnnl_memory_t fro
                         dnnl_memory_t to, const dnnl_memory_desc_t *to_md)
 {
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_attr_t attr = attributes(p, 0);
+    dnnl_primitive_attr_t attr = attributes(p);
     if (!p->status) p->status = dnnl_reorder_primitive_desc_create(&pd, from_md, p->engine, to_md, p->engine, attr);
     dnnl_exec_arg_t args[2] = { { DNNL_ARG_FROM, from }, { DNNL_ARG_TO, to } };
     add_step(p, list, count, pd, 2, args);

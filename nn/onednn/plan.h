@@ -34,6 +34,15 @@ typedef struct rl_border {
     void (*gather)(float *dst, const float *src, const float *mask, int64_t len, int accumulate);
 } rl_border;
 
+// A ReLU of the result in place: rows of channels elements, pitch apart. oneDNN's own, fused, makes 0 of what is not a
+// number, and hides that a training diverges.
+typedef struct rl_rows {
+    int relu; // 0: none
+    int64_t rows;
+    int channels, pitch;
+    void (*positive)(float *y, int64_t rows, int64_t channels, int64_t pitch);
+} rl_rows;
+
 typedef struct rl_plan {
     rl_kernel base;
     rl_arena *arena;
@@ -51,6 +60,7 @@ typedef struct rl_plan {
     int moved, gathers;
     int64_t moved_offset;
     rl_border border;
+    rl_rows positive;
 } rl_plan;
 
 rl_plan *rl_plan_new(const rl_device *d);
@@ -65,9 +75,13 @@ void rl_border_put(rl_plan *p, const rl_operands *op);
 // dst[0] = around without its border, by accumulate and mask (src[2]). Where there is no border, dst[0] may be around.
 void rl_border_take(rl_plan *p, const rl_operands *op);
 
-// Makes the primitive descriptor, or returns NULL. hint is a forward descriptor or NULL. The caller destroys it. relu
-// applies one to the result.
-dnnl_primitive_desc_t rl_plan_primitive(rl_plan *p, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint, int relu);
+// Has a ReLU follow, over so many rows of the result.
+void rl_plan_relu(rl_plan *p, const rl_device *d, int64_t rows, int channels, int pitch);
+// dst[0] = max(0, dst[0]); what is not a number stays so.
+void rl_positive(rl_plan *p, const rl_operands *op);
+
+// Makes the primitive descriptor, or returns NULL. hint is a forward descriptor or NULL. The caller destroys it.
+dnnl_primitive_desc_t rl_plan_primitive(rl_plan *p, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint);
 
 // A layer with weights: its tensors as the caller lays them out.
 typedef struct rl_tensors {

@@ -1,6 +1,7 @@
 //go:build onednn && cgo
 
-// Putting a border of zeros around an image, and taking one off with what op.Gather asks for, row by row.
+// What oneDNN does not do beside a primitive, row by row: putting a border of zeros around an image, taking one off with
+// what op.Gather asks for, and a ReLU that keeps what is not a number.
 
 #include "plan.h"
 
@@ -56,4 +57,24 @@ void rl_border_take(rl_plan *p, const rl_operands *op)
 {
     const rl_border *b = &p->border;
     rl_parallel(&p->base, op, (int64_t)b->n * b->h, 1, take_range);
+}
+
+void rl_plan_relu(rl_plan *p, const rl_device *d, int64_t rows, int channels, int pitch)
+{
+    rl_rows *r = &p->positive;
+    r->relu = 1;
+    r->rows = rows, r->channels = channels, r->pitch = pitch;
+    r->positive = RL_PICK(d, positive_rows);
+}
+
+static void positive_range(rl_kernel *k, const rl_operands *op, int64_t begin, int64_t end, int thread)
+{
+    const rl_rows *r = &((rl_plan *)k)->positive;
+    (void)thread;
+    r->positive(op->dst[0] + begin * r->pitch, end - begin, r->channels, r->pitch);
+}
+
+void rl_positive(rl_plan *p, const rl_operands *op)
+{
+    rl_parallel(&p->base, op, p->positive.rows, 1, positive_range);
 }

@@ -11,7 +11,6 @@ typedef struct conv {
     rl_tensors user;
     dnnl_memory_desc_t src, dst, weights; // as the primitive is asked to
     dnnl_dims_t strides, padding;
-    int relu;
 } conv;
 
 // The caller's layout of the output: its pixels have a pitch.
@@ -39,7 +38,6 @@ static conv describe(rl_plan *p, const rl_window *c, int layout)
     s.weights = rl_plan_desc(p, 4, weights, dnnl_format_tag_any);
     s.strides[0] = c->sh, s.strides[1] = c->sw;
     s.padding[0] = c->ph, s.padding[1] = c->pw;
-    s.relu = c->relu;
     return s;
 }
 
@@ -62,7 +60,7 @@ static dnnl_primitive_desc_t primitive(rl_plan *p, const conv *s, int pass, dnnl
                                                                 bias, &s->dst, s->strides, s->padding, s->padding);
         break;
     }
-    return rl_plan_primitive(p, &op, hint, pass == RL_FORWARD && s->relu);
+    return rl_plan_primitive(p, &op, hint);
 }
 
 int rl_plan_conv(const rl_device *d, rl_window c, int layout, int pass, rl_kernel **out)
@@ -82,6 +80,7 @@ int rl_plan_conv(const rl_device *d, rl_window c, int layout, int pass, rl_kerne
     } else if (bordered) {
         p->moved = pass == RL_FORWARD ? RL_SRC0 : RL_SRC1;
     }
+    if (pass == RL_FORWARD && c.relu) rl_plan_relu(p, d, (int64_t)c.n * c.oh * c.ow, c.oc, c.pitch);
     conv s = describe(p, &c, layout);
     dnnl_primitive_desc_t hint = pass == RL_FORWARD ? NULL : primitive(p, &s, RL_FORWARD, NULL);
     dnnl_primitive_desc_t pd = primitive(p, &s, pass, hint);

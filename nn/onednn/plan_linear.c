@@ -10,7 +10,6 @@
 typedef struct layer {
     rl_tensors user;
     dnnl_memory_desc_t src, weights; // as the primitive is asked to
-    int relu;
 } layer;
 
 static layer describe(rl_plan *p, const rl_linear *l, int layout)
@@ -27,7 +26,6 @@ static layer describe(rl_plan *p, const rl_linear *l, int layout)
     s.user.no_bias = 0;
     s.src = flat && !matrix ? rl_plan_desc(p, 4, src, dnnl_nchw) : s.user.src;
     s.weights = flat ? s.user.weights : rl_plan_desc(p, dims, weights, dnnl_format_tag_any);
-    s.relu = l->relu;
     return s;
 }
 
@@ -48,7 +46,7 @@ static dnnl_primitive_desc_t primitive(rl_plan *p, const layer *s, int pass, dnn
         p->status = dnnl_inner_product_backward_weights_desc_init(&op, &s->src, &s->weights, &u->bias, &u->dst);
         break;
     }
-    return rl_plan_primitive(p, &op, hint, pass == RL_FORWARD && s->relu);
+    return rl_plan_primitive(p, &op, hint);
 }
 
 int rl_plan_linear(const rl_device *d, rl_linear l, int layout, int pass, rl_kernel **out)
@@ -62,6 +60,7 @@ int rl_plan_linear(const rl_device *d, rl_linear l, int layout, int pass, rl_ker
         p->gathers = l.accumulate || l.mask;
         if (l.accumulate) p->moved = RL_DST0;
     }
+    if (pass == RL_FORWARD && l.relu) rl_plan_relu(p, d, l.n, l.out, l.out);
     layer s = describe(p, &l, layout);
     dnnl_primitive_desc_t hint = pass == RL_FORWARD ? NULL : primitive(p, &s, RL_FORWARD, NULL);
     dnnl_primitive_desc_t pd = primitive(p, &s, pass, hint);

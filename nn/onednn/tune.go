@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ const (
 var _ op.Tuner = (*Device)(nil)
 
 // Tune tries the candidates of each convolution and linear layer among specs and keeps the fastest.
-func (d *Device) Tune(specs []op.Spec) error {
+func (d *Device) Tune(ctx context.Context, specs []op.Spec) error {
 	if d.closed {
 		return ErrClosed
 	}
@@ -43,7 +44,7 @@ func (d *Device) Tune(specs []op.Spec) error {
 		if _, known := d.choices[key]; known || d.direct || len(d.candidates(spec)) < 2 {
 			continue
 		}
-		fastest, err := d.fastest(trial)
+		fastest, err := d.fastest(ctx, trial)
 		if err != nil {
 			return err
 		}
@@ -53,7 +54,7 @@ func (d *Device) Tune(specs []op.Spec) error {
 }
 
 // fastest tries the candidates on a device of its own, whose memory goes when it closes.
-func (d *Device) fastest(spec op.Spec) (best algorithm, err error) {
+func (d *Device) fastest(ctx context.Context, spec op.Spec) (best algorithm, err error) {
 	trial, err := open(Options{Threads: int(d.c.threads)})
 	if err != nil {
 		return best, err
@@ -75,6 +76,9 @@ func (d *Device) fastest(spec op.Spec) (best algorithm, err error) {
 	begin := time.Now()
 	for round := 0; round < tuneRounds && (round < 2 || time.Since(begin) < tuneTime); round++ {
 		for i := range tries {
+			if ctx.Err() != nil {
+				return best, context.Cause(ctx)
+			}
 			if err := tries[i].run(dst, src, round); err != nil {
 				return best, err
 			}

@@ -25,7 +25,7 @@ func TestTunedChoicesAreFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := opened(t, Options{})
-	if err := d.Tune(specs); err != nil {
+	if err := d.Tune(t.Context(), specs); err != nil {
 		t.Fatal(err)
 	}
 	chosen := d.Choices()
@@ -63,7 +63,7 @@ func TestDirectPinsTheAlgorithm(t *testing.T) {
 		Src: op.Image{N: 1, H: 12, W: 12, C: 64}, Dst: op.Image{N: 1, H: 12, W: 12, C: 64}, KernelH: 3, KernelW: 3,
 		StrideH: 1, StrideW: 1, PadH: 1, PadW: 1,
 	}}} {
-		if err := d.Tune([]op.Spec{spec}); err != nil {
+		if err := d.Tune(t.Context(), []op.Spec{spec}); err != nil {
 			t.Fatal(err)
 		}
 		if a := d.choose(spec); a != direct || len(d.Choices()) != 0 {

@@ -227,7 +227,7 @@ RL_AVX512 RL_INLINE void output_tile(const int m, const int r, const rl_tile *t,
             int64_t at = i * t->row + j * t->pixel;
             __m512 v = _mm512_add_ps(out[j], bias);
             if (e->accumulate) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(t->lanes, y + at));
-            if (e->relu) v = _mm512_max_ps(v, zero);
+            if (e->relu) v = _mm512_max_ps(zero, v); // in this order it keeps what is not a number
             if (e->mask) v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_maskz_loadu_ps(t->lanes, e->mask + at), zero, _CMP_GT_OQ), v);
             _mm512_mask_storeu_ps(y + at, t->lanes, v);
         }
