@@ -35,7 +35,15 @@
 // nobody else could have answered there. It is found by memberlist's own probes (twice a second) or at once after
 // [Node.Suspect], it is confirmed by a second connection, and it is told to all. A silent member (a cut cable, a
 // stopped process, a dead machine) is slow evidence: gossip declares it dead after about five seconds without an answer
-// (up to about 100 members), so that a node whose cores are all busy for a second or two is not taken for dead.
+// (up to about 100 members), so that a node whose cores are all busy for a second or two is not taken for dead. A member
+// of the view that gossip takes for dead is asked before it is given up, for any node may gossip that. A process that
+// was stopped itself says so in its error, and blames nobody (pause.go).
+//
+// # Who may say what
+//
+// Streams begin with a handshake by which both ends show the gossip key (handshake.go); their number, length and time
+// are bounded (gate.go, limits.go). A node's identifier commits to a key pair of its process (identity.go), with which
+// it signs its metadata and messages, so that no holder of the gossip key speaks for another.
 //
 // # Blocking, goroutines, shutdown
 //
