@@ -149,10 +149,10 @@ func (f *benchStepFlags) all(cmd *cobra.Command) error {
 
 // arguments are the flags but for --model.
 func (f *benchStepFlags) arguments() []string {
-	return append(f.deviceFlags.arguments(),
+	return append(append(f.deviceFlags.arguments(), givenFlags("data", f.dataDir)...),
 		fmt.Sprint("--batch=", f.batch), fmt.Sprint("--threads=", f.threads),
 		fmt.Sprint("--steps=", f.steps), fmt.Sprint("--duration=", f.duration), fmt.Sprint("--seed=", f.seed),
-		fmt.Sprint("--data=", f.dataDir), fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
+		fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
 	)
 }
 

@@ -63,7 +63,15 @@ func cacheDir() string {
 
 // arguments are the flags as a child process takes them.
 func (f *deviceFlags) arguments() []string {
-	return []string{
-		"--device=" + f.device, "--deterministic-kernels=" + f.kernels, "--precision=" + f.precision, "--device-memory=" + f.memory.String(),
+	return givenFlags("device", f.device, "deterministic-kernels", f.kernels, "precision", f.precision, "device-memory", f.memory.String())
+}
+
+// givenFlags are flags, each a name and its value, without those that have no value: an empty one is a mistake.
+func givenFlags(pairs ...string) (args []string) {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			args = append(args, "--"+pairs[i]+"="+pairs[i+1])
+		}
 	}
+	return args
 }

@@ -17,6 +17,9 @@ type machines struct {
 
 func twoMachines(t *testing.T) *machines {
 	t.Helper()
+	if os.Getenv("RINGLOOM_TEST_LONG") == "" {
+		t.Skip("SKIPPED, what nodes say in network namespaces takes a minute: make test-long runs it (RINGLOOM_TEST_LONG=1)")
+	}
 	if runtime.GOOS != "linux" {
 		t.Skip("SKIPPED, network namespaces are Linux's: nothing here shows what nodes say that cannot reach each other")
 	}
