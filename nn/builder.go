@@ -175,7 +175,9 @@ func (b *Builder) addState(class, kind string, shape ...int) *gorgonia.Node {
 	return b.tensor(&b.state, &b.stateNodes, class, kind, 0, shape)
 }
 
-func (b *Builder) tensor(list *[]Param, nodes *[]*gorgonia.Node, class, kind string, fanIn int, shape []int) *gorgonia.Node {
+func (b *Builder) tensor(
+	list *[]Param, nodes *[]*gorgonia.Node, class, kind string, fanIn int, shape []int,
+) *gorgonia.Node {
 	p := Param{Name: b.peek() + "." + kind, Layer: class, Kind: kind, Shape: shape, FanIn: fanIn, Len: 1}
 	for _, d := range shape {
 		p.Len *= d
@@ -186,7 +188,7 @@ func (b *Builder) tensor(list *[]Param, nodes *[]*gorgonia.Node, class, kind str
 	if slices.ContainsFunc(*list, func(q Param) bool { return q.Name == p.Name }) && b.err == nil {
 		b.err = fmt.Errorf("two parameters are called %s: use Named or Sequential", p.Name)
 	}
-	n := gorgonia.NewTensor(b.graph, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(p.Name))
+	n := inputNode(b.graph, p.Name, shape...)
 	*list, *nodes = append(*list, p), append(*nodes, n)
 	return n
 }

@@ -24,7 +24,8 @@ type convOp struct {
 func (o *convOp) DiffWRT(n int) []bool { return firstIf(n, o.needsDX) }
 
 func (o *convOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return parametricGradients(inputs, dy, o.needsDX, op.ConvBackwardWeights{Conv: o.conv}, op.ConvBackwardData{Conv: o.conv})
+	weights, data := op.ConvBackwardWeights{Conv: o.conv}, op.ConvBackwardData{Conv: o.conv}
+	return parametricGradients(inputs, dy, o.needsDX, weights, data)
 }
 
 type linearOp struct {
@@ -36,7 +37,8 @@ type linearOp struct {
 func (o *linearOp) DiffWRT(n int) []bool { return firstIf(n, o.needsDX) }
 
 func (o *linearOp) SymDiff(inputs gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return parametricGradients(inputs, dy, o.needsDX, op.LinearBackwardWeights{Linear: o.linear}, op.LinearBackwardData{Linear: o.linear})
+	weights, data := op.LinearBackwardWeights{Linear: o.linear}, op.LinearBackwardData{Linear: o.linear}
+	return parametricGradients(inputs, dy, o.needsDX, weights, data)
 }
 
 // firstIf is n times true, but for the first.
@@ -49,7 +51,9 @@ func firstIf(n int, first bool) []bool {
 }
 
 // parametricGradients are dx (nil unless needed), dw and, where there is a bias, db of a layer with inputs x, w, b.
-func parametricGradients(inputs gorgonia.Nodes, dy *gorgonia.Node, needsDX bool, weights, data op.Spec) (gorgonia.Nodes, error) {
+func parametricGradients(
+	inputs gorgonia.Nodes, dy *gorgonia.Node, needsDX bool, weights, data op.Spec,
+) (gorgonia.Nodes, error) {
 	x, w := inputs[0], inputs[1]
 	dw, err := applySpec(weights, w.Shape().Clone(), dy, x)
 	if err != nil {
@@ -211,7 +215,8 @@ type lossOp struct{ operation }
 
 func (o *lossOp) DiffWRT(n int) []bool { return firstOnly(n) }
 
-var errLossIsRoot = errors.New("the loss must be what the graph is differentiated from: its gradient is that for a factor of one")
+var errLossIsRoot = errors.New(
+	"the loss must be what the graph is differentiated from: its gradient is that for a factor of one")
 
 func (o *lossOp) SymDiff(inputs gorgonia.Nodes, loss, dLoss *gorgonia.Node) (gorgonia.Nodes, error) {
 	if one, ok := dLoss.Value().(*gorgonia.F32); !ok || *one != 1 {

@@ -67,8 +67,8 @@ func (b *Builder) Conv2D(x *Tensor, channels, kernel int, options ...Option) *Te
 		inputs = append(inputs, b.param(class, "bias", fanIn, channels))
 	}
 	spec := op.ConvForward{Conv: c}
-	return b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: c.Dst, trained: true, params: len(inputs) - 1},
-		&convOp{newOperation(spec, nhwc(c.Dst), inputs...), c, x.trained})
+	l := layer{class: class, spec: spec, inputs: []*Tensor{x}, shape: c.Dst, trained: true, params: len(inputs) - 1}
+	return b.apply(l, &convOp{newOperation(spec, nhwc(c.Dst), inputs...), c, x.trained})
 }
 
 // Linear is a fully connected layer with bias. It flattens images in the order channel, row, column.
@@ -173,7 +173,9 @@ func (b *Builder) ReLU(x *Tensor) *Tensor {
 	return b.elementwise("ReLU", x, spec, func(o operation) graphOp { return &reluOp{o} })
 }
 
-func (b *Builder) elementwise(class string, x *Tensor, spec op.Spec, make func(operation) graphOp, others ...*gorgonia.Node) *Tensor {
+func (b *Builder) elementwise(
+	class string, x *Tensor, spec op.Spec, make func(operation) graphOp, others ...*gorgonia.Node,
+) *Tensor {
 	if b.err != nil {
 		return b.fail(class, b.err)
 	}
@@ -249,7 +251,8 @@ func (b *Builder) Concat(xs ...*Tensor) *Tensor {
 	o := &concatOp{}
 	for _, x := range xs {
 		if x.Shape.N != shape.N || x.Shape.H != shape.H || x.Shape.W != shape.W {
-			return b.fail(class, fmt.Errorf("%w: images %v and %v differ in more than their channels", op.ErrSpec, xs[0].Shape, x.Shape))
+			return b.fail(class, fmt.Errorf("%w: images %v and %v differ in more than their channels",
+				op.ErrSpec, xs[0].Shape, x.Shape))
 		}
 		shape.C += x.Shape.C
 		nodes, trained = append(nodes, x.node), trained || x.trained
@@ -272,8 +275,8 @@ func (b *Builder) Add(x, y *Tensor) *Tensor {
 		return b.fail(class, fmt.Errorf("%w: the shapes %v and %v differ", op.ErrSpec, x.Shape, y.Shape))
 	}
 	spec := op.Add{Len: x.Shape.Len()}
-	z := b.apply(layer{class: class, spec: spec, inputs: []*Tensor{x, y}, shape: x.Shape, trained: x.trained || y.trained},
-		&addOp{newOperation(spec, x.node.Shape().Clone(), x.node, y.node), [2]bool{x.trained, y.trained}})
+	l := layer{class: class, spec: spec, inputs: []*Tensor{x, y}, shape: x.Shape, trained: x.trained || y.trained}
+	z := b.apply(l, &addOp{newOperation(spec, x.node.Shape().Clone(), x.node, y.node), [2]bool{x.trained, y.trained}})
 	z.flat = x.flat
 	return z
 }

@@ -83,7 +83,8 @@ func (l *lowering) lower(n *gorgonia.Node) error {
 		for i, p := range o.parts {
 			part := p
 			part.Pitch = o.image.C
-			l.emit(op.ChannelCopy{Src: p, Dst: part}, []*Value{{Len: part.Span(), Of: whole, At: at}}, l.values[o.inputs[i]][0])
+			view := &Value{Len: part.Span(), Of: whole, At: at}
+			l.emit(op.ChannelCopy{Src: p, Dst: part}, []*Value{view}, l.values[o.inputs[i]][0])
 			at += p.C
 		}
 		l.values[n] = []*Value{whole}

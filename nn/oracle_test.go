@@ -36,7 +36,9 @@ func TestProgramEqualsTheTapeMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		modelstest.FillGolden(params, 3)
-		p, err := exec.Compile(exec.Config{Device: d, Params: params, Batch: batch, Side: side, Build: small, Training: training})
+		p, err := exec.Compile(exec.Config{
+			Device: d, Params: params, Batch: batch, Side: side, Build: small, Training: training,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

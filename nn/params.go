@@ -113,7 +113,8 @@ func (p *Params) Match(other []Param) error {
 	}
 	for i, a := range p.List {
 		if b := other[i]; a.Name != b.Name || !slices.Equal(a.Shape, b.Shape) {
-			return fmt.Errorf("%w: parameter %d is %s %v where the memory is for %s %v", ErrModel, i, b.Name, b.Shape, a.Name, a.Shape)
+			return fmt.Errorf("%w: parameter %d is %s %v where the memory is for %s %v",
+				ErrModel, i, b.Name, b.Shape, a.Name, a.Shape)
 		}
 	}
 	return nil

@@ -22,7 +22,9 @@ func BenchmarkLenetPurego(b *testing.B) {
 	}
 	params.Init(1)
 	const batch = 256
-	p, err := exec.Compile(exec.Config{Device: d, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build, Training: true})
+	p, err := exec.Compile(exec.Config{
+		Device: d, Params: params, Batch: batch, Side: m.InputSide, Build: m.Build, Training: true,
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,30 +20,17 @@ func Compile(cfg Config) (*Program, error) {
 		return nil, err
 	}
 	p := &Program{
-		params: cfg.Params, batch: cfg.Batch, side: cfg.Side, classes: l.Classes, training: cfg.Training, dropout: l.Dropout,
-		device: cfg.Device, sync: cfg.SyncBatchNorm,
+		params: cfg.Params, batch: cfg.Batch, side: cfg.Side, classes: l.Classes, training: cfg.Training,
+		dropout: l.Dropout, device: cfg.Device, sync: cfg.SyncBatchNorm,
 	}
 	p.acc, _ = op.AsAccelerator(cfg.Device)
 	half := p.acc != nil && p.acc.HalfActivations()
 	if half {
-		if err := l.halve(); err != nil {
+		if err := l.markHalf(); err != nil {
 			return nil, err
 		}
 	}
-	if p.acc != nil {
-		p.pixels, err = p.acc.AllocLocal(p.pixelLen(), half)
-	} else {
-		p.pixels, err = cfg.Device.Alloc(p.pixelLen())
-	}
-	for _, in := range []struct {
-		to     *op.Buffer
-		length int
-	}{{&p.labels, cfg.Batch}, {&p.scale, 1}, {&p.key, 2}, {&p.stats, 2}} {
-		if err == nil {
-			*in.to, err = cfg.Device.Alloc(in.length)
-		}
-	}
-	if err != nil {
+	if err := p.allocInput(half); err != nil {
 		return nil, fmt.Errorf("allocating the program's input: %w", err)
 	}
 	all, offsets, total := l.plan()
@@ -69,6 +56,24 @@ func Compile(cfg Config) (*Program, error) {
 		err = p.prepareParts(cfg.Stops)
 	}
 	return p, err
+}
+
+// allocInput allocates what a step is given and what it reports, beside parameters and activations.
+func (p *Program) allocInput(half bool) (err error) {
+	if p.acc != nil {
+		p.pixels, err = p.acc.AllocLocal(p.pixelLen(), half)
+	} else {
+		p.pixels, err = p.device.Alloc(p.pixelLen())
+	}
+	for _, in := range []struct {
+		to     *op.Buffer
+		length int
+	}{{&p.labels, p.batch}, {&p.scale, 1}, {&p.key, 2}, {&p.stats, 2}} {
+		if err == nil {
+			*in.to, err = p.device.Alloc(in.length)
+		}
+	}
+	return err
 }
 
 func (p *Program) allocArena(length int) (op.Buffer, error) {

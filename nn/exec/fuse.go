@@ -212,9 +212,14 @@ func (l *listing) maskConcatenations() {
 		}
 		masked := &nn.Value{Len: grad.Len}
 		l.replace(grad, masked)
-		l.Instructions = slices.Insert(l.Instructions, first, &nn.Instruction{
-			Spec: op.ReLUBackward{Len: grad.Len}, Dst: []*nn.Value{masked}, Src: []*nn.Value{grad, whole}, Backward: true, Sync: -1,
-		})
+		l.Instructions = slices.Insert(l.Instructions, first, reluBackward(masked, grad, whole))
+	}
+}
+
+// reluBackward makes dx the gradient dy where the ReLU's result y is positive.
+func reluBackward(dx, dy, y *nn.Value) *nn.Instruction {
+	return &nn.Instruction{
+		Spec: op.ReLUBackward{Len: dy.Len}, Dst: []*nn.Value{dx}, Src: []*nn.Value{dy, y}, Backward: true, Sync: -1,
 	}
 }
 
@@ -250,8 +255,9 @@ func (l *listing) concatenationMasked(grad *nn.Value) (whole *nn.Value, masks []
 // concatenated is the value that y is copied to as the channels from at on, or nil.
 func (l *listing) concatenated(y *nn.Value, at int) *nn.Value {
 	for _, r := range l.readers(y) {
-		if _, ok := r.Spec.(op.ChannelCopy); ok && !r.Backward && r.Src[0] == y && r.Dst[0].Of != nil && r.Dst[0].At == at {
-			return r.Dst[0].Of
+		_, ok := r.Spec.(op.ChannelCopy)
+		if to := r.Dst[0]; ok && !r.Backward && r.Src[0] == y && to.Of != nil && to.At == at {
+			return to.Of
 		}
 	}
 	return nil
@@ -279,9 +285,7 @@ func (l *listing) maskBehindPooling() {
 		at := l.index(back)
 		l.remove(mask)
 		l.rename(mask.Dst[0], mask.Src[0])
-		l.Instructions = slices.Insert(l.Instructions, at, &nn.Instruction{
-			Spec: op.ReLUBackward{Len: dy.Len}, Dst: []*nn.Value{masked}, Src: []*nn.Value{dy, forward.Dst[0]}, Backward: true, Sync: -1,
-		})
+		l.Instructions = slices.Insert(l.Instructions, at, reluBackward(masked, dy, forward.Dst[0]))
 	}
 }
 
@@ -351,7 +355,9 @@ func (l *listing) readThrough() {
 			continue
 		}
 		readers := l.readers(move.Dst[0])
-		if slices.ContainsFunc(readers, func(r *nn.Instruction) bool { return r.Src[0] != move.Dst[0] || withPitch(r.Spec, 1) == nil }) {
+		if slices.ContainsFunc(readers, func(r *nn.Instruction) bool {
+			return r.Src[0] != move.Dst[0] || withPitch(r.Spec, 1) == nil
+		}) {
 			continue
 		}
 		for _, r := range readers {

@@ -64,7 +64,8 @@ func TestFusionKeepsTheNumbers(t *testing.T) {
 			}
 			modelstest.FillGolden(params, 5)
 			p, err := exec.Compile(exec.Config{
-				Device: d, Params: params, Batch: 3, Side: side, Build: branching, Training: training, Smoothing: 0.1, Unfused: unfused,
+				Device: d, Params: params, Batch: 3, Side: side, Build: branching, Training: training,
+				Smoothing: 0.1, Unfused: unfused,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -15,7 +15,8 @@ type listing struct {
 // listing is the step that the configuration asks for, fused.
 func (c Config) listing() (*listing, error) {
 	lowered, err := nn.Lower(nn.Config{
-		Build: c.Build, Batch: c.Batch, Side: c.Side, Training: c.Training, NoDropout: c.NoDropout, Smoothing: c.Smoothing,
+		Build: c.Build, Batch: c.Batch, Side: c.Side,
+		Training: c.Training, NoDropout: c.NoDropout, Smoothing: c.Smoothing,
 	})
 	if err != nil {
 		return nil, err

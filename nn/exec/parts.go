@@ -56,7 +56,7 @@ func (p *Program) prepareParts(stops []int) error {
 	return nil
 }
 
-// startParts brings the small inputs to the accelerator, queues the forward pass and the way back of its outcome.
+// startParts brings the small inputs to the accelerator, queues the forward pass and the copy of its outcome to the host.
 func (p *Program) startParts() error {
 	if p.arrival != nil { // nobody has asked for the last outcome
 		if _, err := p.Stats(); err != nil {
@@ -118,18 +118,20 @@ func (p *Program) averageRemote(t *part) error {
 	return p.acc.Put(b, t.own)
 }
 
-// halve marks the values that are activations as bfloat16.
-func (l *listing) halve() error {
+// markHalf marks the values that are activations as bfloat16.
+func (l *listing) markHalf() error {
 	marked := map[*nn.Value]bool{}
 	for _, i := range l.Instructions {
 		dst, src := i.Spec.Operands()
 		for k, v := range slices.Concat(i.Dst, i.Src) {
 			v, half := v.Root(), slices.Concat(dst, src)[k].Activation
 			if half && v.Home.Kind != nn.InArena && v.Home.Kind != nn.InPixels {
-				return fmt.Errorf("%w: %s takes %q as an activation, which it is not", nn.ErrModel, i.Spec.Kind(), v.Name)
+				return fmt.Errorf("%w: %s takes %q as an activation, which it is not",
+					nn.ErrModel, i.Spec.Kind(), v.Name)
 			}
 			if before, ok := marked[v]; ok && before != half {
-				return fmt.Errorf("%w: a value that is an activation for some operations is none for %s", nn.ErrModel, i.Spec.Kind())
+				return fmt.Errorf("%w: a value that is an activation for some operations is none for %s",
+					nn.ErrModel, i.Spec.Kind())
 			}
 			marked[v], l.half[v] = half, half
 		}

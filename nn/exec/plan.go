@@ -35,8 +35,8 @@ func (l *listing) plan() (all []*memory, offsets []int, total int) {
 			if operands[k].InPlace {
 				// A source that nobody reads any more gives its memory.
 				src := i.Src[0]
-				if src.Of == nil && l.memory[src] != nil && lastUse[src] == at && src.Len == v.Len && !slices.Contains(i.Src[1:], src) {
-					m := l.memory[src]
+				m := l.memory[src]
+				if m != nil && src.Of == nil && lastUse[src] == at && src.Len == v.Len && !slices.Contains(i.Src[1:], src) {
 					l.memory[v], m.last = m, max(m.last, lastUse[v])
 					continue
 				}

@@ -40,7 +40,9 @@ func program(t testing.TB, batch int, training bool) (*exec.Program, *nn.Params)
 
 func compile(t testing.TB, d op.Device, params *nn.Params, batch int, training bool) *exec.Program {
 	t.Helper()
-	p, err := exec.Compile(exec.Config{Device: d, Params: params, Batch: batch, Side: side, Build: small, Training: training})
+	p, err := exec.Compile(exec.Config{
+		Device: d, Params: params, Batch: batch, Side: side, Build: small, Training: training,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,10 +104,11 @@ func TestStepsComeInOrderOfCreation(t *testing.T) {
 	for range 5 { // Gorgonia keeps its graphs in maps
 		p, _ := program(t, 2, true)
 		forward, backward := p.StepNames()
-		if got, want := strings.Join(forward, " "), "avgpool sigmoid conv sigmoid conv avgpool linear sigmoid linear loss"; got != want {
+		want := "avgpool sigmoid conv sigmoid conv avgpool linear sigmoid linear loss"
+		if got := strings.Join(forward, " "); got != want {
 			t.Fatalf("forward is %s, want %s", got, want)
 		}
-		want := "linear.dw linear.dx sigmoid.dx linear.dw linear.dx avgpool.dx conv.dw conv.dx sigmoid.dx conv.dw"
+		want = "linear.dw linear.dx sigmoid.dx linear.dw linear.dx avgpool.dx conv.dw conv.dx sigmoid.dx conv.dw"
 		if got := strings.Join(backward, " "); got != want {
 			t.Fatalf("backward is %s, want %s", got, want)
 		}
@@ -148,7 +151,8 @@ func TestLossScaleMakesPartsAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	params.Init(5)
-	whole, part := compile(t, d, params, 6, true), map[int]*exec.Program{4: compile(t, d, params, 4, true), 2: compile(t, d, params, 2, true)}
+	whole := compile(t, d, params, 6, true)
+	part := map[int]*exec.Program{4: compile(t, d, params, 4, true), 2: compile(t, d, params, 2, true)}
 	fill(whole)
 	pixels, labels := whole.Input()
 	want := step(t, whole, nil)

@@ -9,7 +9,7 @@ type Accelerator interface {
 	Device
 	// AllocLocal returns memory for n elements, of bfloat16 where half is set, that has no mirror and holds anything.
 	AllocLocal(n int, half bool) (Buffer, error)
-	// HalfActivations says that activations and their gradients are bfloat16 (function Activations).
+	// HalfActivations says that activations and their gradients are bfloat16 (Operand.Activation).
 	HalfActivations() bool
 	// Put makes dst, which may be Half, equal to values. The caller may change values when it returns.
 	Put(dst Buffer, values []float32) error

@@ -46,7 +46,8 @@ func (i Image) Validate(what string) error {
 		n *= d
 	}
 	if i.Pitch != 0 && (i.Pitch < i.C || i.Pitch > maxElements/(i.N*i.H*i.W)) {
-		return fmt.Errorf("%w: the %s %v has a pitch that is smaller than its channels, or far too large", ErrSpec, what, i)
+		return fmt.Errorf("%w: the %s %v has a pitch that is smaller than its channels, or far too large",
+			ErrSpec, what, i)
 	}
 	return nil
 }

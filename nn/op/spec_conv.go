@@ -58,10 +58,12 @@ func (c Conv) Validate() error {
 	if err := c.Src.validateDense("input"); err != nil {
 		return err
 	}
-	if err := validateWindow("convolution", c.Src, c.Dst, c.KernelH, c.KernelW, c.StrideH, c.StrideW, c.PadH, c.PadW); err != nil {
+	err := validateWindow("convolution", c.Src, c.Dst, c.KernelH, c.KernelW, c.StrideH, c.StrideW, c.PadH, c.PadW)
+	if err != nil {
 		return err
 	}
-	return errors.Join(c.Dst.Validate("output"), Image{N: c.Dst.C, H: c.Src.C, W: c.KernelH, C: c.KernelW}.Validate("weights"))
+	weights := Image{N: c.Dst.C, H: c.Src.C, W: c.KernelH, C: c.KernelW}
+	return errors.Join(c.Dst.Validate("output"), weights.Validate("weights"))
 }
 
 func (c Conv) String() string {

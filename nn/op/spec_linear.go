@@ -30,7 +30,8 @@ func (LinearBackwardData) Kind() string    { return "linear.dx" }
 func (LinearBackwardWeights) Kind() string { return "linear.dw" }
 
 func (s LinearForward) Operands() (dst, src []Operand) {
-	return []Operand{activation(s.Src.N * s.Out)}, []Operand{activation(s.Src.Len()), plain(s.Out * s.In()), plain(s.Out)}
+	return []Operand{activation(s.Src.N * s.Out)},
+		[]Operand{activation(s.Src.Len()), plain(s.Out * s.In()), plain(s.Out)}
 }
 
 func (s LinearBackwardData) Operands() (dst, src []Operand) {
@@ -38,7 +39,8 @@ func (s LinearBackwardData) Operands() (dst, src []Operand) {
 }
 
 func (s LinearBackwardWeights) Operands() (dst, src []Operand) {
-	return []Operand{plain(s.Out * s.In()), plain(s.Out)}, []Operand{activation(s.Src.N * s.Out), activation(s.Src.Len())}
+	return []Operand{plain(s.Out * s.In()), plain(s.Out)},
+		[]Operand{activation(s.Src.N * s.Out), activation(s.Src.Len())}
 }
 
 // Validate checks the input's shape and the number of outputs.

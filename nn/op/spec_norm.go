@@ -56,7 +56,8 @@ func (s BatchNormMoments) Operands() (dst, src []Operand) {
 }
 
 func (s BatchNormForward) Operands() (dst, src []Operand) {
-	return []Operand{inPlace(s.Len()), updated(2 * s.C)}, []Operand{activation(s.Len()), plain(s.C), plain(s.C), plain(2 * s.C)}
+	return []Operand{inPlace(s.Len()), updated(2 * s.C)},
+		[]Operand{activation(s.Len()), plain(s.C), plain(s.C), plain(2 * s.C)}
 }
 
 func (s BatchNormInference) Operands() (dst, src []Operand) {
@@ -64,7 +65,8 @@ func (s BatchNormInference) Operands() (dst, src []Operand) {
 }
 
 func (s BatchNormBackwardSums) Operands() (dst, src []Operand) {
-	return []Operand{plain(s.C), plain(s.C), plain(2 * s.C)}, []Operand{activation(s.Len()), activation(s.Len()), plain(2 * s.C)}
+	return []Operand{plain(s.C), plain(s.C), plain(2 * s.C)},
+		[]Operand{activation(s.Len()), activation(s.Len()), plain(2 * s.C)}
 }
 
 func (s BatchNormBackward) Operands() (dst, src []Operand) {
@@ -82,7 +84,8 @@ func (s BatchNormForward) Validate() error {
 		return fmt.Errorf("%w: batch norm over %d pixels counts %d", ErrSpec, n, s.Count)
 	}
 	if s.Count < 2 {
-		return fmt.Errorf("%w: batch norm over a single value of each channel has no variance: use a larger batch", ErrSpec)
+		return fmt.Errorf("%w: batch norm over a single value of each channel has no variance: use a larger batch",
+			ErrSpec)
 	}
 	return s.Image.validateDense("input")
 }

@@ -73,7 +73,8 @@ func (p Pool) Validate() error {
 	if p.Src.C != p.Dst.C {
 		return fmt.Errorf("%w: pooling from %v to %v changes the channels", ErrSpec, p.Src, p.Dst)
 	}
-	if err := validateWindow("pooling", p.Src, p.Dst, p.KernelH, p.KernelW, p.StrideH, p.StrideW, p.PadH, p.PadW); err != nil {
+	err := validateWindow("pooling", p.Src, p.Dst, p.KernelH, p.KernelW, p.StrideH, p.StrideW, p.PadH, p.PadW)
+	if err != nil {
 		return err
 	}
 	return p.Dst.validateDense("output")
@@ -90,10 +91,12 @@ func (p Pool) validateMax() error {
 		return err
 	}
 	if p.KernelH*p.KernelW > maxWindow {
-		return fmt.Errorf("%w: a max-pooling window of %dx%d has more than %d elements", ErrSpec, p.KernelH, p.KernelW, maxWindow)
+		return fmt.Errorf("%w: a max-pooling window of %dx%d has more than %d elements",
+			ErrSpec, p.KernelH, p.KernelW, maxWindow)
 	}
 	if 2*p.PadH > p.KernelH || 2*p.PadW > p.KernelW {
-		return fmt.Errorf("%w: max pooling: padding %dx%d is more than half of the window %dx%d", ErrSpec, p.PadH, p.PadW, p.KernelH, p.KernelW)
+		return fmt.Errorf("%w: max pooling: padding %dx%d is more than half of the window %dx%d",
+			ErrSpec, p.PadH, p.PadW, p.KernelH, p.KernelW)
 	}
 	return nil
 }

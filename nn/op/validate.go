@@ -36,11 +36,13 @@ func validateWindow(what string, src, dst Image, kh, kw, sh, sw, ph, pw int) err
 func validateAxis(axis string, src, dst, kernel, stride, pad int) error {
 	switch {
 	case kernel < 1 || stride < 1 || pad < 0:
-		return fmt.Errorf("%w: %s: kernel %d and stride %d must be at least 1 and padding %d at least 0", ErrSpec, axis, kernel, stride, pad)
+		return fmt.Errorf("%w: %s: kernel %d and stride %d must be at least 1 and padding %d at least 0",
+			ErrSpec, axis, kernel, stride, pad)
 	case kernel > maxElements || stride > maxElements || pad > kernel:
 		return fmt.Errorf("%w: %s: padding %d must not be above the kernel size %d", ErrSpec, axis, pad, kernel)
 	case WindowOut(src, kernel, stride, pad) < 1:
-		return fmt.Errorf("%w: %s: kernel %d does not fit an input of %d with padding %d", ErrSpec, axis, kernel, src, pad)
+		return fmt.Errorf("%w: %s: kernel %d does not fit an input of %d with padding %d",
+			ErrSpec, axis, kernel, src, pad)
 	case WindowOut(src, kernel, stride, pad) != dst:
 		return fmt.Errorf("%w: %s: input %d, kernel %d, stride %d, padding %d give an output of %d, not %d",
 			ErrSpec, axis, src, kernel, stride, pad, WindowOut(src, kernel, stride, pad), dst)

@@ -157,7 +157,8 @@ func (k *kernel) bind(what string, to [][]float32, from []op.Buffer, lens []int)
 	}
 	for i, b := range from {
 		if len(b.Host) != lens[i] {
-			return fmt.Errorf("purego: %s: %s[%d] has %d host elements, not %d", k.spec.Kind(), what, i, len(b.Host), lens[i])
+			return fmt.Errorf("purego: %s: %s[%d] has %d host elements, not %d",
+				k.spec.Kind(), what, i, len(b.Host), lens[i])
 		}
 		to[i] = b.Host
 	}
