@@ -49,6 +49,7 @@ func turnBit(t *testing.T, path string) {
 
 // A damaged state is refused, and the one before it is taken and leads to the same end; it is not lost to the damaged one.
 func TestTheStateBeforeADamagedOneIsTaken(t *testing.T) {
+	needWhole(t)
 	c := testConfig(t, 1)
 	c.Train.CheckpointEvery = 2
 	straight := c
@@ -104,6 +105,7 @@ func TestTheStateBeforeADamagedOneIsTaken(t *testing.T) {
 // What cannot be written is said, and tried again; a run whose last state is missing ends with an error, after its last step, with its
 // final parameters.
 func TestAStateThatCannotBeWrittenDoesNotEndTheRun(t *testing.T) {
+	needWhole(t)
 	c := testConfig(t, 1)
 	c.Train.CheckpointEvery = 2
 	inTheWay := filepath.Join(c.RunDir, PreviousStateFile)
@@ -154,6 +156,7 @@ func alone(c Config) Config {
 
 // The best parameters are no less.
 func TestBestParametersThatCannotBeWritten(t *testing.T) {
+	needWhole(t)
 	c := testConfig(t, 1)
 	if err := os.MkdirAll(filepath.Join(c.RunDir, BestFile, "x"), 0o700); err != nil {
 		t.Fatal(err)
@@ -195,5 +198,14 @@ func TestARunIsResumedOnce(t *testing.T) {
 	other.RunDir, other.Train.Epochs, other.Train.MaxSteps, other.Resume = "", 1, 4, mustOpen(t, dir)
 	if r := trainAlone(t, other); r.err != nil {
 		t.Errorf("after the other's end: %v", r.err)
+	}
+}
+
+// needWhole leaves out, with -short, what is about files alone and takes long under the race detector and on the reference
+// device: make test runs it on the processor.
+func needWhole(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: it runs in full with oneDNN")
 	}
 }

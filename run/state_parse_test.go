@@ -78,6 +78,7 @@ func openAndTry(path string) error {
 
 // A crafted state is refused before anything is made of what it says of itself.
 func TestCraftedStatesAreRefused(t *testing.T) {
+	needWhole(t)
 	const memory = 64 << 20 // lenet and its memory take one
 	path := filepath.Join(t.TempDir(), "crafted")
 	none := func(*train.Config) {}
