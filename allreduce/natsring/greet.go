@@ -23,6 +23,7 @@ type greeting struct {
 	Accepted bool          `json:"accepted,omitempty"` // the receiver's offer is taken
 	Bell     *bellOffer    `json:"bell,omitempty"`     // how to wake the sender when a frame lies there
 	Refusal  string        `json:"refusal,omitempty"`  // why the sender does not join; nothing else comes from it
+	Kind     string        `json:"kind,omitempty"`     // of the refusal: one of refusalKinds
 }
 
 // terms must be the same on all ranks.
@@ -157,7 +158,8 @@ func (p *parley) take(h heard) error {
 		if err := p.t.differs(h); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, printable.Text(h.Refusal[:min(len(h.Refusal), refusalBytes)]))
+		why := fmt.Errorf("%w: rank %d does not join: %s", ErrJoin, rank, printable.Text(h.Refusal[:min(len(h.Refusal), refusalBytes)]))
+		return refusal{why, refusalKinds[h.Kind]}
 	}
 	if len(h.Drawn) != drawnBytes {
 		return fmt.Errorf("%w: rank %d does not greet as this version does: it has drawn %d bytes", ErrJoin, rank, len(h.Drawn))
@@ -213,9 +215,36 @@ func (t *Transport) differs(h heard) error {
 	return nil
 }
 
+// refusal is why a neighbour does not join, perhaps because of what it was told in its turn: of the kind that the first
+// rank of all has found.
+type refusal struct {
+	error
+	kind error // nil for others than refusalKinds
+}
+
+// Unwrap gives both.
+func (r refusal) Unwrap() []error {
+	if r.kind == nil {
+		return []error{r.error}
+	}
+	return []error{r.error, r.kind}
+}
+
+// refusalKinds are the kinds that refusals keep from rank to rank.
+var refusalKinds = map[string]error{"mismatch": allreduce.ErrMismatch, "max payload": ErrMaxPayload}
+
+func refusalKind(why error) string {
+	for name, kind := range refusalKinds {
+		if errors.Is(why, kind) {
+			return name
+		}
+	}
+	return ""
+}
+
 // refuse tells the neighbours why this rank does not join, as far as they listen already.
 func (t *Transport) refuse(why error) {
-	text := t.refusal(why.Error())
+	text := t.refusal(why)
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	for _, l := range t.links {
@@ -232,9 +261,10 @@ func (t *Transport) refuse(why error) {
 const refusalBytes = 512
 
 // refusal is the greeting that says why; it fits into a frame.
-func (t *Transport) refusal(why string) []byte {
+func (t *Transport) refusal(because error) []byte {
+	why := because.Error()
 	for limit := refusalBytes; ; limit /= 2 {
-		text, err := json.Marshal(greeting{Terms: t.cfg.terms(), Refusal: why[:min(len(why), limit)]})
+		text, err := json.Marshal(greeting{Terms: t.cfg.terms(), Refusal: why[:min(len(why), limit)], Kind: refusalKind(because)})
 		if err == nil && len(text)+greetingSealBytes <= t.cfg.Ring.FrameBytes() { // characters that JSON escapes take more
 			return text
 		}
