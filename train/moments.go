@@ -82,13 +82,12 @@ func newRunningMoments(device op.Device, values op.Buffer) (*runningMoments, err
 	if m.before, err = device.Alloc(n); err != nil {
 		return failed(err)
 	}
-	whole := op.Image{N: 1, H: 1, W: 1, C: n}
-	kernel, err := device.Compile(op.ChannelCopy{Src: whole, Dst: whole})
-	if err != nil {
+	if m.save, err = optim.NewCopy(device, m.before, values, n); err != nil {
 		return failed(err)
 	}
-	m.save = optim.Call{Kernel: kernel, Dst: []op.Buffer{m.before}, Src: []op.Buffer{values}}
-	m.takeBack = optim.Call{Kernel: kernel, Dst: []op.Buffer{values}, Src: []op.Buffer{m.before}}
+	if m.takeBack, err = optim.NewCopy(device, values, m.before, n); err != nil {
+		return failed(err)
+	}
 	return m, nil
 }
 

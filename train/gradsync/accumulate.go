@@ -26,7 +26,7 @@ func newAccumulator(device op.Device, params *nn.Params, plan Plan) (*accumulato
 		kernel, err := device.Compile(op.Add{Len: n})
 		return optim.Call{Kernel: kernel, Dst: []op.Buffer{dst}, Src: []op.Buffer{dst, src}}, err
 	}
-	if a.first, err = copyCall(device, a.sum, params.Grads, params.Len()); err != nil {
+	if a.first, err = optim.NewCopy(device, a.sum, params.Grads, params.Len()); err != nil {
 		return nil, preparing("gradient accumulation", err)
 	}
 	if a.all, err = add(a.sum, params.Grads, params.Len()); err != nil {
@@ -40,13 +40,6 @@ func newAccumulator(device op.Device, params *nn.Params, plan Plan) (*accumulato
 		a.last = append(a.last, c)
 	}
 	return a, nil
-}
-
-// copyCall copies n elements on the device.
-func copyCall(device op.Device, dst, src op.Buffer, n int) (optim.Call, error) {
-	whole := op.Image{N: 1, H: 1, W: 1, C: n}
-	kernel, err := device.Compile(op.ChannelCopy{Src: whole, Dst: whole})
-	return optim.Call{Kernel: kernel, Dst: []op.Buffer{dst}, Src: []op.Buffer{src}}, err
 }
 
 // begin forgets the step before.
