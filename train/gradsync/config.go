@@ -27,7 +27,8 @@ type Config struct {
 	PowerSGD, PowerSGDStart int
 	Seed                    uint64 // of what PowerSGD's factors start from
 
-	Norm bool // every step asks for the gradient's norm
+	Grows bool // the world may have more ranks later on (Sync.Rebind)
+	Norm  bool // every step asks for the gradient's norm
 	// Optimizer updates the parameters. Without a method nothing is ever committed, as where buckets are only tried.
 	Optimizer optim.Config
 }
@@ -61,7 +62,7 @@ func (c Config) FactorsLen(params []nn.Param) (n int) {
 func (c Config) remembers() bool { return c.ErrorFeedback || c.PowerSGD > 0 }
 
 // Travels says whether gradients are needed in the host's memory.
-func (c Config) Travels() bool { return c.WorldSize > 1 || c.PowerSGD > 0 }
+func (c Config) Travels() bool { return c.WorldSize > 1 || c.Grows || c.PowerSGD > 0 }
 
 // EventsPerStep is the most that a Clock is told of in a step.
 func (c Config) EventsPerStep(params []nn.Param) int {

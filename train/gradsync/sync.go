@@ -18,12 +18,13 @@ type Sync struct {
 	opt    *optim.Optimizer // nil where nothing is ever committed
 
 	phase phase
-	step  int // of the run
+	step  int     // of the run
+	share float32 // of the step's sum that is one rank's
 	flow  *flow
 	blank bool  // the last micro-batch has no sample of this rank
 	err   error // the first of Ready's
 
-	check       *check
+	reports     *reports
 	accumulated *accumulator
 	copies      *copies
 	blanker     blanker
@@ -33,6 +34,7 @@ type Sync struct {
 	exchange    *normExchange
 
 	sums    []*allreduce.Pending // by bucket
+	arrived []bool               // by bucket: the step's sum stands in the gradient memory
 	gathers []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
 }
 
@@ -49,9 +51,9 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 	plan := NewPlan(c, p.Params.List)
 	s := &Sync{
 		cfg: c, device: p.Device, ring: p.Ring, params: p.Params, clock: p.Clock, plan: plan,
-		flow:  newFlow(plan, len(p.Params.List)),
-		check: newCheck(p.Ring, c.WorldSize),
-		sums:  make([]*allreduce.Pending, len(plan)), gathers: make([]*allreduce.Pending, len(plan)),
+		flow:    newFlow(plan, len(p.Params.List)),
+		reports: newReports(p.Ring, c.WorldSize), arrived: make([]bool, len(plan)),
+		sums: make([]*allreduce.Pending, len(plan)), gathers: make([]*allreduce.Pending, len(plan)),
 	}
 	if acc, ok := op.AsAccelerator(p.Device); ok {
 		s.blanker.acc = acc
@@ -93,6 +95,10 @@ func (s *Sync) Plan() Plan { return s.plan }
 // Owned is what this rank updates.
 func (s *Sync) Owned() optim.Ownership { return s.opt.Owned() }
 
+// Reports are what all ranks have announced of the step, by rank, once Wait has returned without an error. They are the Sync's own, and
+// stand still until the next step.
+func (s *Sync) Reports() []Report { return s.reports.all }
+
 // FreeBucket is a number that no collective of a Sync has, for those of its caller in the middle of a step.
 func (s *Sync) FreeBucket() int { return len(s.plan) + 2 }
 
@@ -100,8 +106,10 @@ func (s *Sync) FreeBucket() int { return len(s.plan) + 2 }
 func (s *Sync) Begin(step int) {
 	s.enter(begin)
 	s.step, s.blank, s.err = step, false, nil
+	s.share = 1 / float32(s.cfg.WorldSize)
 	s.flow.reset()
 	s.accumulated.begin()
+	clear(s.arrived)
 }
 
 // Accumulate takes the gradients of a micro-batch that is not the last. Config.MicroBatches must be above 1.
@@ -114,10 +122,11 @@ func (s *Sync) Accumulate() error {
 // between Begin and the first Ready.
 func (s *Sync) Blank() { s.blank = true }
 
-// Announce tells the other ranks whether this rank's losses are finite. Buckets leave from now on.
-func (s *Sync) Announce(l Losses) {
+// Announce tells the other ranks how this rank's forward passes have gone, above all whether its losses are finite. Buckets leave from
+// now on.
+func (s *Sync) Announce(r Report) {
 	s.enter(announce)
-	s.check.start(l, s.cfg.Rank, len(s.plan))
+	s.reports.start(r, s.cfg.Rank, len(s.plan))
 	s.flow.open = true
 	s.send()
 }
@@ -134,8 +143,8 @@ func (s *Sync) Ready(param int) {
 }
 
 // Skip takes the place of a last micro-batch where this rank has no sample in the whole step.
-func (s *Sync) Skip() {
-	s.Announce(Losses{})
+func (s *Sync) Skip(r Report) {
+	s.Announce(r)
 	s.Blank()
 	for p := range s.params.List {
 		s.Ready(p)
