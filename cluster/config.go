@@ -39,8 +39,20 @@ type Config struct {
 	// name may stand for several nodes, such as a headless service of Kubernetes. They are tried until the view begins;
 	// this node's own address among them does no harm. The first node needs none.
 	Join []string
-	// WorldSize is the number of ranks of the job, this one included. Required.
+	// WorldSize is the number of ranks of the job, this one included. Required, but with Elastic and Join it may be 0:
+	// such a node proposes no first view, and waits to be admitted into a running one.
 	WorldSize int
+	// Elastic lets views follow each other, see [Node.Next]; at most 256 ranks. Without it the first failure ends all.
+	// All nodes of a job must agree on it. The first view then has as many ranks as the oldest node expects.
+	Elastic bool
+	// MinRanks is the least number of ranks of a later view: with fewer, Next waits for nodes that join. It is a floor,
+	// and no quorum. 0 means 1.
+	MinRanks int
+	// MaxRanks is the largest number of ranks of a later view: with so many, nodes that join are refused. 0 means no
+	// limit but that of Elastic.
+	MaxRanks int
+	// ElasticWait is how long Next waits where there is no quorum, or fewer than MinRanks. Default 60 s.
+	ElasticWait time.Duration
 	// JoinTimeout is how long the ranks may take to gather, from Start. Default 60 s.
 	JoinTimeout time.Duration
 	// Birth orders the ranks; a launcher gives increasing values, so that rank order is start order. Default: the time
@@ -69,7 +81,7 @@ type Config struct {
 
 // Default is a Config with all defaults but those that Start fills in; Job and WorldSize are still to be set.
 func Default() Config {
-	return Config{BindAddr: "127.0.0.1", JoinTimeout: 60 * time.Second, Grace: 3 * time.Second}
+	return Config{BindAddr: "127.0.0.1", JoinTimeout: 60 * time.Second, Grace: 3 * time.Second, ElasticWait: 60 * time.Second}
 }
 
 // MinKeyBytes is the shortest key: 128 bits, if they are random.
@@ -86,8 +98,18 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cluster: the job's name %q has characters that do not print", c.Job)
 	case validName(c.Name) != nil:
 		return fmt.Errorf("cluster: %w", validName(c.Name))
-	case c.WorldSize <= 0:
+	case c.WorldSize == 0 && c.Elastic && len(c.Join) == 0:
+		return errors.New("cluster: a node that expects no number of ranks needs a running job's node to join")
+	case c.WorldSize < 0 || c.WorldSize == 0 && !c.Elastic:
 		return fmt.Errorf("cluster: the expected number of ranks must be at least 1, not %d", c.WorldSize)
+	case c.Elastic && max(c.WorldSize, c.MinRanks, c.MaxRanks) > mostElasticRanks:
+		return fmt.Errorf("cluster: an elastic job has at most %d ranks, not %d", mostElasticRanks, max(c.WorldSize, c.MinRanks, c.MaxRanks))
+	case c.MinRanks < 0 || c.MaxRanks < 0:
+		return fmt.Errorf("cluster: the least and the largest number of ranks must not be negative, as %d or %d is", c.MinRanks, c.MaxRanks)
+	case c.MaxRanks > 0 && c.MaxRanks < max(c.MinRanks, c.WorldSize):
+		return fmt.Errorf("cluster: at most %d ranks are fewer than the %d that are asked for", c.MaxRanks, max(c.MinRanks, c.WorldSize))
+	case c.ElasticWait < 0:
+		return fmt.Errorf("cluster: the wait for other ranks must not be negative, as %v is", c.ElasticWait)
 	case net.ParseIP(c.BindAddr) == nil:
 		return fmt.Errorf("cluster: --bind address %q is not an IP address", c.BindAddr)
 	case c.BindPort < 0 || c.BindPort > 65535:
@@ -104,7 +126,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("cluster: to join: %w", err)
 		}
 	}
-	seen := map[string]bool{"job": true, "expected ranks": true}
+	seen := map[string]bool{"job": true, "expected ranks": true, "elastic": true}
 	for _, f := range c.Digest {
 		if f.Name == "" || seen[f.Name] {
 			return fmt.Errorf("cluster: digest field %q is empty, reserved or there twice", f.Name)
@@ -116,7 +138,35 @@ func (c Config) Validate() error {
 
 // fullDigest adds what the cluster itself needs to agree on.
 func (c Config) fullDigest() Digest {
-	return append(Digest{{"job", c.Job}, {"expected ranks", strconv.Itoa(c.WorldSize)}}, c.Digest...)
+	d := Digest{{"job", c.Job}}
+	if c.Elastic {
+		d = append(d, Field{"elastic", "true"})
+	} else {
+		d = append(d, Field{"expected ranks", strconv.Itoa(c.WorldSize)})
+	}
+	return append(d, c.Digest...)
+}
+
+// mostElasticRanks bounds what the members of an elastic job say to each other, whose number grows.
+const mostElasticRanks = 256
+
+// mostRanks is how many ranks a view can have.
+func (c Config) mostRanks() int {
+	switch {
+	case !c.Elastic:
+		return c.WorldSize
+	case c.MaxRanks > 0:
+		return c.MaxRanks
+	}
+	return mostElasticRanks
+}
+
+// capacity is the number of ranks for which the sizes of messages are made, the same on all nodes of a job.
+func (c Config) capacity() int {
+	if c.Elastic {
+		return mostElasticRanks
+	}
+	return c.WorldSize
 }
 
 // gossipKey is the AES-256 key, nil without a passphrase.
@@ -140,6 +190,10 @@ func (c Config) withDefaults() Config {
 	if c.Grace == 0 {
 		c.Grace = d.Grace
 	}
+	if c.ElasticWait == 0 {
+		c.ElasticWait = d.ElasticWait
+	}
+	c.MinRanks = max(c.MinRanks, 1)
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}

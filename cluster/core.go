@@ -48,6 +48,7 @@ type core struct {
 	unreachable map[string]error
 	unreached   []Unreached
 	strangers   []string
+	stalled     *NoQuorum       // why there is no next view
 	complete    time.Time       // since when all members are there, while forming
 	here        map[string]bool // the addresses of this machine, nil if unknown
 	pause       *Paused         // the last one of this process, as long as it matters

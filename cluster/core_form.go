@@ -260,6 +260,10 @@ func (c *core) beginView(p *proposal) {
 	clear(c.held)
 	c.accepted, c.proposed = nil, nil
 	c.phase, c.begun = running, p.attempt
-	c.view = &View{Generation: p.generation, Members: p.members, Rank: indexOf(p.members, c.self.ID), Leader: 0}
+	former := make([]int, len(p.members))
+	for i := range former {
+		former[i] = -1
+	}
+	c.view = &View{Generation: p.generation, Members: p.members, Rank: indexOf(p.members, c.self.ID), Leader: 0, Former: former}
 	c.out = append(c.out, begin{*c.view})
 }

@@ -86,7 +86,7 @@ func (n *Node) Finish(ctx context.Context) error {
 	if !over {
 		select {
 		case <-n.formed:
-			return n.view.Cause()
+			return n.current().Cause()
 		default:
 			return errors.New("cluster: Finish without a view")
 		}

@@ -43,7 +43,7 @@ func (n *Node) courier(to Member) *courier {
 
 // receive takes a message from memberlist's goroutines.
 func (n *Node) receive(b []byte) {
-	f, err := openFrame(b, n.cfg.WorldSize)
+	f, err := openFrame(b, n.cfg.capacity())
 	if err != nil {
 		if n.complaints.allow(time.Now()) {
 			n.log.Warn("ignore a message", zap.Error(err))

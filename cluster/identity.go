@@ -95,8 +95,9 @@ func (n *Node) Secret(rank int) ([]byte, error) {
 	default:
 		return nil, errors.New("cluster: Secret without a view")
 	}
-	if rank < 0 || rank >= n.view.WorldSize() {
+	view := n.current()
+	if rank < 0 || rank >= view.WorldSize() {
 		return nil, fmt.Errorf("cluster: there is no rank %d", rank)
 	}
-	return n.who.secret(n.view.Members[rank].Key, "ring")
+	return n.who.secret(view.Members[rank].Key, "ring")
 }

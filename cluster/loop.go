@@ -52,10 +52,13 @@ func (n *Node) perform() {
 		case send:
 			n.courier(a.to).push(a.msg)
 		case begin:
-			n.view = a.view
-			n.view.ctx, n.cancelView = context.WithCancelCause(context.Background())
+			view := a.view
+			view.ctx, n.cancelView = context.WithCancelCause(context.Background())
+			first := n.view.Swap(&view) == nil
 			n.log.Info("view begins", zap.Uint64("generation", a.view.Generation), zap.Int("rank", a.view.Rank), zap.Int("ranks", len(a.view.Members)))
-			close(n.formed)
+			if first {
+				close(n.formed)
+			}
 		case end:
 			n.log.Warn("view ends", zap.Error(a.cause))
 			n.cancelView(a.cause)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -30,8 +31,9 @@ type Node struct {
 	ctx        context.Context // ends with Close
 	cancel     context.CancelFunc
 
-	formed     chan struct{} // closed when view is set
-	view       View          // set once, before formed is closed
+	formed     chan struct{}        // closed when view is set for the first time
+	view       atomic.Pointer[View] // the latest
+	joiners    atomic.Int32
 	cancelView context.CancelCauseFunc
 	failed     chan struct{} // closed when failure is set
 	failure    error         // set once, before failed is closed
@@ -78,14 +80,14 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	digest, who := cfg.fullDigest(), newIdentity()
 	n := &Node{
-		cfg: cfg, log: cfg.Logger, who: who, roll: roll{most: maxNodes(cfg.WorldSize)}, mail: newMailbox(),
+		cfg: cfg, log: cfg.Logger, who: who, roll: roll{most: maxNodes(cfg.capacity())}, mail: newMailbox(),
 		formed: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}, 1), departed: make(chan struct{}), closed: make(chan struct{}),
 		couriers: map[string]*courier{}, checking: map[string]bool{}, asking: map[string]bool{},
 		complaints: rarely{interval: 10 * time.Second},
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	logger := log.New(gossipLog{n.log}, "", 0)
-	n.net = newTransport(n.ctx, tcp, udp, who.id(cfg.Name), cfg.Job, cfg.gossipKey(), cfg.WorldSize, logger)
+	n.net = newTransport(n.ctx, tcp, udp, who.id(cfg.Name), cfg.Job, cfg.gossipKey(), cfg.capacity(), logger)
 	n.net.strangers = newStrangers(n.stranger)
 	n.net.refused = func(addr string) { n.mail.post(func() { n.core.refusedAt(addr) }) }
 	fail := func(err error) (*Node, error) {

@@ -18,7 +18,7 @@ func (n *Node) WaitView(ctx context.Context) (View, error) {
 	for {
 		select { // an end takes precedence over news
 		case <-n.formed:
-			return n.view, nil
+			return n.current(), nil
 		case <-n.failed:
 			return View{}, n.failure
 		default:
@@ -38,6 +38,9 @@ func (n *Node) WaitView(ctx context.Context) (View, error) {
 		}
 	}
 }
+
+// current is the latest view. There is one once formed is closed.
+func (n *Node) current() View { return *n.view.Load() }
 
 func (n *Node) callWaiting() {
 	if n.cfg.OnWaiting == nil {
