@@ -121,7 +121,7 @@ func (s *Session) groupConfig(c RingConfig, threads int) allreduce.Config {
 func (s *Session) openRingAs(ctx context.Context, cfg allreduce.Config, sharedMemory bool, trial int) (*allreduce.Group, error) {
 	m := s.member
 	cfg.Job, cfg.View, cfg.Rank, cfg.WorldSize = m.cfg.Job, s.View.Generation|uint64(trial)<<trialShift, s.View.Rank, s.View.WorldSize()
-	cfg.Alone = m.cfg.WorldSize == 1
+	cfg.Alone = s.View.WorldSize() == 1
 	if cfg.Alone {
 		return allreduce.New(cfg)
 	}

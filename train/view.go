@@ -263,6 +263,17 @@ func (w *Worker) alignTo(ctx context.Context, a alignment) error {
 	return nil
 }
 
+// Forget makes this rank one without a state, which takes another's when it joins (Rejoin). It is called between views.
+func (w *Worker) Forget() error {
+	if err := w.drop(); err != nil {
+		return err
+	}
+	w.grads.Forget()
+	w.begun, w.torn, w.resume, w.places = false, false, nil, nil
+	w.steps, w.ended, w.heard, w.ledger = 0, 0, 0, ledger{}
+	return w.ownMoments()
+}
+
 // drop forgets the step that is held, which nobody has committed.
 func (w *Worker) drop() error {
 	if w.held == nil {

@@ -74,5 +74,13 @@ func (s *Sync) Follow() {
 	s.factors.commit()
 }
 
+// Forget drops the step that is held, if any, and what this rank has yet to add to the sums of gradients.
+func (s *Sync) Forget() {
+	s.Abort()
+	if s.residuals != nil {
+		s.residuals.load(make([]float32, s.params.Len()))
+	}
+}
+
 // Holds says whether a step is held whose Wait has failed: it is to be followed or aborted.
 func (s *Sync) Holds() bool { return s.phase == summed }
