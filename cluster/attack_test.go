@@ -226,12 +226,12 @@ func TestStrangerSummary(t *testing.T) {
 // Holders of the key who are not rank 1 report in its name: nobody believes it. What rank 1 says itself is believed.
 func TestForgedReport(t *testing.T) {
 	nodes, views, _ := formKeyed(t, 3)
-	report := func(seq uint64) []byte {
+	report := func(next delivered) []byte {
 		r := report{Kind: Primary, Text: "disk full"}
-		return frame{From: nodes[1].Self().ID, To: nodes[0].Self().ID, Seq: seq, Msg: &message{Kind: msgReport, Generation: 1, Report: &r}}.encode()
+		return frame{From: nodes[1].Self().ID, To: nodes[0].Self().ID, Epoch: next.epoch, Seq: next.seq, Msg: &message{Kind: msgReport, Generation: 1, Report: &r}}.encode()
 	}
-	var next uint64 // of rank 1's messages to rank 0
-	if err := nodes[0].ask(func() { next = nodes[0].inbox.last[nodes[1].Self().ID] + 1 }); err != nil {
+	var next delivered // of rank 1's messages to rank 0
+	if err := nodes[0].ask(func() { next = nodes[0].inbox.last[nodes[1].Self().ID]; next.seq++ }); err != nil {
 		t.Fatal(err)
 	}
 	other := newIdentity()

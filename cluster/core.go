@@ -48,10 +48,11 @@ type core struct {
 	unreachable map[string]error
 	unreached   []Unreached
 	strangers   []string
-	stalled     *NoQuorum       // why there is no next view
 	complete    time.Time       // since when all members are there, while forming
 	here        map[string]bool // the addresses of this machine, nil if unknown
 	pause       *Paused         // the last one of this process, as long as it matters
+
+	elastic
 
 	out []action
 }
@@ -106,9 +107,11 @@ func (drop) isAction()  {}
 func (note) isAction()  {}
 
 // newCore makes the state machine of a node that starts now. self.Hash must be that of digest.
-func newCore(now time.Time, self Member, job string, digest Digest, size int, timeout time.Duration) *core {
+func newCore(now time.Time, self Member, job string, digest Digest, size int, timeout time.Duration, e elastic) *core {
+	e.clock = now
 	c := &core{
-		self: self, job: job, digest: digest, size: size, started: now, deadline: now.Add(timeout),
+		elastic: e,
+		self:    self, job: job, digest: digest, size: size, started: now, deadline: now.Add(timeout),
 		peers: map[string]*peer{}, gone: map[string]bool{}, held: map[string]*proposal{}, done: map[string]bool{}, heardSince: map[string]time.Time{}, unreachable: map[string]error{},
 	}
 	c.advance()
@@ -124,9 +127,11 @@ func (c *core) take() []action {
 
 // up: gossip has seen a node, or its metadata has changed.
 func (c *core) up(now time.Time, m Member) {
-	if m.ID == c.self.ID || c.gone[m.ID] {
+	c.clock = now
+	if m.ID == c.self.ID || c.gone[m.ID] || c.proven[m.ID] != "" {
 		return
 	}
+	delete(c.doubt, m.ID)
 	c.heard(now, m.ID)
 	c.metRemotely(m)
 	if p := c.peers[m.ID]; p != nil {
@@ -155,26 +160,38 @@ func (c *core) down(id string, by Evidence) {
 
 // receive: a message of a peer.
 func (c *core) receive(now time.Time, from string, msg message) {
+	c.clock = now
 	p := c.peers[from]
-	if p == nil {
+	if p == nil || c.proven[from] != "" && c.mutant != deadHeard {
 		return // it died or left while this was in flight
 	}
 	c.heard(now, from)
+	delete(c.doubt, from)
+	c.dispatch(p, msg)
+	c.advance()
+}
+
+// dispatch takes a message by its kind.
+func (c *core) dispatch(p *peer, msg message) {
 	switch msg.Kind {
 	case msgPropose, msgWithdraw, msgAccept, msgCommit, msgRefuse, msgRefused:
 		c.receiveForming(p, msg)
 	case msgReport, msgLost, msgDone:
 		c.receiveRunning(p, msg)
 	case msgBye:
-		c.leave(p)
+		c.leave(p, msg)
+	case msgNext, msgPrepare, msgPromise, msgNack, msgChoose, msgChosen, msgView, msgAsk:
+		if c.on {
+			c.receiveNext(p, msg)
+		}
 	default:
 		c.logf(true, "%s sends a message of unknown kind %q", p, msg.Kind)
 	}
-	c.advance()
 }
 
 // tick: time has passed.
 func (c *core) tick(now time.Time) {
+	c.clock = now
 	if c.pause != nil && now.Sub(c.pause.Until) > pauseMatters {
 		c.pause = nil
 	}
@@ -182,24 +199,33 @@ func (c *core) tick(now time.Time) {
 	if c.phase == forming && !now.Before(c.deadline) {
 		c.failWith(&JoinTimeout{Job: c.job, After: c.deadline.Sub(c.started), Status: c.status(now)})
 	}
+	if c.on {
+		c.tickNext()
+		c.advance()
+	}
 }
 
 // advance takes the steps that the state calls for after an input.
 func (c *core) advance() {
-	switch c.phase {
-	case forming:
+	switch {
+	case c.phase == forming && !c.joinsOthers():
 		c.refuseDiffering()
 		c.form()
-	case running:
-		if c.view.Leads() {
-			c.refuseLate()
-		}
+	case c.on && c.view != nil:
+		c.welcome()
+		c.pursue()
+	case c.phase == running && c.view.Leads():
+		c.refuseLate()
 	}
 }
 
 // leave: the peer has said bye.
-func (c *core) leave(p *peer) {
+func (c *core) leave(p *peer, msg message) {
 	c.gone[p.ID] = true
+	delete(c.waiting, p.ID)
+	if c.on && msg.Leaving && c.view != nil && msg.Generation <= c.generation() {
+		c.prove(p.ID, LossLeft) // what it decided it would know of, and say
+	}
 	c.reached(p.Member, nil)
 	delete(c.peers, p.ID)
 	c.releaseFrom(p.ID)
@@ -211,6 +237,10 @@ func (c *core) leave(p *peer) {
 func (c *core) lose(id string, by Evidence, lastHeard time.Time, tell bool) {
 	m, known := c.peers[id]
 	delete(c.peers, id)
+	delete(c.waiting, id)
+	if c.on {
+		c.doubt[id] = by
+	}
 	c.releaseFrom(id)
 	c.bury(id, by, lastHeard, tell)
 	if known && c.phase != forming {

@@ -9,7 +9,7 @@ import (
 func (c *core) eligible() []Member {
 	out := []Member{c.self}
 	for _, p := range c.peers {
-		if p.Hash == c.self.Hash && !p.refused {
+		if p.Hash == c.self.Hash && !p.refused && !(c.on && p.Joiner) {
 			out = append(out, p.Member)
 		}
 	}
@@ -20,7 +20,7 @@ func (c *core) eligible() []Member {
 // oldest reports whether no live member that was not refused is older than this node.
 func (c *core) oldest() bool {
 	for _, p := range c.peers {
-		if !p.refused && p.older(c.self) {
+		if !p.refused && p.older(c.self) && !(c.on && p.Joiner) {
 			return false
 		}
 	}
@@ -169,6 +169,12 @@ func (c *core) releaseFrom(leader string) {
 }
 
 func (c *core) receiveForming(p *peer, msg message) {
+	if c.on && c.view != nil && msg.Kind == msgPropose {
+		if indexOf(c.view.Members, p.ID) < 0 && !p.refused && !c.outside() && p.Hash == c.self.Hash {
+			c.tellNewcomer(p)
+		}
+		return
+	}
 	if c.phase == running && msg.Kind == msgPropose {
 		// A proposal of a fellow member is from before the view and has been withdrawn; it arrived after the leader's
 		// commit.
@@ -227,7 +233,7 @@ func (c *core) receiveForming(p *peer, msg message) {
 // it had promised.
 func (c *core) repeatCommit(p *peer, msg message) {
 	switch {
-	case !c.view.Leads() || indexOf(c.view.Members, p.ID) < 0:
+	case c.view.Generation > 1 || !c.view.Leads() || indexOf(c.view.Members, p.ID) < 0:
 	case msg.Attempt == 0:
 		c.sendTo(p.Member, message{Kind: msgPropose, Generation: c.view.Generation, Attempt: c.begun, Members: c.view.Members})
 	case msg.Attempt == c.begun:
@@ -266,4 +272,10 @@ func (c *core) beginView(p *proposal) {
 	}
 	c.view = &View{Generation: p.generation, Members: p.members, Rank: indexOf(p.members, c.self.ID), Leader: 0, Former: former}
 	c.out = append(c.out, begin{*c.view})
+	if c.on {
+		if c.size != len(p.members) {
+			c.logf(true, "the job begins with %d ranks, as its oldest node expects, and this one expects %d", len(p.members), c.size)
+		}
+		c.replayEarly()
+	}
 }

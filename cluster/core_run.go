@@ -3,6 +3,10 @@ package cluster
 import "time"
 
 func (c *core) receiveRunning(p *peer, msg message) {
+	if c.on && (c.view == nil || msg.Generation > c.view.Generation) {
+		c.keepEarly(p, msg)
+		return
+	}
 	if c.view == nil {
 		c.receiveTooEarly(p, msg)
 		return
@@ -23,6 +27,10 @@ func (c *core) receiveRunning(p *peer, msg message) {
 				return
 			}
 			c.record(rank, Primary, cause)
+			return
+		}
+		if c.on {
+			c.hearsay(msg)
 			return
 		}
 		lastHeard := msg.At
@@ -66,6 +74,7 @@ func (c *core) abort(now time.Time, kind Kind, err error) {
 		c.confess(p, err)
 		return
 	}
+	c.stopped = true
 	r := report{Kind: kind, Text: oneLine(err.Error()), At: now}
 	c.sendAll(c.view.Members, message{Kind: msgReport, Generation: c.view.Generation, Report: &r})
 	c.record(c.view.Rank, kind, c.aborted(c.view.Rank, r, err))
@@ -74,7 +83,7 @@ func (c *core) abort(now time.Time, kind Kind, err error) {
 // finish: this rank's part of the job is done.
 func (c *core) finish() {
 	if c.phase == running && !c.done[c.self.ID] {
-		c.done[c.self.ID] = true
+		c.done[c.self.ID], c.stopped = true, true
 		c.sendAll(c.view.Members, message{Kind: msgDone, Generation: c.view.Generation})
 	}
 }
@@ -84,8 +93,12 @@ func (c *core) bye(now time.Time) {
 	if c.phase == running && !c.done[c.self.ID] {
 		c.abort(now, Departed, errLeftEarly)
 	}
+	msg := message{Kind: msgBye}
+	if c.on {
+		msg.Generation, msg.Leaving = c.generation(), c.stopped
+	}
 	for _, p := range c.byAge() {
-		c.sendTo(p.Member, message{Kind: msgBye})
+		c.sendTo(p.Member, msg)
 	}
 }
 
@@ -111,6 +124,9 @@ func (c *core) bury(id string, by Evidence, lastHeard time.Time, tell bool) {
 		return
 	}
 	rank := indexOf(c.view.Members, id)
+	if rank < 0 && by == Proven && tell {
+		c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard})
+	}
 	if rank < 0 || c.done[id] || c.reported(rank) {
 		return // the report of a member that then dies still stands
 	}

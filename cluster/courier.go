@@ -16,6 +16,7 @@ const (
 // also sends the acknowledgements for the other direction. It never blocks its callers.
 type courier struct {
 	from, to string
+	epoch    uint64                   // tells this courier's messages from those of an earlier one of the same nodes
 	post     func(frame []byte) error // one try; may block until its own time-out
 	// hint is as post, but cheap and less certain; nil if there is no such way. It is for the first acknowledgement of a
 	// message: were it lost, the message would come again.
@@ -28,13 +29,14 @@ type courier struct {
 	first   uint64    // guarded by mu; the number of queue[0]
 	sent    bool      // guarded by mu; queue[0] was sent since the last acknowledgement
 	ack     uint64    // guarded by mu; to be acknowledged
+	acking  uint64    // guarded by mu; the epoch of ack
 	ackDue  bool      // guarded by mu
 	ackSure bool      // guarded by mu; by post
 	dropped bool      // guarded by mu; the peer is gone
 }
 
-func newCourier(from, to string, post func([]byte) error) *courier {
-	return &courier{from: from, to: to, post: post, wake: make(chan struct{}, 1), resend: resendFirst, first: 1}
+func newCourier(from, to string, epoch uint64, post func([]byte) error) *courier {
+	return &courier{from: from, to: to, epoch: epoch, post: post, wake: make(chan struct{}, 1), resend: resendFirst, first: 1}
 }
 
 func (c *courier) alert() {
@@ -48,14 +50,15 @@ func (c *courier) push(m message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queue = append(c.queue, m)
+	c.dropped = false // the peer is back
 	c.alert()
 }
 
 // acked takes the peer's acknowledgement; true if nothing is in flight any more.
-func (c *courier) acked(seq uint64) (drained bool) {
+func (c *courier) acked(epoch, seq uint64) (drained bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.queue) > 0 && seq == c.first {
+	if len(c.queue) > 0 && epoch == c.epoch && seq == c.first {
 		c.queue = c.queue[1:]
 		c.first++
 		c.sent = false
@@ -66,9 +69,12 @@ func (c *courier) acked(seq uint64) (drained bool) {
 
 // acknowledge sends an acknowledgement, with the next message if there is one. again says that it is not the first for
 // this message.
-func (c *courier) acknowledge(seq uint64, again bool) {
+func (c *courier) acknowledge(epoch, seq uint64, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if epoch > c.acking {
+		c.acking, c.ack = epoch, 0
+	}
 	c.ack, c.ackDue, c.ackSure = max(c.ack, seq), true, c.ackSure || again
 	c.alert()
 }
@@ -91,10 +97,10 @@ func (c *courier) drained() bool {
 func (c *courier) next(again bool) (b []byte, by func([]byte) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := frame{From: c.from, To: c.to, Ack: c.ack}
+	f := frame{From: c.from, To: c.to, Ack: c.ack, Acked: c.acking}
 	send := c.ackDue
 	if len(c.queue) > 0 && (!c.sent || again) {
-		f.Seq, f.Msg = c.first, &c.queue[0]
+		f.Epoch, f.Seq, f.Msg = c.epoch, c.first, &c.queue[0]
 		c.sent, send = true, true
 	}
 	by = c.post
@@ -106,6 +112,16 @@ func (c *courier) next(again bool) (b []byte, by func([]byte) error) {
 		return nil, nil
 	}
 	return f.encode(), by
+}
+
+// rest is what was given to the courier after it had given up.
+func (c *courier) rest() []message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dropped {
+		return nil
+	}
+	return c.queue
 }
 
 func (c *courier) state() (waiting, dropped bool) {
@@ -135,6 +151,8 @@ func (c *courier) run(ctx context.Context) {
 			if giveUp == nil {
 				giveUp = time.After(dropAfter)
 			}
+		} else {
+			giveUp = nil
 		}
 		again = false
 		timer.Reset(wait)
@@ -142,7 +160,9 @@ func (c *courier) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-giveUp:
-			return
+			if _, dropped := c.state(); dropped {
+				return
+			}
 		case <-c.wake:
 		case <-timer.C:
 			again = true

@@ -25,12 +25,12 @@ func TestCourierOrder(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		deliver, ack := box.offer(f.From, f.Seq)
+		deliver, ack := box.offer(f.From, f.Epoch, f.Seq)
 		if deliver {
 			got = append(got, f.Msg.Attempt)
 		}
 		if ack && rng.IntN(4) > 0 { // else the acknowledgement is lost
-			if c.acked(f.Seq) && len(got) == count {
+			if c.acked(f.Epoch, f.Seq) && len(got) == count {
 				select {
 				case <-done:
 				default:
@@ -39,7 +39,7 @@ func TestCourierOrder(t *testing.T) {
 			}
 		}
 	}
-	c = newCourier("a~0", "b~0", func(b []byte) error {
+	c = newCourier("a~0", "b~0", 1, func(b []byte) error {
 		mu.Lock()
 		defer mu.Unlock()
 		switch rng.IntN(5) {

@@ -25,10 +25,12 @@ const (
 	Refused Evidence = "refused"
 	// Silent: the member answers neither directly nor through others.
 	Silent Evidence = "silent"
+	// Proven: the member's process has ended, on this machine or on that of the member who says so. In elastic jobs.
+	Proven Evidence = "proven"
 )
 
 func (e Evidence) guess() string {
-	if e == Refused {
+	if e == Refused || e == Proven {
 		return "killed or crashed"
 	}
 	return "killed, crashed, hung or cut off"

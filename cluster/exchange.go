@@ -15,12 +15,13 @@ import (
 func (n *Node) courier(to Member) *courier {
 	c := n.couriers[to.ID]
 	if c == nil {
+		n.epochs++
 		host, port, err := net.SplitHostPort(to.Addr)
 		target := &memberlist.Node{Name: to.ID, Addr: net.ParseIP(host)}
 		if err == nil {
 			_, err = fmt.Sscan(port, &target.Port)
 		}
-		c = newCourier(n.core.self.ID, to.ID, func(frame []byte) error {
+		c = newCourier(n.core.self.ID, to.ID, n.epochs, func(frame []byte) error {
 			if err != nil {
 				return err
 			}
@@ -35,7 +36,12 @@ func (n *Node) courier(to Member) *courier {
 		n.couriers[to.ID] = c
 		n.spawn(func() {
 			c.run(n.ctx)
-			n.mail.post(func() { delete(n.couriers, to.ID) })
+			n.mail.post(func() {
+				delete(n.couriers, to.ID)
+				for _, m := range c.rest() {
+					n.courier(to).push(m)
+				}
+			})
 		})
 	}
 	return c
@@ -55,18 +61,18 @@ func (n *Node) receive(b []byte) {
 			return // for another process that had this address
 		}
 		if c := n.couriers[f.From]; c != nil && f.Ack > 0 {
-			c.acked(f.Ack)
+			c.acked(f.Acked, f.Ack)
 		}
 		p, gone := n.core.peers[f.From], n.core.gone[f.From]
 		if f.Msg == nil || p == nil && !gone {
 			return // gossip may tell of the sender later, and the message will come again
 		}
-		deliver, ack := n.inbox.offer(f.From, f.Seq)
+		deliver, ack := n.inbox.offer(f.From, f.Epoch, f.Seq)
 		if c := n.couriers[f.From]; ack && (p != nil || c != nil) {
 			if c == nil {
 				c = n.courier(p.Member)
 			}
-			c.acknowledge(f.Seq, !deliver)
+			c.acknowledge(f.Epoch, f.Seq, !deliver)
 		}
 		if deliver && p != nil {
 			n.core.receive(time.Now(), f.From, *f.Msg)

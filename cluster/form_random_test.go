@@ -28,7 +28,7 @@ func formRandomly(rng *rand.Rand, size, count int) error {
 	nodes := make([]*core, count)
 	for i := range nodes {
 		m := Member{ID: fmt.Sprintf("%c~0", 'a'+i), Birth: now.Add(time.Duration(i)), Hash: digest.hash()}
-		nodes[i] = newCore(now, m, "j", digest, size, time.Minute)
+		nodes[i] = newCore(now, m, "j", digest, size, time.Minute, elastic{})
 	}
 	index := func(id string) int { return int(id[0] - 'a') }
 	views := make([][]Member, count)

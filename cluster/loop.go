@@ -67,7 +67,11 @@ func (n *Node) perform() {
 			close(n.failed)
 			n.depart()
 		case check:
-			n.check(a.member)
+			if n.cfg.Elastic {
+				n.lookAfter(a.member)
+			} else {
+				n.check(a.member)
+			}
 		case drop:
 			if c := n.couriers[a.member.ID]; c != nil {
 				c.drop()
@@ -80,6 +84,7 @@ func (n *Node) perform() {
 			}
 		}
 	}
+	n.joiners.Store(int32(n.core.joiners()))
 	n.publish()
 	n.waiters = deleteReached(n.waiters)
 }

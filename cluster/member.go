@@ -34,10 +34,23 @@ type Member struct {
 	Hash string `json:"hash"`
 	// Key is the public key (X25519) of the incarnation, for secrets of two members; see [Node.Secret].
 	Key []byte `json:"key"`
+	// Machine names its machine and its process numbers' namespace: where two members have the same, each can see whether
+	// the other's process has ended. Empty where the system does not say.
+	Machine string `json:"machine,omitempty"`
+	// Joiner says that it only joins a running job.
+	Joiner bool `json:"joiner,omitempty"`
 }
 
 // String is "worker-1, pid 123, 127.0.0.1:4001".
 func (m Member) String() string { return fmt.Sprintf("%s, pid %d, %s", m.Name, m.PID, m.Addr) }
+
+// printable is a member as another one tells of it, made safe to show.
+func (m Member) printable() Member {
+	for _, s := range []*string{&m.Name, &m.Addr, &m.NATSAddr, &m.Device, &m.Hardware, &m.Hash, &m.Machine} {
+		*s = printable.Text(*s)
+	}
+	return m
+}
 
 // older orders members by birth, then by identifier.
 func (m Member) older(o Member) bool { return compareMembers(m, o) < 0 }

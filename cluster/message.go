@@ -20,7 +20,17 @@ const (
 	msgReport   messageKind = "report"   // this rank has stopped (Generation, Report)
 	msgLost     messageKind = "lost"     // the Subject is dead (Generation, Subject, Evidence, At = last heard)
 	msgDone     messageKind = "done"     // this rank's part of the job is finished (Generation)
-	msgBye      messageKind = "bye"      // I leave the gossip now; what follows is no death
+	msgBye      messageKind = "bye"      // I leave the gossip now; what follows is no death (Generation; Leaving: my work had stopped)
+
+	// Of elastic jobs. Generation is that of the view whose members agree on the next one, but in msgView.
+	msgNext    messageKind = "next"    // I am in Next (Generation, Ballot: my last promise, Leaving)
+	msgPrepare messageKind = "prepare" // candidate: take part in this ballot? (Generation, Ballot, Joining, Proven)
+	msgPromise messageKind = "promise" // member: yes (Generation, Ballot; Accepted, Choice: what it accepted before; Before, Leaving, Proven)
+	msgNack    messageKind = "nack"    // member: no (Generation, Ballot; Accepted: the higher one that it has promised)
+	msgChoose  messageKind = "choose"  // candidate: accept this value (Generation, Ballot, Choice, Proven)
+	msgChosen  messageKind = "chosen"  // member: accepted (Generation, Ballot)
+	msgView    messageKind = "view"    // this view runs (Generation, Ballot, Choice; Echo: the ballot of what is answered)
+	msgAsk     messageKind = "ask"     // which view runs? (Generation: mine, Ballot: my last promise); 0: I want to join
 )
 
 // message is one step of the protocol between two nodes.
@@ -35,6 +45,14 @@ type message struct {
 	Subject    string      `json:"subject,omitempty"`
 	Evidence   Evidence    `json:"evidence,omitempty"`
 	At         time.Time   `json:"at,omitzero"`
+	Ballot     ballot      `json:"ballot,omitzero"`
+	Accepted   ballot      `json:"accepted,omitzero"`
+	Before     ballot      `json:"before,omitzero"`
+	Echo       ballot      `json:"echo,omitzero"`
+	Choice     *choice     `json:"choice,omitempty"`
+	Proven     []string    `json:"proven,omitempty"`
+	Joining    bool        `json:"joining,omitempty"`
+	Leaving    bool        `json:"leaving,omitempty"`
 }
 
 // The most bytes that a frame takes, by what is in it: a view's members, a digest, a reason. What is larger is not even
@@ -51,8 +69,10 @@ func maxFrameBytes(size int) int { return max(maxDigestBytes, maxPlainBytes+size
 // maxBytes bounds a frame with this kind of message, in a job of so many ranks.
 func (k messageKind) maxBytes(size int) int {
 	switch k {
-	case msgPropose:
+	case msgPropose, msgPromise, msgChoose, msgView:
 		return maxFrameBytes(size)
+	case msgPrepare:
+		return maxPlainBytes + size*2*maxIDBytes
 	case msgRefuse, msgRefused:
 		return maxDigestBytes
 	}
@@ -62,15 +82,17 @@ func (k messageKind) maxBytes(size int) int {
 // frame is what travels: a message with its place in the order of its sender's messages to this receiver, and an
 // acknowledgement of the other direction. Seq 0 is an acknowledgement only. As JSON:
 //
-//	{"v":2,"from":"worker-1~0a1b2c3d...","seq":3,"ack":7,"msg":{"kind":"done","gen":1}}
+//	{"v":3,"from":"worker-1~0a1b2c3d...","epoch":2,"seq":3,"ack":7,"acked":1,"msg":{"kind":"done","gen":1}}
 //
 // On its way the sender's public key (32 bytes) and its signature of the JSON (64 bytes) go before it.
 type frame struct {
 	Version int      `json:"v"`
 	From    string   `json:"from"`
 	To      string   `json:"to"`
+	Epoch   uint64   `json:"epoch,omitempty"` // of Seq, which begins anew with each
 	Seq     uint64   `json:"seq,omitempty"`
 	Ack     uint64   `json:"ack,omitempty"`
+	Acked   uint64   `json:"acked,omitempty"` // the epoch of Ack
 	Msg     *message `json:"msg,omitempty"`
 }
 
@@ -128,6 +150,8 @@ func decodeFrame(b []byte, size int) (frame, error) {
 		return frame{}, fmt.Errorf("cluster: frame %d from %s must have both a sequence number and a message, or neither", f.Seq, f.From)
 	case f.Msg != nil && len(b) > f.Msg.Kind.maxBytes(size):
 		return frame{}, fmt.Errorf("cluster: a message of kind %.20q in %d bytes; %d are the most", f.Msg.Kind, len(b), f.Msg.Kind.maxBytes(size))
+	case f.Msg != nil && f.Msg.Choice != nil && !f.Msg.Choice.valid():
+		return frame{}, fmt.Errorf("cluster: what %s chooses is no view", f.From)
 	case f.Msg != nil && f.Msg.Kind == msgReport && f.Msg.Report == nil:
 		return frame{}, fmt.Errorf("cluster: report of %s is empty", f.From)
 	}

@@ -48,7 +48,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, m) {
 		t.Errorf("%+v, %v, want %+v", got, err, m)
 	}
-	for _, bad := range []string{"", "{", `{"v":3}`, `{"v":2}`, "serf"} {
+	for _, bad := range []string{"", "{", `{"v":4}`, `{"v":3}`, "serf"} {
 		node.Meta = []byte(bad)
 		if _, err := decodeMember(node); err == nil {
 			t.Errorf("metadata %q is accepted", bad)
@@ -68,7 +68,7 @@ func FuzzReceive(f *testing.F) {
 			return Member{ID: id, Name: nameOf(id), Birth: now.Add(time.Duration(age)), Hash: d.hash()}
 		}
 		a, b := member("a~0", 1), member("b~0", 2)
-		c := newCore(now, b, "j", d, 2, time.Minute)
+		c := newCore(now, b, "j", d, 2, time.Minute, elastic{})
 		c.up(now, a)
 		if phase > 0 {
 			c.receive(now, a.ID, message{Kind: msgPropose, Generation: 1, Attempt: 1, Members: []Member{a, b}})

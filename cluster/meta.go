@@ -11,7 +11,7 @@ import (
 )
 
 // protocolVersion is that of the metadata and the frames.
-const protocolVersion = 2
+const protocolVersion = 3
 
 // meta is what a node gossips about itself, as JSON of at most 512 bytes. The digest itself does not fit: its hash is
 // here, and the digest travels in a refusal when the hashes differ.
@@ -22,6 +22,8 @@ type meta struct {
 	Device   string `json:"d,omitempty"`
 	Hardware string `json:"w,omitempty"`
 	Birth    int64  `json:"b"` // nanoseconds since 1970
+	Machine  string `json:"m,omitempty"`
+	Joiner   bool   `json:"j,omitempty"`
 	Hash     string `json:"h"`
 	Key      []byte `json:"e"` // as base64, as are those that follow
 	// Public and Signature, over the identifier, the address and the rest of the metadata, show that the node itself
@@ -32,7 +34,7 @@ type meta struct {
 
 func encodeMeta(m Member, who identity) ([]byte, error) {
 	data := meta{
-		Version: protocolVersion, PID: m.PID, NATS: m.NATSAddr, Device: m.Device, Hardware: m.Hardware, Birth: m.Birth.UnixNano(), Hash: m.Hash,
+		Version: protocolVersion, PID: m.PID, NATS: m.NATSAddr, Device: m.Device, Hardware: m.Hardware, Birth: m.Birth.UnixNano(), Hash: m.Hash, Machine: m.Machine, Joiner: m.Joiner,
 		Key: m.Key, Public: who.public,
 	}
 	b, err := json.Marshal(data)
@@ -78,5 +80,6 @@ func decodeMember(n *memberlist.Node) (Member, error) {
 	return Member{
 		ID: n.Name, Name: nameOf(n.Name), PID: m.PID, Addr: n.Address(), NATSAddr: printable.Text(m.NATS), Device: printable.Text(m.Device),
 		Hardware: printable.Text(m.Hardware), Birth: time.Unix(0, m.Birth), Hash: printable.Text(m.Hash), Key: m.Key,
+		Machine: printable.Text(m.Machine), Joiner: m.Joiner,
 	}, nil
 }

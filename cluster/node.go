@@ -51,6 +51,7 @@ type Node struct {
 	core       *core
 	inbox      inbox
 	couriers   map[string]*courier
+	epochs     uint64 // of couriers, so far
 	checking   map[string]bool
 	asking     map[string]bool // members that gossip takes for dead
 	probing    bool            // asks those that this node waits for
@@ -102,12 +103,13 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	self := Member{
 		ID: n.net.id, Key: who.agree.PublicKey().Bytes(), Name: cfg.Name, PID: os.Getpid(), Addr: net.JoinHostPort(ip.String(), strconv.Itoa(port)), NATSAddr: cfg.NATSAddr,
 		Device: cfg.Device, Hardware: cfg.Hardware, Birth: time.Unix(0, cfg.Birth.UnixNano()), Hash: digest.hash(),
+		Machine: machine(), Joiner: cfg.Elastic && cfg.WorldSize == 0,
 	}
 	metadata, err := encodeMeta(self, who)
 	if err != nil {
 		return fail(err)
 	}
-	n.core = newCore(time.Now(), self, cfg.Job, digest, cfg.WorldSize, cfg.JoinTimeout)
+	n.core = newCore(time.Now(), self, cfg.Job, digest, cfg.WorldSize, cfg.JoinTimeout, newElastic(cfg))
 	n.core.here = ownAddresses()
 	mc := gossipConfig(n.net, self.ID, cfg.Job, cfg.gossipKey(), advertise, logger)
 	d := delegates{n, metadata}

@@ -74,7 +74,7 @@ func (c *core) refuseLoopback(because string) {
 // stuck lists whom this node waits for, although all members are there: the one that leads, or at that one the others.
 func (c *core) stuck(now time.Time) []Member {
 	members := c.eligible()
-	if c.phase != forming || len(members) < c.size {
+	if c.phase != forming || c.joinsOthers() || len(members) < c.size {
 		c.complete = time.Time{}
 		return nil
 	}

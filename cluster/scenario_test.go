@@ -139,7 +139,7 @@ func (w *world) start(name string, size int, model string) {
 	d := Digest{{"job", "j"}, {"expected ranks", strconv.Itoa(size)}, {"model", model}}
 	port := 4000 + len(w.names)
 	m := Member{ID: name + "~0", Name: name, PID: port % 100, Addr: fmt.Sprintf("10.0.0.1:%d", port), Birth: w.now, Hash: d.hash()}
-	w.nodes[name] = newCore(w.now, m, "j", d, size, time.Minute)
+	w.nodes[name] = newCore(w.now, m, "j", d, size, time.Minute, elastic{})
 	w.names = append(w.names, name)
 }
 

@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"errors"
+	"syscall"
+	"time"
+)
+
+// In an elastic job a member that seems to be gone is looked after at once, and what is found is no more than a reason to
+// go on without it, unless the end of its process is proven.
+
+const (
+	// askTwice is how often a member is asked before it is taken to be silent.
+	askTwice = 2
+	// proofWithin is how long the process of a member that refuses connections may take to end: its sockets close first.
+	proofWithin   = 300 * time.Millisecond
+	proofInterval = 5 * time.Millisecond
+)
+
+// lookAfter finds out whether a member's process is gone, or silent.
+func (n *Node) lookAfter(m Member) {
+	if n.checking[m.ID] {
+		return
+	}
+	n.checking[m.ID] = true
+	n.spawn(func() {
+		by := n.evidence(m)
+		n.mail.post(func() {
+			delete(n.checking, m.ID)
+			n.core.found(m.ID, by)
+		})
+	})
+}
+
+// evidence is how a member seems to be dead; empty if it answers.
+func (n *Node) evidence(m Member) Evidence {
+	if processEnded(m) {
+		return Proven
+	}
+	by := Silent
+	for range askTwice {
+		err := n.answers(m, askTimeout)
+		switch {
+		case err == nil:
+			return ""
+		case n.ctx.Err() != nil:
+			return "" // this node is closing
+		case errors.Is(err, syscall.ECONNREFUSED):
+			by = Refused
+			if n.endsSoon(m) {
+				return Proven
+			}
+		}
+	}
+	return by
+}
+
+// endsSoon waits for the end of a process that listens no more.
+func (n *Node) endsSoon(m Member) bool {
+	if m.Machine == "" || m.Machine != n.core.self.Machine {
+		return false
+	}
+	for range proofWithin / proofInterval {
+		select {
+		case <-n.ctx.Done():
+			return false
+		case <-time.After(proofInterval):
+		}
+		if processEnded(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// processEnded says whether the member's process has certainly ended.
+func processEnded(m Member) bool {
+	return m.Machine != "" && m.Machine == machine() && processGone(m.PID)
+}
