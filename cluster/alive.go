@@ -12,6 +12,8 @@ import (
 const (
 	// askTwice is how often a member is asked before it is taken to be silent.
 	askTwice = 2
+	// askSuspect is how long it may take each time. The ring has had no answer for longer already, and a false suspicion costs speed alone.
+	askSuspect = 250 * time.Millisecond
 	// proofWithin is how long the process of a member that refuses connections may take to end: its sockets close first.
 	proofWithin   = 300 * time.Millisecond
 	proofInterval = 5 * time.Millisecond
@@ -39,7 +41,7 @@ func (n *Node) evidence(m Member) Evidence {
 	}
 	by := Silent
 	for range askTwice {
-		err := n.answers(m, askTimeout)
+		err := n.answers(m, askSuspect)
 		switch {
 		case err == nil:
 			return ""
