@@ -73,8 +73,6 @@ func (c Config) Validate() error {
 	switch {
 	case c.Member.Elastic.On && c.Autotune:
 		return settingError("autotune", " and --elastic exclude each other: who joins later could not know what was found; tune without, and give the flags that it names")
-	case c.Member.Elastic.On && c.Train.ShardOptimizer:
-		return settingError("elastic", " and --shard-optimizer exclude each other: what a dead rank's part of the optimizer remembered would be lost")
 	case c.Member.Elastic.On && c.Trace.File != "":
 		return settingError("trace", " and --elastic exclude each other: a timeline is of ranks that are there from the first step to the last")
 	case c.Autotune && c.Member.WorldSize == 1:

@@ -93,10 +93,6 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, steps
 	if err != nil {
 		return err
 	}
-	w.ledger.add(at, batch.N, stats)
-	if w.Elastic {
-		w.ledger.hear(at, w.grads.Reports())
-	}
 	if w.OnStep != nil {
 		loss := stats.Loss * float64(at.globalLen) / float64(batch.N)
 		w.OnStep(Step{Epoch: at.epoch, Step: at.step + 1, Steps: steps, Loss: loss, Samples: w.ledger.own.Samples})
