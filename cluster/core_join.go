@@ -84,7 +84,11 @@ func (c *core) mayAdmit() bool {
 
 // receiveAsk: a node wants to join.
 func (c *core) receiveAsk(p *peer) {
-	if c.view == nil || c.outside() || p.refused || indexOf(c.view.Members, p.ID) >= 0 {
+	if c.view == nil || c.outside() || p.refused {
+		return
+	}
+	if indexOf(c.view.Members, p.ID) >= 0 {
+		c.tell(p.Member, ballot{}) // it has not heard that its view has begun
 		return
 	}
 	if p.Hash != c.self.Hash {

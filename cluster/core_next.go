@@ -147,10 +147,14 @@ func (c *core) found(id string, by Evidence) {
 		return
 	}
 	c.doubt[id] = by
-	if by == Proven {
+	lastHeard := c.heardSince[id]
+	if by == Proven && c.proven[id] == "" {
 		c.prove(id, LossProven)
+		if c.view != nil { // a proof is worth telling where the death is known, and of one that is in the view no more
+			c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard})
+		}
 	}
-	c.bury(id, by, c.heardSince[id], true)
+	c.bury(id, by, lastHeard, by != Proven)
 	c.advance()
 }
 
@@ -628,10 +632,10 @@ func (c *core) lookAfterMissing() {
 		if rank == c.view.Rank || c.proven[m.ID] != "" {
 			continue
 		}
-		missing := rank < c.view.Rank
+		missing := rank < c.view.Rank || c.dead(m) && m.Machine == c.self.Machine
 		if k := c.own; k != nil {
 			_, promised := k.promises[rank]
-			missing = k.value == nil && !promised || k.value != nil && !k.accepts[rank]
+			missing = missing && c.dead(m) || k.value == nil && !promised || k.value != nil && !k.accepts[rank]
 		}
 		if missing {
 			c.out = append(c.out, check{m})
