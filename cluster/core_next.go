@@ -401,7 +401,7 @@ func (c *core) compose() *choice {
 		}
 	}
 	stay := len(v.Members)
-	if k.joining && all {
+	if k.joining && all && stay > 0 { // somebody must have what the job has reached
 		for _, m := range c.admissible() {
 			if len(v.Members) < c.maxRanks {
 				v.Members, v.Former = append(v.Members, m), append(v.Former, -1)
@@ -539,6 +539,11 @@ func (c *core) adopt(d decision) {
 			c.bury(m.ID, Proven, c.heardSince[m.ID], true)
 		case c.peers[m.ID] == nil:
 			c.out = append(c.out, check{m})
+		}
+	}
+	for i, m := range members { // those who join hear of it from all, because the candidate may die
+		if d.Former[i] < 0 && c.peers[m.ID] != nil {
+			c.tell(m, ballot{})
 		}
 	}
 	c.replayEarly()

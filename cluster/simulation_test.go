@@ -119,6 +119,8 @@ type sim struct {
 	max     int
 	step    time.Duration
 	tick    time.Duration
+	trap    messageKind // somebody dies, freezes or is cut off where it is sent for the trapIn-th time
+	trapIn  int
 	slow    int               // one message in so many takes long
 	parents map[string]string // of views, by key
 	begun   map[string]*simRing
@@ -145,6 +147,7 @@ type simNode struct {
 	working     bool // Next is not called
 	committed   int
 	hasState    bool
+	beganAt     time.Duration
 	leaves      bool
 	departed    bool
 	view        string
@@ -203,6 +206,7 @@ func newSim(seed uint64, m mutant, trace bool) *sim {
 	s.step = s.between(20, 200)
 	s.tick = s.between(100, 400)
 	s.slow = 2 + s.rng.IntN(40)
+	s.trap, s.trapIn = []messageKind{msgPrepare, msgPromise, msgChoose, msgChosen, msgView, msgNext}[s.rng.IntN(6)], 1+s.rng.IntN(6)
 	size, machines := 2+s.rng.IntN(3), 1+s.rng.IntN(3)
 	if s.rng.IntN(3) == 0 {
 		machines = 1
@@ -404,6 +408,11 @@ func (n *simNode) send(to Member, msg message) {
 	if n.s.trace {
 		n.s.say("n%d -> n%d: %s %v %v", n.i, o.i, summary(msg), msg.Ballot, describeChoice(msg.Choice))
 	}
+	if n.s.trap == msg.Kind && !n.s.calm {
+		if n.s.trapIn--; n.s.trapIn == 0 {
+			n.s.spring(n, o)
+		}
+	}
 	l.queue, l.due = append(l.queue, msg), append(l.due, due)
 	if len(l.queue) == 1 {
 		epoch := l.epoch
@@ -534,6 +543,7 @@ func (n *simNode) begin(v View) {
 	}
 	n.view, n.ring, n.working, n.hasState = key, r, true, n.hasState || v.Generation == 1
 	n.incarnation++
+	n.beganAt = s.at
 	for _, o := range s.nodes {
 		if o != n && !o.killed && o.working && !s.follows(key, o.view) && !s.follows(o.view, key) {
 			s.fail("n%d works in view %s, n%d in %s", n.i, key, o.i, o.view)
@@ -564,6 +574,10 @@ func (n *simNode) work(incarnation int) {
 	}
 	s, r := n.s, n.ring
 	if !r.formed && !s.form(r) {
+		if s.at-n.beganAt > 5*time.Second {
+			n.callNext()
+			return
+		}
 		s.after(s.step, func() { n.work(incarnation) })
 		return
 	}
@@ -585,7 +599,11 @@ func (n *simNode) work(incarnation int) {
 	for _, id := range r.members {
 		o := s.node(id)
 		inc := o.incarnation
-		s.after(s.between(1, 40), func() { o.commit(r, next, inc) })
+		d := s.between(1, 40)
+		if s.rng.IntN(20) == 0 {
+			d = s.between(1, 1000)
+		}
+		s.after(d, func() { o.commit(r, next, inc) })
 	}
 }
 
@@ -635,7 +653,11 @@ func (n *simNode) commit(r *simRing, step, incarnation int) {
 // stopSoon: the view has ended; the worker stops at some later time, and calls Next.
 func (n *simNode) stopSoon() {
 	incarnation := n.incarnation
-	n.s.after(n.s.between(0, 120), func() {
+	d := n.s.between(0, 120)
+	if n.s.rng.IntN(5) == 0 {
+		d = n.s.between(0, 1500)
+	}
+	n.s.after(d, func() {
 		n.input(func() {
 			if n.incarnation == incarnation && n.working {
 				n.callNext()
@@ -716,6 +738,27 @@ func (s *sim) fault() {
 			}
 			n.perform()
 		})
+	}
+}
+
+// spring does something bad in the middle of an agreement.
+func (s *sim) spring(from, to *simNode) {
+	victim, delay := from, s.between(0, 8)
+	if s.rng.IntN(3) == 0 {
+		victim = to
+	}
+	switch s.rng.IntN(4) {
+	case 0, 1:
+		s.after(delay, func() { s.kill(victim) })
+	case 2:
+		d := s.between(500, 9000)
+		s.after(delay, func() { s.freeze(victim, d) })
+	case 3:
+		for _, o := range s.nodes {
+			if o != victim && s.rng.IntN(2) == 0 {
+				s.cut(victim, o, s.rng.IntN(2) == 0, s.between(1000, 9000))
+			}
+		}
 	}
 }
 
