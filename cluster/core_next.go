@@ -615,10 +615,12 @@ func (c *core) tickNext() {
 func (c *core) repeat() {
 	k := c.own
 	for rank, m := range c.view.Members {
-		if rank == c.view.Rank || c.peers[m.ID] == nil {
-			continue
-		}
 		switch {
+		case rank == c.view.Rank:
+		case c.peers[m.ID] == nil:
+			if c.proven[m.ID] == "" && !c.gone[m.ID] {
+				c.out = append(c.out, regain{m})
+			}
 		case k == nil:
 			c.sendTo(m, message{Kind: msgNext, Generation: c.view.Generation, Ballot: c.acceptor.promised, Leaving: c.leaving})
 		case k.value == nil:
