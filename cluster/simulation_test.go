@@ -113,6 +113,7 @@ type sim struct {
 	nodes   []*simNode
 	links   map[[2]int]*simLink
 	calm    bool // no more faults
+	settled bool
 	digest  Digest
 	hash    string
 	min     int
@@ -255,7 +256,7 @@ func (s *sim) fail(format string, args ...any) {
 }
 
 func (s *sim) run() error {
-	for s.err == nil && len(s.events) > 0 {
+	for s.err == nil && !s.settled && len(s.events) > 0 {
 		e := heap.Pop(&s.events).(event)
 		if e.at > simFaults+simCalm {
 			break
@@ -263,10 +264,19 @@ func (s *sim) run() error {
 		s.at = e.at
 		e.do()
 	}
-	if s.err == nil {
-		s.progress()
+	if s.err == nil && !s.settled {
+		return s.progress()
 	}
 	return s.err
+}
+
+// settle ends the run once all is as it must be in the end.
+func (s *sim) settle() {
+	if s.progress() == nil {
+		s.settled = true
+		return
+	}
+	s.after(time.Second, s.settle)
 }
 
 // start begins a process; size 0 joins a running job.
@@ -832,10 +842,11 @@ func (s *sim) heal() {
 	for _, n := range slices.Clone(s.nodes) {
 		s.thaw(n)
 	}
+	s.after(3*time.Second, s.settle)
 }
 
-// progress: whoever may go on must have gone on.
-func (s *sim) progress() {
+// progress says who may go on and has not.
+func (s *sim) progress() error {
 	for _, n := range s.nodes {
 		c := n.core
 		if n.killed || n.departed || c.view == nil {
@@ -850,17 +861,19 @@ func (s *sim) progress() {
 				}
 			}
 			if alive < len(r.members) {
-				s.fail("n%d works in view %s, of which %d of %d ranks work", n.i, r.key, alive, len(r.members))
+				return fmt.Errorf("n%d works in view %s, of which %d of %d ranks work", n.i, r.key, alive, len(r.members))
 			}
 			continue
 		}
-		s.stuck(n)
+		if err := s.stuck(n); err != nil {
+			return err
+		}
 	}
-	s.newcomers()
+	return s.newcomers()
 }
 
 // stuck: a node that waits in Next must have a reason.
-func (s *sim) stuck(n *simNode) {
+func (s *sim) stuck(n *simNode) error {
 	c := n.core
 	here := make([]bool, len(c.view.Members))
 	joining, stay := false, 0
@@ -879,24 +892,26 @@ func (s *sim) stuck(n *simNode) {
 		return o.killed && !o.restarted && slices.ContainsFunc(c.view.Members, func(m Member) bool { p := s.node(m.ID); return !p.killed && p.machine == o.machine })
 	}
 	if quorum(len(here), func(r int) bool { return here[r] }, proven, !joining, sound) && stay >= c.minRanks {
-		s.fail("n%d waits in Next after view %s, and could go on; here %v", n.i, s.key(*c.view), here)
+		return fmt.Errorf("n%d waits in Next after view %s, and could go on; here %v", n.i, s.key(*c.view), here)
 	}
+	return nil
 }
 
 // newcomers must have been admitted where there was room and nothing against it.
-func (s *sim) newcomers() {
+func (s *sim) newcomers() error {
 	i := slices.IndexFunc(s.nodes, func(n *simNode) bool { return n.working && !n.killed })
 	if i < 0 {
-		return
+		return nil
 	}
 	top := slices.MaxFunc(s.nodes[i:], func(a, b *simNode) int { return cmp.Compare(a.generation(), b.generation()) })
 	if c := top.core; top.working && len(c.view.Members) < s.max && c.mayAdmit() {
 		for _, n := range s.nodes {
-			if !n.killed && !n.leaves && n.core.phase == forming && n.core.joins && n.s.at > simFaults+simCalm-time.Second {
-				s.fail("n%d was not admitted into view %s", n.i, top.view)
+			if !n.killed && !n.leaves && n.core.phase == forming && n.core.joins {
+				return fmt.Errorf("n%d was not admitted into view %s", n.i, top.view)
 			}
 		}
 	}
+	return nil
 }
 
 func (n *simNode) generation() uint64 {
