@@ -95,7 +95,7 @@ func (c *core) bye(now time.Time) {
 	}
 	msg := message{Kind: msgBye}
 	if c.on {
-		msg.Generation, msg.Leaving = c.generation(), c.stopped
+		msg.Generation, msg.Leaving = c.generation(), c.stopped || c.view == nil
 	}
 	for _, p := range c.byAge() {
 		c.sendTo(p.Member, msg)

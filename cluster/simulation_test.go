@@ -39,7 +39,7 @@ func TestSimulation(t *testing.T) {
 
 // TestMutants: the simulation finds each of these faults in a thousand seeds.
 func TestMutants(t *testing.T) {
-	for _, m := range []mutant{weakQuorum, noFence, shrunkElectorate, valueIgnored, ghostsIgnored, proofsAlways, lateDecisions, deadHeard} {
+	for _, m := range []mutant{weakQuorum, noFence, shrunkElectorate, valueIgnored, ghostsIgnored, proofsAlways, deadHeard} {
 		if seed, err := simulateSeeds(1_000, m); err == nil {
 			t.Errorf("mutant %d lives", m)
 		} else {
@@ -122,8 +122,9 @@ type sim struct {
 	tick    time.Duration
 	trap    messageKind // somebody dies, freezes or is cut off where it is sent for the trapIn-th time
 	trapIn  int
-	slow    int               // one message in so many takes long
-	parents map[string]string // of views, by key
+	springs func(from *simNode) // what happens then, instead of something random
+	slow    int                 // one message in so many takes long
+	parents map[string]string   // of views, by key
 	begun   map[string]*simRing
 	err     error
 	trace   bool
@@ -212,8 +213,22 @@ func newSim(seed uint64, m mutant, trace bool) *sim {
 	if s.rng.IntN(3) == 0 {
 		machines = 1
 	}
+	plot := s.rng.IntN(12)
+	if plot < 2 {
+		machines = 1
+	}
+	if plot == 1 {
+		size = 4
+	}
 	for range size {
 		s.start(size, fmt.Sprint("m", s.rng.IntN(machines)))
+	}
+	switch plot {
+	case 0:
+		s.plotGhost(size)
+		return s
+	case 1:
+		s.plotLateWord()
 	}
 	for range s.rng.IntN(3) {
 		machine := fmt.Sprint("m", s.rng.IntN(machines))
@@ -231,6 +246,32 @@ func newSim(seed uint64, m mutant, trace bool) *sim {
 	}
 	s.after(simFaults, s.heal)
 	return s
+}
+
+// plotGhost: a rank is frozen, the others go on, somebody joins, and all others die before the frozen one goes on.
+func (s *sim) plotGhost(size int) {
+	ghost := s.nodes[s.rng.IntN(size)]
+	s.after(s.between(500, 1500), func() { s.freeze(ghost, simFaults) })
+	s.after(s.between(1500, 3500), func() { s.start(0, "m0") })
+	s.after(s.between(3600, 5500), func() {
+		for _, n := range s.nodes[:size] {
+			if n != ghost {
+				s.after(s.between(0, 100), func() { s.kill(n) })
+			}
+		}
+	})
+	s.after(simFaults, s.heal)
+}
+
+// plotLateWord: the first half of the ranks decides, and dies with its word on the way.
+func (s *sim) plotLateWord() {
+	s.trap, s.trapIn, s.slow = msgView, 1, 2
+	s.springs = func(from *simNode) {
+		s.kill(from)
+		for _, n := range s.nodes[:2] {
+			s.after(s.between(0, 30), func() { s.kill(n) })
+		}
+	}
 }
 
 // between picks milliseconds.
@@ -382,11 +423,10 @@ func (n *simNode) perform() {
 			n.dropLater(n.s.node(a.member.ID))
 		case fail:
 			n.s.say("n%d: fails: %v", n.i, a.err)
-			if !errors.As(a.err, new(*JobFull)) {
+			if !errors.As(a.err, new(*JobFull)) && !errors.As(a.err, new(*Evicted)) {
 				n.s.fail("n%d fails: %v", n.i, a.err)
 			}
-			n.core.bye(n.now())
-			n.s.after(time.Second, func() { n.killed = true })
+			n.close(a.err)
 		}
 	}
 	n.outcome()
@@ -490,6 +530,10 @@ func (n *simNode) dropLater(o *simNode) {
 
 // check looks after a node, as Node.evidence does.
 func (n *simNode) check(o *simNode) {
+	if o == n {
+		n.s.fail("n%d looks after itself", n.i)
+		return
+	}
 	delay := n.s.between(1, 60)
 	answers := func() bool { return n.reaches(o) && o.reaches(n) && (n.s.calm || n.s.rng.IntN(60) > 0) }
 	report := func(by Evidence) {
@@ -692,10 +736,15 @@ func (n *simNode) outcome() {
 	if err == nil {
 		return
 	}
-	n.departed = true
 	n.s.say("n%d: Next: %v", n.i, err)
-	n.core.bye(n.now())
+	n.close(err)
 	n.perform()
+}
+
+// close ends a node for good; who was evicted comes back as another.
+func (n *simNode) close(err error) {
+	n.departed = true
+	n.core.bye(n.now())
 	comesBack := errors.As(err, new(*Evicted))
 	n.s.after(n.s.between(100, 1500), func() {
 		n.input(func() {
@@ -753,6 +802,10 @@ func (s *sim) fault() {
 
 // spring does something bad in the middle of an agreement.
 func (s *sim) spring(from, to *simNode) {
+	if s.springs != nil {
+		s.after(0, func() { s.springs(from) })
+		return
+	}
 	victim, delay := from, s.between(0, 8)
 	if s.rng.IntN(3) == 0 {
 		victim = to
@@ -889,7 +942,9 @@ func (s *sim) stuck(n *simNode) error {
 	}
 	proven := func(rank int) bool {
 		o := s.node(c.view.Members[rank].ID)
-		return o.killed && !o.restarted && slices.ContainsFunc(c.view.Members, func(m Member) bool { p := s.node(m.ID); return !p.killed && p.machine == o.machine })
+		return o.killed && !o.restarted && slices.ContainsFunc(c.view.Members, func(m Member) bool {
+			return here[indexOf(c.view.Members, m.ID)] && s.node(m.ID).machine == o.machine
+		})
 	}
 	if quorum(len(here), func(r int) bool { return here[r] }, proven, !joining, sound) && stay >= c.minRanks {
 		return fmt.Errorf("n%d waits in Next after view %s, and could go on; here %v", n.i, s.key(*c.view), here)
@@ -906,7 +961,7 @@ func (s *sim) newcomers() error {
 	top := slices.MaxFunc(s.nodes[i:], func(a, b *simNode) int { return cmp.Compare(a.generation(), b.generation()) })
 	if c := top.core; top.working && len(c.view.Members) < s.max && c.mayAdmit() {
 		for _, n := range s.nodes {
-			if !n.killed && !n.leaves && n.core.phase == forming && n.core.joins {
+			if !n.killed && !n.departed && !n.leaves && n.core.phase == forming && n.core.joins {
 				return fmt.Errorf("n%d was not admitted into view %s", n.i, top.view)
 			}
 		}
