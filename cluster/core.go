@@ -165,7 +165,7 @@ func (c *core) down(id string, by Evidence) {
 func (c *core) receive(now time.Time, from string, msg message) {
 	c.clock = now
 	p := c.peers[from]
-	if p == nil || c.proven[from] != "" && c.mutant != deadHeard {
+	if p == nil || c.proven[from] != "" {
 		return // it died or left while this was in flight
 	}
 	c.heard(now, from)

@@ -263,7 +263,7 @@ func (c *core) answerHeld() {
 	}
 	c.before = nil
 	m := c.view.Members[held.Ballot.Rank]
-	if c.peers[m.ID] != nil && (c.proven[m.ID] == "" || c.mutant == deadHeard) {
+	if c.peers[m.ID] != nil && c.proven[m.ID] == "" {
 		c.answer(m, *held)
 	}
 }

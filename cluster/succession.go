@@ -159,5 +159,4 @@ const (
 	valueIgnored            // a candidate proposes its own value, whatever was accepted
 	ghostsIgnored           // nodes join though some may not know of the view
 	proofsAlways            // proofs count though nodes may have joined
-	deadHeard               // what the proven dead have sent is taken
 )
