@@ -34,6 +34,23 @@ func (n *Node) lookAfter(m Member) {
 	})
 }
 
+// regain tries to reach a node that gossip has given up, which forgets it after some time.
+func (n *Node) regain(m Member) {
+	if n.regaining[m.ID] {
+		return
+	}
+	n.regaining[m.ID] = true
+	n.spawn(func() {
+		_, err := n.ml.Join([]string{m.Addr}) // blocks for seconds where nobody answers
+		n.mail.post(func() {
+			delete(n.regaining, m.ID)
+			if err == nil {
+				n.core.logf(false, "%s can be reached again", m)
+			}
+		})
+	})
+}
+
 // evidence is how a member seems to be dead; empty if it answers.
 func (n *Node) evidence(m Member) Evidence {
 	if processEnded(m) {
