@@ -92,6 +92,8 @@ func (c Config) Validate() error {
 // checkFolder looks at the folder that the run's record may go to from here: any node may lead, and all write a log.
 func (c Config) checkFolder() error {
 	switch {
+	case c.Member.Elastic.On && len(c.Member.Join) > 0: // the folder may be that of the job that it joins, which runs
+		return nil
 	case c.Resume.Here() && c.Resume.dir != "" && (c.RunDir == "" || sameDir(c.RunDir, c.Resume.dir)):
 		if err := report.CheckUnlocked(c.Resume.dir); err != nil {
 			return err

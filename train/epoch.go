@@ -77,7 +77,13 @@ func (w *Worker) trainSteps(ctx context.Context, epoch, first, steps int, loader
 			*whole = startWatch()
 			w.clock.restart(&e.Timing)
 		}
-		if c := w.change(); c != nil {
+		if c := w.change(); c != nil && step < steps-1 { // at its end, the epoch is ended first
+			if len(c.Leaving) == w.WorldSize { // nobody is left to remember
+				w.clock.drain()
+				if err := w.checkpoint(ctx); err != nil {
+					return err
+				}
+			}
 			return c
 		}
 	}

@@ -286,7 +286,7 @@ func (w *Worker) alignTo(ctx context.Context, a alignment) error {
 	if err := w.Ring.Barrier(ctx); err != nil {
 		return err
 	}
-	w.begun = true
+	w.begun, w.reports = true, nil
 	return w.settle()
 }
 

@@ -386,7 +386,7 @@ func TestADeathInTheMiddleOfAChange(t *testing.T) {
 					countSamples(t, a, when)
 				}
 			}
-			if lost == points {
+			if lost == points && !testing.Short() {
 				t.Error("a part of the optimizer's memory was lost every time")
 			}
 			t.Logf("lost %d of %d", lost, points)

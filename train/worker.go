@@ -204,6 +204,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err := w.endEpoch(ctx, w.epoch()); err != nil {
 			return err
 		}
+		if c := w.change(); c != nil && w.due() {
+			return c
+		}
 	}
 	return nil
 }
