@@ -78,7 +78,7 @@ func (c *core) mayAdmit() bool {
 		return true
 	}
 	return slices.ContainsFunc(c.view.Members, func(m Member) bool {
-		return !slices.ContainsFunc(ghosts, func(g Member) bool { return g.Machine == m.Machine })
+		return m.Machine == "" || !slices.ContainsFunc(ghosts, func(g Member) bool { return g.Machine == m.Machine })
 	})
 }
 

@@ -275,7 +275,7 @@ func (c *core) answer(to Member, msg message) {
 	switch {
 	case msg.Kind == msgPrepare && c.acceptor.promise(msg.Ballot, msg.Joining):
 		reply.Kind, reply.Accepted, reply.Choice = msgPromise, c.acceptor.accepted, c.acceptor.value
-		reply.Before, reply.Leaving, reply.Proven = c.acceptor.joiningBefore, c.leaving, c.provenMembers()
+		reply.Before, reply.Leaving, reply.Proven = c.acceptor.joiningBefore(msg.Ballot), c.leaving, c.provenMembers()
 	case msg.Kind == msgChoose && msg.Choice != nil && c.acceptor.accept(msg.Ballot, msg.Choice):
 		reply.Kind = msgChosen
 	default:
@@ -355,7 +355,7 @@ func (c *core) prepare() {
 	b := ballot{c.round, c.view.Rank}
 	k := &candidacy{ballot: b, joining: c.mayAdmit() && len(c.admissible()) > 0}
 	c.acceptor.promise(b, k.joining)
-	k.promises = map[int]promise{b.Rank: {accepted: c.acceptor.accepted, value: c.acceptor.value, joining: c.acceptor.joiningBefore}}
+	k.promises = map[int]promise{b.Rank: {accepted: c.acceptor.accepted, value: c.acceptor.value, joining: c.acceptor.joiningBefore(b)}}
 	c.own = k
 	c.sendAll(c.view.Members, c.prepared())
 }

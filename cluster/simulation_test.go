@@ -954,7 +954,7 @@ func (s *sim) stuck(n *simNode) error {
 		o := s.node(m.ID)
 		here[rank] = !o.killed && !o.departed && o.core.view != nil && s.key(*o.core.view) == s.key(*c.view)
 		if here[rank] {
-			joining = joining || o.core.acceptor.joining != ballot{}
+			joining = joining || len(o.core.acceptor.joining) > 0
 			if !o.leaves {
 				stay++
 			}
