@@ -12,6 +12,8 @@ import (
 const (
 	// askTwice is how often a member is asked before it is taken to be silent.
 	askTwice = 2
+	// answerWithin is how long it may take to answer: together they are the second after which a stopped rank is left out.
+	answerWithin = 500 * time.Millisecond
 	// proofWithin is how long the process of a member that refuses connections may take to end: its sockets close first.
 	proofWithin   = 300 * time.Millisecond
 	proofInterval = 5 * time.Millisecond
@@ -56,7 +58,7 @@ func (n *Node) evidence(m Member) Evidence {
 	}
 	by := Silent
 	for range askTwice {
-		err := n.answers(m, askTimeout)
+		err := n.answers(m, answerWithin)
 		switch {
 		case err == nil:
 			return ""

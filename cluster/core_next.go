@@ -10,8 +10,9 @@ const (
 	// repeatAfter is how often a member that waits for an answer asks again: what was sent to one that was given up
 	// meanwhile is lost.
 	repeatAfter = time.Second
-	// lookAfter is how often a member that is waited for is looked after.
+	// lookAfter is how often a member that is waited for is looked after, and lookFirst how soon for the first time.
 	lookAfter = 500 * time.Millisecond
+	lookFirst = 100 * time.Millisecond
 	// yieldFor is how long a candidate leaves the field to another one, and as much more for each rank.
 	yieldFor = 200 * time.Millisecond
 	// mostEarly bounds the messages of a sender that are kept because they are of a later view.
@@ -77,8 +78,8 @@ func (c *core) next(now time.Time, generation uint64, leaving bool) {
 		return
 	}
 	if !c.called {
-		c.since = now
-		c.looked, c.repeated = now, now
+		c.since, c.repeated = now, now
+		c.looked = now.Add(lookFirst - lookAfter)
 	}
 	c.called, c.leaving, c.stopped = true, leaving, true
 	c.endForChange()

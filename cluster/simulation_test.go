@@ -569,7 +569,7 @@ func (n *simNode) check(o *simNode) {
 		case answers():
 			report("")
 		default:
-			n.s.after(2*askTimeout, func() {
+			n.s.after(askTwice*answerWithin, func() {
 				if answers() {
 					report("")
 				} else {
