@@ -153,9 +153,7 @@ func (c *core) found(id string, by Evidence) {
 	lastHeard := c.heardSince[id]
 	if by == Proven && c.proven[id] == "" {
 		c.prove(id, LossProven)
-		if c.view != nil { // a proof is worth telling where the death is known, and of one that is in the view no more
-			c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard})
-		}
+		c.tellProven(id)
 	}
 	c.bury(id, by, lastHeard, by != Proven)
 	c.advance()
@@ -182,6 +180,13 @@ func (c *core) generation() uint64 {
 		return 0
 	}
 	return max(c.view.Generation, c.agreed.generation)
+}
+
+// tellProven tells the others of a proof, also where they know of the death, and of one that is in the view no more.
+func (c *core) tellProven(id string) {
+	if c.view != nil {
+		c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: Proven, At: c.heardSince[id]})
+	}
 }
 
 // receiveNext takes the messages that only an elastic job has.

@@ -342,9 +342,14 @@ func (s *sim) settle() {
 
 // start begins a process; size 0 joins a running job.
 func (s *sim) start(size int, machine string) *simNode {
+	return s.startIn(len(s.nodes)+1, size, machine)
+}
+
+// startIn is start in a process that has had a node before.
+func (s *sim) startIn(pid, size int, machine string) *simNode {
 	i := len(s.nodes)
 	n := &simNode{s: s, i: i, machine: machine, skew: s.between(-5000, 5000), alive: map[int]bool{}, since: map[int]time.Duration{}, working: false}
-	m := Member{ID: fmt.Sprintf("n%d~0", i), Name: fmt.Sprint("n", i), Birth: simEpoch.Add(time.Duration(i)), Hash: s.hash, Machine: machine, PID: i + 1, Joiner: size == 0}
+	m := Member{ID: fmt.Sprintf("n%d~0", i), Name: fmt.Sprint("n", i), Birth: simEpoch.Add(time.Duration(i)), Hash: s.hash, Machine: machine, PID: pid, Joiner: size == 0}
 	e := newElastic(Config{Elastic: true, WorldSize: size, MinRanks: s.min, MaxRanks: s.max, ElasticWait: simWait})
 	e.mutant = s.mutant
 	n.core = newCore(n.now(), m, "j", s.digest, size, time.Hour, e)
@@ -612,6 +617,9 @@ func (n *simNode) begin(v View) {
 		}
 		s.parents[key] = n.view
 	}
+	if !joined && n.view != "" {
+		n.account(v)
+	}
 	if joined != (n.view == "" && v.Generation > 1) {
 		s.fail("n%d in view %s: former %v", n.i, key, v.Former)
 	}
@@ -625,6 +633,26 @@ func (n *simNode) begin(v View) {
 	}
 	work := n.incarnation
 	s.after(s.between(1, 30), func() { n.work(work) })
+}
+
+// account checks that the view says of each rank of the former one where it is now, or that it is lost.
+func (n *simNode) account(v View) {
+	former := n.s.begun[n.view]
+	seen := map[string]bool{}
+	for rank, r := range v.Former {
+		if r >= 0 {
+			seen[former.members[r]] = former.members[r] == v.Members[rank].ID
+		}
+	}
+	for _, l := range v.Dead {
+		_, twice := seen[l.Member.ID]
+		seen[l.Member.ID] = !twice && former.members[l.Rank] == l.Member.ID && l.Kind != ""
+	}
+	for _, id := range former.members {
+		if !seen[id] {
+			n.s.fail("n%d in view %s: former %v, dead %v do not account for the ranks of view %s", n.i, n.s.key(v), v.Former, v.Dead, n.view)
+		}
+	}
 }
 
 // follows says whether a view is another one or follows from it.
@@ -770,7 +798,7 @@ func (n *simNode) close(err error) {
 		n.input(func() {
 			n.killed, n.restarted = true, comesBack
 			if comesBack {
-				n.s.start(0, n.machine)
+				n.s.startIn(n.core.self.PID, 0, n.machine)
 			}
 		})
 	})
@@ -803,7 +831,9 @@ func (s *sim) fault() {
 			}
 		}
 	case 7:
-		s.start(0, n.machine)
+		for range 1 + s.rng.IntN(3) {
+			s.start(0, n.machine)
+		}
 	case 8:
 		if !n.leaves {
 			n.leaves = true
