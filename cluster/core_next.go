@@ -341,6 +341,10 @@ func (c *core) pursue() {
 	k := c.own
 	if k.value == nil {
 		v := c.pick()
+		if c.own != k {
+			c.pursue() // in a ballot that lets nodes join
+			return
+		}
 		if v == nil || !c.acceptor.accept(k.ballot, v) {
 			return
 		}
@@ -489,10 +493,33 @@ func (c *core) tell(to Member) {
 	c.sendTo(to, message{Kind: msgView, Generation: c.view.Generation, Choice: first})
 }
 
-// tellAll says it to all who are concerned, because any of them may die.
+// joined lists those who are new in the view.
+func (v *choice) joined() []Member {
+	var out []Member
+	for i, m := range v.Members {
+		if v.Former[i] < 0 {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// tellJoined says it to those who join, which all do, because the candidate may die.
+func (c *core) tellJoined(d decision) {
+	for _, m := range d.joined() {
+		if c.peers[m.ID] != nil {
+			c.tell(m)
+		}
+	}
+}
+
+// tellAll is the candidate's: it says it to all who have not heard it from adopt.
 func (c *core) tellAll(former []Member, d decision) {
-	left := slices.DeleteFunc(slices.Clone(former), func(m Member) bool { return indexOf(d.Members, m.ID) >= 0 })
-	c.sendAll(slices.Concat(d.Members, left), message{Kind: msgView, Generation: d.generation, Ballot: d.ballot, Choice: d.choice})
+	to := slices.Clone(former)
+	if c.outside() {
+		to = slices.Concat(former, d.joined())
+	}
+	c.sendAll(to, message{Kind: msgView, Generation: d.generation, Ballot: d.ballot, Choice: d.choice})
 }
 
 // adopt begins a view in which this node is.
@@ -546,11 +573,7 @@ func (c *core) adopt(d decision) {
 			c.out = append(c.out, check{m})
 		}
 	}
-	for i, m := range members { // those who join hear of it from all, because the candidate may die
-		if d.Former[i] < 0 && c.peers[m.ID] != nil {
-			c.tell(m)
-		}
-	}
+	c.tellJoined(d)
 	c.replayEarly()
 }
 

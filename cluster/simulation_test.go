@@ -481,7 +481,7 @@ func (n *simNode) send(to Member, msg message) {
 		due = max(due, l.due[k-1]+1)
 	}
 	if n.s.trace {
-		n.s.say("n%d -> n%d: %s %v %v", n.i, o.i, summary(msg), msg.Ballot, describeChoice(msg.Choice))
+		n.s.say("n%d -> n%d: %s", n.i, o.i, summary(msg))
 	}
 	if n.s.trap == msg.Kind && !n.s.calm && (msg.Kind != msgView || msg.Generation > 1) {
 		if n.s.trapIn--; n.s.trapIn == 0 {
@@ -606,7 +606,7 @@ func (n *simNode) begin(v View) {
 		s.fail("n%d begins view %s while it works in %s", n.i, key, n.view)
 	}
 	for i, m := range v.Members { // a newcomer may be the first to hear of a view
-		if o := s.node(m.ID); v.Generation > 1 && v.Former[i] >= 0 && o.view != key && s.parents[key] == "" {
+		if o := s.node(m.ID); v.Generation > 1 && v.Former[i] >= 0 && !o.killed && o.view != key && s.parents[key] == "" {
 			s.parents[key] = o.view
 		}
 	}
