@@ -95,6 +95,8 @@ func (j *joiner) try(ctx context.Context, addr string) {
 	j.report(addr, firstErr)
 }
 
+var errNoAnswer = errors.New("no answer")
+
 // joinError makes memberlist's error, which is text on several lines, short and typed.
 func joinError(addr string, err error, otherKey bool) error {
 	if otherKey {
@@ -107,7 +109,7 @@ func joinError(addr string, err error, otherKey bool) error {
 	}
 	switch {
 	case strings.Contains(err.Error(), "i/o timeout"):
-		return errors.New("no answer")
+		return errNoAnswer
 	case strings.Contains(err.Error(), errOtherJob.Error()):
 		return errOtherJob
 	case strings.Contains(err.Error(), errNoRingloom.Error()):

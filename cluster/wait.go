@@ -10,7 +10,8 @@ import (
 const repeatInterval = 5 * time.Second
 
 // WaitView blocks until exactly the expected number of members have agreed on a view, and returns it. Errors:
-// *JoinTimeout, *Mismatch, *JobFull, *KeyMismatch, ErrClosed, or the context's cause. Once it has failed, the node has
+// *JoinTimeout, *Mismatch, *JobFull, *KeyMismatch, ErrClosed, or the context's cause. In an elastic job a node that joins gets
+// the first view that it is in, or *Evicted where it has missed that: it may join again as a new node. Once it has failed, the node has
 // left the gossip or is about to: call Leave and Close.
 func (n *Node) WaitView(ctx context.Context) (View, error) {
 	repeat := time.NewTicker(repeatInterval)
