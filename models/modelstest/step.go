@@ -54,6 +54,8 @@ type GoldenTolerance struct {
 	// Element is added to Backward for single elements of gradients, and Adam to the step that a norm takes in Adam's
 	// first step, as a multiple of the learning rate: what may be off where rounding decides which way a gradient goes.
 	Element, Adam float64
+	// NoFlips leaves out what deep networks are allowed beside: the device does not round where a gradient's way is decided.
+	NoFlips bool
 }
 
 // GoldenStepWithin is GoldenStep for a device that computes more coarsely than in float32. The images that are judged
@@ -101,8 +103,8 @@ type goldenRun struct {
 	update  func() // one step of Adam
 	losses  int    // forward passes so far
 	within  GoldenTolerance
-	// flipNorm, flipElement and flipAdam are the constants of that name where they apply, else 0.
-	flipNorm, flipElement, flipAdam float64
+	// flipNorm, flipElement, flipMedian and flipAdam are the constants of that name where they apply, else 0.
+	flipNorm, flipElement, flipMedian, flipAdam float64
 
 	worst     float64
 	worstWhat string
@@ -135,10 +137,13 @@ func newGoldenRun(t *testing.T, d op.Device, g Golden, pixels []float32, within 
 		t.Fatal(err)
 	}
 	s.update = s.newAdam()
-	if len(g.Params) >= mediumNet {
+	if !within.NoFlips {
+		s.flipMedian = flipMedian
+	}
+	if len(g.Params) >= mediumNet && !within.NoFlips {
 		s.flipElement += flipElement
 	}
-	if len(g.Params) >= deepNet {
+	if len(g.Params) >= deepNet && !within.NoFlips {
 		s.flipNorm = flipNorm
 		s.flipAdam += flipAdam
 	}
@@ -267,7 +272,7 @@ func (s *goldenRun) gradients() {
 		}
 	}
 	slices.Sort(errors)
-	s.near("median error of grad l2", errors[len(errors)/2], 0, max(flipMedian, s.within.Backward))
+	s.near("median error of grad l2", errors[len(errors)/2], 0, max(s.flipMedian, s.within.Backward))
 	s.Logf("grad l2: relative errors up to %.2g, median %.2g", errors[len(errors)-1], errors[len(errors)/2])
 }
 
