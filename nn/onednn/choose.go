@@ -1,12 +1,22 @@
 package onednn
 
-import "ringloom/nn/op"
+import (
+	"slices"
+
+	"ringloom/nn/op"
+)
 
 // The rules look at shapes and the instruction set only, so that ranks on machines of one kind agree.
 
+// rules say what an algorithm may be chosen from.
+type rules struct {
+	avx512 bool // the processor has it
+	strict bool // sums as they are defined: Options.Strict
+}
+
 // choose is the algorithm that Compile takes: one of the candidates.
-func choose(spec op.Spec, avx512 bool) algorithm {
-	all := candidates(spec, avx512)
+func (r rules) choose(spec op.Spec) algorithm {
+	all := r.candidates(spec)
 	switch s := spec.(type) {
 	case op.LinearForward:
 		return chooseLinear(s.Linear)
@@ -18,13 +28,10 @@ func choose(spec op.Spec, avx512 bool) algorithm {
 		// They exist for the shapes that oneDNN pads most, and take no others.
 		return last
 	}
-	if avx512 && smallChannelsFaster(spec) {
+	if r.avx512 && smallChannelsFaster(spec) {
 		return convSmallChannels
 	}
-	if avx512 {
-		return chooseGEMM(spec)
-	}
-	return direct
+	return chooseGEMM(spec, all)
 }
 
 // chooseLinear is flat, at batches of 16 and 256, from 1.2 times as fast for LeNet's second layer to 2.2 times for
@@ -39,10 +46,11 @@ func chooseLinear(l op.Linear) algorithm {
 }
 
 // candidates are the valid algorithms of an operation, direct first.
-func candidates(spec op.Spec, avx512 bool) []algorithm {
+func (r rules) candidates(spec op.Spec) []algorithm {
+	avx512 := r.avx512
 	var gemm []algorithm
 	if avx512 {
-		gemm = gemmCandidates(spec)
+		gemm = slices.DeleteFunc(gemmCandidates(spec), func(a algorithm) bool { return r.strict && a.winograd() })
 		if smallChannelsFit(spec) {
 			gemm = append(gemm, convSmallChannels)
 		}
