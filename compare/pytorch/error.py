@@ -4,6 +4,7 @@ The parameters are those that ringloom has from a seed, the images the first of 
 measure against the same numbers; reference_loss shows that they do. Dropout is left out. An error is the norm of the difference over
 the norm of what is right (relative L2).
 """
+import contextlib
 import copy
 import statistics
 
@@ -65,15 +66,14 @@ def relative(off, right):
     return (off / right) ** 0.5 if off else 0.0
 
 
-def measure(net, seed, images, side, memory_format=torch.contiguous_format, device="cpu", autocast=None):
-    """What bench step's `error` has, for a network on its device. It sets the network's parameters anew."""
+def measure(net, seed, images, side, memory_format=torch.contiguous_format, device="cpu", precision=contextlib.nullcontext()):
+    """What bench step's `error` has, for a network of float32 on the CPU, which is moved to the device and set to other parameters."""
     init(net, seed)
     x, y = first_images(images, side)
     exact = copy.deepcopy(net).cpu().double()
     loss, right = passes(exact, x.double(), y)
     net = net.to(memory_format=memory_format).to(device)
-    net.zero_grad(set_to_none=True)
-    with autocast or torch.enable_grad():
+    with precision:
         _, got = passes(net, x.to(device).to(memory_format=memory_format), y.to(device))
     squares = lambda t: t.double().square().sum().item()
     errors, off, whole, before = [], 0.0, 0.0, None
