@@ -27,6 +27,8 @@ const (
 	hopeless = 2
 	// worthwhile is the time that another algorithm must come down to, relative to what a rule would choose.
 	worthwhile = 0.95
+	// strictWorthwhile is the same for a device of strict sums, whose rule looks at digits.
+	strictWorthwhile = 0.7
 )
 
 var _ op.Tuner = (*Device)(nil)
@@ -103,7 +105,10 @@ func (d *Device) tries(spec op.Spec) (all []try, err error) {
 	expected := d.rules().choose(spec)
 	for _, a := range d.candidates(spec) {
 		t := try{algorithm: a, factor: 1}
-		if a == expected {
+		switch {
+		case a == expected && d.strict:
+			t.factor = strictWorthwhile
+		case a == expected:
 			t.factor = worthwhile
 		}
 		if t.kernel, err = d.compile(spec, a); err != nil {

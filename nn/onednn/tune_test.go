@@ -88,6 +88,9 @@ func TestStrictSumsAreThoseOfTheDefinition(t *testing.T) {
 	}
 	others := 0
 	for _, spec := range specs {
+		if !slices.Contains(d.candidates(spec), d.rules().choose(spec)) {
+			t.Errorf("%s %v: the rule says %v, which is none of %v", spec.Kind(), spec, d.rules().choose(spec), d.candidates(spec))
+		}
 		for _, a := range fast.candidates(spec) {
 			if a.winograd() {
 				others++
