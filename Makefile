@@ -197,7 +197,7 @@ compare-allreduce: build ## time all-reduces beside PyTorch's gloo, in turn (nee
 	compare/allreduce_compare.py $(ARGS)
 
 .PHONY: compare-step
-compare-step: build ## time a training step of every model beside PyTorch, in turn; ARGS goes to compare/step_compare.py
+compare-step: build ## speed and error of a training step of every model, tuned and strict, beside PyTorch; ARGS goes to compare/step_compare.py
 	compare/step_compare.py $(ARGS)
 
 .PHONY: compare-curve
