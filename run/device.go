@@ -25,8 +25,8 @@ type DeviceConfig struct {
 	Name string
 	// Threads compute on the processor. 0, the default: as many as there are cores.
 	Threads int
-	// Precision is the arithmetic, one of cuda.Precisions, of which float32 and strict are every device's. Empty, the default: a GPU's is
-	// tf32, others' float32.
+	// Precision is the arithmetic, one of cuda.Precisions, of which float32 and strict are every device's. Empty, the
+	// default: a GPU's is tf32, others' float32.
 	Precision string
 	// MemoryBytes is the most of a GPU's memory to take. 0, the default: all that is free.
 	MemoryBytes int64

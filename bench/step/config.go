@@ -33,8 +33,8 @@ type Config struct {
 	Peak func() (float64, error)
 	// Reference opens the device by which the error is measured after the steps. nil: it is not measured.
 	Reference func() (Reference, error)
-	// ErrorImages are the images of the batch that the error is measured by. 0: as many as take the reference some two seconds, and a
-	// power of two; more take longer, and change the figures little.
+	// ErrorImages are the images of the batch that the error is measured by. 0: as many as take the reference some two
+	// seconds, and a power of two; more take longer, and change the figures little.
 	ErrorImages int
 }
 

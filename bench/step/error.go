@@ -19,8 +19,9 @@ type Reference interface {
 	Float64(op.Buffer) []float64
 }
 
-// Error is how far a step's results are off from those of float64, from the same parameters (the seed's) on the same images (the first
-// of the first batch), without dropout. An error is the norm of the difference over the norm of what is right (relative L2).
+// Error is how far a step's results are off from those of float64, from the same parameters (the seed's) on the same
+// images (the first of the first batch), without dropout. An error is the norm of the difference over the norm of
+// what is right (relative L2).
 type Error struct {
 	Images int     `json:"images"` // that both computed
 	Logits float64 `json:"logits"`
@@ -35,8 +36,8 @@ type Error struct {
 // referenceFLOPs is the arithmetic that a reference does in about two seconds on two cores.
 const referenceFLOPs = 25e9
 
-// errorImages are those by which the error is measured where nobody has said how many: a power of two, by which the mean over them is
-// exact, and at least one.
+// errorImages are those by which the error is measured where nobody has said how many: a power of two, by which the
+// mean over them is exact, and at least one.
 func (c Config) errorImages(stepFLOPs int64) int {
 	if c.ErrorImages > 0 {
 		return c.ErrorImages
@@ -148,8 +149,8 @@ func compareGradients(list []nn.Param, got []float32, want []float64) *Error {
 		d, w := difference(got[p.Offset:p.Offset+p.Len], want[p.Offset:p.Offset+p.Len])
 		off, whole = off+d, whole+w
 		scale := w
-		// A bias in front of batch norm means nothing: what it has of a gradient is rounding, also in float64. It counts relative to
-		// the terms of its sum, which are as large as those of its layer's weights.
+		// A bias in front of batch norm means nothing: what it has of a gradient is rounding, also in float64. It counts
+		// relative to the terms of its sum, which are as large as those of its layer's weights.
 		if p.Kind == "bias" && w < zeroGradient*zeroGradient*before {
 			scale = before * float64(p.Len) / float64(list[i-1].Len)
 		}
@@ -164,7 +165,8 @@ func compareGradients(list []nn.Param, got []float32, want []float64) *Error {
 	return e
 }
 
-// zeroGradient is the norm of a bias's gradient, relative to that of its layer's weights, below which it is zero but for rounding.
+// zeroGradient is the norm of a bias's gradient, relative to that of its layer's weights, below which it is zero but
+// for rounding.
 const zeroGradient = 1e-9
 
 // difference sums the squares of what is off and of what is right.

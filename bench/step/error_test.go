@@ -19,8 +19,8 @@ func withReference(c Config) Config {
 	return c
 }
 
-// The plain device rounds what it stores, once an operation: a few units of the last place in all, in the host's memory and behind an
-// accelerator's queue alike.
+// The plain device rounds what it stores, once an operation: a few units of the last place in all, in the host's
+// memory and behind an accelerator's queue alike.
 func TestErrorOfTheReferenceInFloat32(t *testing.T) {
 	c := withReference(lenetConfig(t))
 	c.Images = grey(13)

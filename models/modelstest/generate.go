@@ -13,9 +13,9 @@ import (
 	"ringloom/nn/purego"
 )
 
-// Generate makes what a golden file of other parameters and images would hold, by the plain device in float64: a model's first steps on n
-// test images from the first one on, from parameters of a seed (FillGolden). The pixels are those of LoadGolden. It skips the test where
-// the data set is not on this machine.
+// Generate makes what a golden file of other parameters and images would hold, by the plain device in float64: a
+// model's first steps on n test images from the first one on, from parameters of a seed (FillGolden). The pixels are
+// those of LoadGolden. It skips the test where the data set is not on this machine.
 func Generate(t testing.TB, model string, seed uint64, first, n int) (Golden, []float32) {
 	t.Helper()
 	must := func(err error) {

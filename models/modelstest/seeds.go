@@ -11,16 +11,18 @@ import (
 	"ringloom/nn/op"
 )
 
-// Other parameters and images than those of the golden files: so many seeds, from the first one on, each with images of its own.
+// Other parameters and images than those of the golden files: so many seeds, from the first one on, each with images
+// of its own.
 const (
 	otherSeeds = 20
 	firstSeed  = 101
 	seedImages = 331 // test images from seed to seed
 )
 
-// seedBounds are how far steps from other seeds may be off (docs/decisions/0011-golden-tolerances-of-deep-networks.md has what was
-// seen). Where a rounded sum decides which way a gradient goes, in a ReLU or max pooling, the gradient of a few images jumps, whatever
-// the kernel; so single seeds are bounded by what some jumps make, and what half of the seeds stay within more closely.
+// seedBounds are how far steps from other seeds may be off (docs/decisions/0011-golden-tolerances-of-deep-networks.md
+// has what was seen). Where a rounded sum decides which way a gradient goes, in a ReLU or max pooling, the gradient
+// of a few images jumps, whatever the kernel; so single seeds are bounded by what some jumps make, and what half of
+// the seeds stay within more closely.
 type seedBounds struct {
 	logits             float64 // any of any seed
 	relative           float64 // the gradient of any parameter of any seed
@@ -45,8 +47,8 @@ type Kind struct {
 	New func(t testing.TB, m models.Spec) op.Device
 }
 
-// OtherSeeds holds steps from other parameters, on other images, of every model that has a golden file against the plain device in float64.
-// It takes minutes.
+// OtherSeeds holds steps from other parameters, on other images, of every model that has a golden file against the
+// plain device in float64. It takes minutes.
 func OtherSeeds(t *testing.T, kinds []Kind) {
 	for _, file := range GoldenFiles(t) {
 		kept, _ := LoadGolden(t, file)
@@ -100,8 +102,8 @@ func (b seedBounds) check(t *testing.T, kind string, found []StepErrors) {
 	t.Logf("%-10s logits %.1e; gradients: all %.1e, up to %.1e; a parameter's %.1e, up to %.1e", kind, logits, all, worst, usual, relative)
 }
 
-// MeasureStep computes a model's first training steps on a device, and says how far they are off from a golden file's or Generate's. It fails
-// for what is no step of that model, not for errors.
+// MeasureStep computes a model's first training steps on a device, and says how far they are off from a golden file's
+// or Generate's. It fails for what is no step of that model, not for errors.
 func MeasureStep(t *testing.T, d op.Device, g Golden, pixels []float32) StepErrors {
 	all := math.Inf(1)
 	return goldenStep(t, d, g, pixels, GoldenTolerance{Loss: all, Forward: all, Backward: all, Element: all, Adam: all})

@@ -54,7 +54,8 @@ type GoldenTolerance struct {
 	// Element is added to Backward for single elements of gradients, and Adam to the step that a norm takes in Adam's
 	// first step, as a multiple of the learning rate: what may be off where rounding decides which way a gradient goes.
 	Element, Adam float64
-	// NoFlips leaves out what deep networks are allowed beside: the device does not round where a gradient's way is decided.
+	// NoFlips leaves out what deep networks are allowed beside: the device does not round where a gradient's way is
+	// decided.
 	NoFlips bool
 }
 
@@ -70,8 +71,9 @@ type StepErrors struct {
 	Logits           float64
 	Norm, MedianNorm float64 // of gradients' norms
 	Element          float64 // of the elements of gradients that a golden file has
-	// Relative is the norm of a gradient's difference over its norm, of the parameter that is off most; MedianRelative that of half of the
-	// parameters, AllRelative of all gradients as one vector. They are 0 where only a file is compared with.
+	// Relative is the norm of a gradient's difference over its norm, of the parameter that is off most; MedianRelative
+	// that of half of the parameters, AllRelative of all gradients as one vector. They are 0 where only a file is
+	// compared with.
 	Relative, MedianRelative, AllRelative float64
 }
 

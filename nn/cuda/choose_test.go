@@ -141,8 +141,8 @@ func TestWrongEpilogueIsPassedOver(t *testing.T) {
 	}
 }
 
-// TestReLUThatLosesNaN is never taken: where engines have no other, or do not do what they are asked to, the ReLU is our own. What an
-// older version has remembered of one that loses NaN counts for nothing.
+// TestReLUThatLosesNaN is never taken: where engines have no other, or do not do what they are asked to, the ReLU is
+// our own. What an older version has remembered of one that loses NaN counts for nothing.
 func TestReLUThatLosesNaN(t *testing.T) {
 	emulated(t)
 	for _, c := range []struct{ faults, remembered, want string }{

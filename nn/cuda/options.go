@@ -14,8 +14,8 @@ const (
 	TF32 Precision = "tf32"
 	// Float32 multiplies and adds in float32.
 	Float32 Precision = "float32"
-	// Strict is Float32 without algorithms that come to the same as a convolution's definition in exact arithmetic alone, such as
-	// Winograd's and FFT.
+	// Strict is Float32 without algorithms that come to the same as a convolution's definition in exact arithmetic
+	// alone, such as Winograd's and FFT.
 	Strict Precision = "strict"
 	// BF16 keeps activations, their gradients and a copy of the weights as bfloat16, and adds in float32. Parameters,
 	// their gradients and what the optimizer keeps stay float32.

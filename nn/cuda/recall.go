@@ -70,8 +70,8 @@ func (c convTask) String() string {
 	return s
 }
 
-// The kinds of algorithms, as names begin. Users keep the names in files, so they never change. "engine+bias-NaN" was an engine whose
-// ReLU makes 0 of NaN: it counts for nothing, and so does "algorithm+bias" where a ReLU follows.
+// The kinds of algorithms, as names begin. Users keep the names in files, so they never change. "engine+bias-NaN" was
+// an engine whose ReLU makes 0 of NaN: it counts for nothing, and so does "algorithm+bias" where a ReLU follows.
 const (
 	nameAlgorithm = "algorithm"
 	nameFused     = "algorithm+bias"

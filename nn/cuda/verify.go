@@ -107,8 +107,8 @@ func (t *trial) verify(a algorithm) (bool, error) {
 	return t.keepsNaN()
 }
 
-// keepsNaN runs what was taken with weights of NaN, and says whether all results are NaN: an engine that is asked for a ReLU that keeps
-// it may have none, and a training that diverges would go on with zeros.
+// keepsNaN runs what was taken with weights of NaN, and says whether all results are NaN: an engine that is asked for
+// a ReLU that keeps it may have none, and a training that diverges would go on with zeros.
 func (t *trial) keepsNaN() (bool, error) {
 	const nan = 0xff // in every byte
 	n := t.task.conv.WeightLen()

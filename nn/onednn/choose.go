@@ -40,9 +40,9 @@ func (r rules) choose(spec op.Spec) algorithm {
 	return chooseGEMM(spec, all)
 }
 
-// longSums says that a convolution's results are sums of so many products that their order shows: oneDNN's blocked layout adds up
-// parts of them, and is off by 1.7e-7 to 3.5e-7 (relative L2) at 3x3 and 5x5 windows of 96 to 384 channels, direct by 6e-7 to 1.4e-6.
-// The weights' gradient is better by direct, 1.4e-7 beside 4e-7.
+// longSums says that a convolution's results are sums of so many products that their order shows: oneDNN's blocked
+// layout adds up parts of them, and is off by 1.7e-7 to 3.5e-7 (relative L2) at 3x3 and 5x5 windows of 96 to 384
+// channels, direct by 6e-7 to 1.4e-6. The weights' gradient is better by direct, 1.4e-7 beside 4e-7.
 func longSums(spec op.Spec) bool {
 	c, pass := convolution(spec)
 	const short, window = 256, 2

@@ -89,7 +89,8 @@ func (d *Device) Precision() string {
 	return "float32"
 }
 
-// Description names the library's version, the instruction set that it uses and the number of threads, and says that sums are strict.
+// Description names the library's version, the instruction set that it uses and the number of threads, and says that
+// sums are strict.
 func (d *Device) Description() string {
 	v := C.dnnl_version()
 	isa := isaName(int(d.c.isa))

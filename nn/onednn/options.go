@@ -24,8 +24,8 @@ type Options struct {
 	Threads int
 	// Direct computes everything the safe algorithm: convolutions by oneDNN's direct algorithm.
 	Direct bool
-	// Strict leaves out the algorithms that do not add up a convolution's products as it is defined, but others that come to the same
-	// in exact arithmetic: Winograd's. What is left has float32's error alone.
+	// Strict leaves out the algorithms that do not add up a convolution's products as it is defined, but others that
+	// come to the same in exact arithmetic: Winograd's. What is left has float32's error alone.
 	Strict bool
 }
 

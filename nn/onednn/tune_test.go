@@ -72,7 +72,8 @@ func TestDirectPinsTheAlgorithm(t *testing.T) {
 	}
 }
 
-// Nothing that a strict device may choose, by trying, by rule or because a device that is not strict has remembered it, is Winograd's.
+// Nothing that a strict device may choose, by trying, by rule or because a device that is not strict has remembered
+// it, is Winograd's.
 func TestStrictSumsAreThoseOfTheDefinition(t *testing.T) {
 	m, err := models.Lookup("googlenet")
 	if err != nil {

@@ -21,8 +21,8 @@ type element interface{ float32 | float64 }
 // New returns the reference device. It computes on as many processors as GOMAXPROCS allows now, and as there are cores.
 func New() *Device { return &Device{crew: newCrew()} }
 
-// NewFloat64 returns a device that computes the same in float64 throughout: by it the error of the others is measured. Its
-// buffers take three times the memory. Host has their elements rounded; Float64 has them as they are.
+// NewFloat64 returns a device that computes the same in float64 throughout: by it the error of the others is
+// measured. Its buffers take three times the memory. Host has their elements rounded; Float64 has them as they are.
 func NewFloat64() *Device { return &Device{crew: newCrew(), wide: &wide{}} }
 
 // Name is "purego".

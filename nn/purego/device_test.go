@@ -23,8 +23,8 @@ func newFloat64(testing.TB) op.Device { return purego.NewFloat64() }
 
 func TestConformanceOfFloat64(t *testing.T) { nntest.Run(t, newFloat64) }
 
-// What the golden files say in nine digits comes out of PyTorch's float64 and of ours alike, in the deepest networks too: there
-// is no rounding that could decide which way a gradient goes.
+// What the golden files say in nine digits comes out of PyTorch's float64 and of ours alike, in the deepest networks
+// too: there is no rounding that could decide which way a gradient goes.
 func TestGoldenStepsOfFloat64(t *testing.T) {
 	const digits = 2e-7 // and what is read is rounded to float32
 	for _, file := range modelstest.GoldenFiles(t) {

@@ -9,8 +9,8 @@ import (
 	"ringloom/nn/op"
 )
 
-// wide is the float64 memory of a device's buffers. Its users know the host's memory alone: there an element is rounded to
-// float32, and one that the host has changed since counts in the place of what it was rounded from.
+// wide is the float64 memory of a device's buffers. Its users know the host's memory alone: there an element is
+// rounded to float32, and one that the host has changed since counts in the place of what it was rounded from.
 type wide struct{ spans []span } // by address
 
 // span is one allocation.
@@ -65,6 +65,6 @@ func (w *wide) round(host []float32) {
 	}
 }
 
-// Float64 are the elements of one of the device's buffers as a device of NewFloat64 holds them. They stay valid, and change
-// as they are computed anew.
+// Float64 are the elements of one of the device's buffers as a device of NewFloat64 holds them. They stay valid, and
+// change as they are computed anew.
 func (d *Device) Float64(b op.Buffer) []float64 { return d.wide.read(b.Host) }

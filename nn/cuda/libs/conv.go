@@ -100,8 +100,8 @@ func (c *Conv) run(pass C.int, a Algorithm, in1, in2, out, workspace uintptr, wo
 		C.uintptr_t(out), C.uintptr_t(workspace), C.size_t(workspaceBytes), C.float(beta)))
 }
 
-// ForwardBias enqueues y = conv(x, w) + bias by algorithm ImplicitPrecompGEMM, which alone can do it. bias has OutC elements of the
-// shape's type. There is no ReLU behind it: cuDNN's in this call makes 0 of NaN.
+// ForwardBias enqueues y = conv(x, w) + bias by algorithm ImplicitPrecompGEMM, which alone can do it. bias has OutC
+// elements of the shape's type. There is no ReLU behind it: cuDNN's in this call makes 0 of NaN.
 func (c *Conv) ForwardBias(a Algorithm, x, w, bias, y, workspace uintptr, workspaceBytes int64) error {
 	if a.ID != ImplicitPrecompGEMM {
 		return errNoIdentity
