@@ -171,6 +171,7 @@ FUZZTIME ?= 1m
 .PHONY: test-long
 test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
 	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/... ./cmd/ringloom
+	RINGLOOM_TEST_LONG=1 $(GO) test -tags onednn -run OtherSeeds -timeout 60m ./nn/onednn
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
 	$(RACE_TEST) -timeout 60m $(RACE)
 	CGO_ENABLED=0 $(GO) test -timeout 60m ./cmd/... ./run ./nn/...
@@ -196,7 +197,7 @@ compare-allreduce: build ## time all-reduces beside PyTorch's gloo, in turn (nee
 	compare/allreduce_compare.py $(ARGS)
 
 .PHONY: compare-step
-compare-step: build ## time a training step of every model beside PyTorch, in turn; ARGS goes to compare/step_compare.py
+compare-step: build ## speed and error of a training step of every model, tuned and strict, beside PyTorch; ARGS goes to compare/step_compare.py
 	compare/step_compare.py $(ARGS)
 
 .PHONY: compare-curve
