@@ -134,12 +134,13 @@ test-purego: setup-test ## run the tests of the devices and the command without 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 MISSPELL    := github.com/golangci/misspell/cmd/misspell@v0.8.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # American spellings in names of Go, C and CSS, and of the emulator; ours are British.
 FOREIGN     := fiber,fibers,synchronize,serialize,color,normalize,unauthorized,signaled
-VERIFY      := format vet static dead spelling modules rules
+VERIFY      := format vet static dead spelling modules vulnerabilities rules
 
 .PHONY: verify $(VERIFY:%=verify-%)
-verify: $(VERIFY:%=verify-%) ## check the sources without running them: format, vet, staticcheck, dead code, spelling, go.mod, imports, docs
+verify: $(VERIFY:%=verify-%) ## check the sources without running them: format, vet, staticcheck, dead code, spelling, go.mod, vulnerabilities, imports, docs
 
 verify-format:
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -162,6 +163,10 @@ verify-spelling:
 
 verify-modules:
 	$(GO) mod tidy -diff
+
+# govulncheck's database is fetched; without it this is skipped.
+verify-vulnerabilities: setup-test $(CUDA_STUB)
+	.ci/vulnerabilities $(GO) $(GOVULNCHECK)
 
 verify-rules:
 	$(GO) test -count=1 .
