@@ -188,6 +188,13 @@ test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, e
 		done; \
 	done
 
+# A seed of its own: make campaign SEED=new. RINGLOOM_TEST_LONG=1 has longer fuzzing and the C code under sanitizers.
+SEED ?= 1
+
+.PHONY: campaign
+campaign: setup-test ## kill, pause, part, annoy and damage jobs at moments of a seed, SEED (1), and fuzz; a table says what came of it
+	RINGLOOM_CAMPAIGN=$(SEED) $(GO) test -vet=off -tags onednn -count=1 -v -timeout 60m -run '^TestCampaign$$' ./cmd/ringloom
+
 .PHONY: bench
 bench: setup ## benchmark the kernels, the ring and the training step on this machine
 	$(GO) test -tags onednn -run '^$$' -bench . -benchmem ./nn/... ./allreduce/... ./data/... ./train/...
