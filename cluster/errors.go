@@ -155,6 +155,16 @@ func (e *KeyMismatch) Error() string {
 
 func (e *KeyMismatch) Unwrap() error { return e.Err }
 
+// JobMismatch is why a node cannot join: the peer at Addr is a node of another job.
+type JobMismatch struct {
+	Addr        string
+	Job, Theirs string
+}
+
+func (e *JobMismatch) Error() string {
+	return fmt.Sprintf("could not join %s: the node there is of job %q, this one of job %q; give both the same --job, or this one another address to join", e.Addr, e.Theirs, e.Job)
+}
+
 // BindError is why a node could not start: its gossip address cannot be bound.
 type BindError struct {
 	Addr string

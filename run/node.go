@@ -271,6 +271,7 @@ func (n *node) begin(ctx context.Context, ring *allreduce.Group) (err error) {
 		return err
 	}
 	n.emit(Training{View: n.View, Config: n.Train, RunDir: n.record.path})
+	n.pace.begins()
 	return nil
 }
 
