@@ -94,6 +94,10 @@ func (c Config) Validate() error {
 // checkFolder looks at the folder that the run's record may go to from here: any node may lead, and all write a log.
 func (c Config) checkFolder() error {
 	switch {
+	case c.Member.joinsOnly() && c.RunDir != "" && isDir(c.RunDir): // it may hold the run that this node joins, and others write there
+		return report.CheckWritable(filepath.Join(c.RunDir, StateFile))
+	case c.Member.joinsOnly() && c.RunDir == "" && c.Resume.Here() && c.Resume.dir != "":
+		return report.CheckWritable(filepath.Join(c.Resume.dir, StateFile))
 	case c.Resume.Here() && c.Resume.dir != "" && (c.RunDir == "" || sameDir(c.RunDir, c.Resume.dir)):
 		if err := report.CheckUnlocked(c.Resume.dir); err != nil {
 			return err
