@@ -14,6 +14,8 @@ type Exit struct {
 	Rank, PID int
 	// Slot says that Rank is the number of a slot of an elastic launch: which rank the process was in its cluster changes.
 	Slot bool
+	// Formed says that the process of a slot had been in a cluster.
+	Formed bool
 	// Code is the exit code; -1 where there is none, for a signal ended it or nobody could see how it ended.
 	Code int
 	// Signal is what killed it; 0 where nothing did.

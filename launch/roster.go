@@ -323,6 +323,7 @@ func (r *roster) resize(ask Resize) {
 func (r *roster) ended(number int, exit Exit, now time.Time) {
 	s := r.slots[number]
 	was := *s
+	exit.Formed = was.formed
 	s.state, s.address, s.joined, s.formed, s.told = empty, "", nil, false, 0
 	if was.formed {
 		r.last = &exit
