@@ -162,7 +162,7 @@ func (f *launchFlags) runElastic(ctx context.Context, c launch.Config) error {
 	asks := make(chan launch.Resize)
 	e := elasticLaunch(f.n, c.Stderr)
 	e.MinRanks, e.MaxRanks, e.MaxRestarts = max(1, f.elastic.MinRanks), f.elastic.MaxRanks, f.maxRestarts
-	e.Leave, e.Resize = leaving.arm(f.leaveWithin+c.EndAfterTerm), asks
+	e.Leave, e.Resize = leaving.arm(f.leaveWithin+c.EndAfterTerm, 0), asks
 	c.Elastic = &e
 	control := newControl(f.threads, asks, c.Stderr)
 	defer control.close()

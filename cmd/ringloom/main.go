@@ -45,6 +45,9 @@ func main() {
 	if launched, err = launch.FromEnv(os.Getenv); err != nil {
 		err = usageError{err}
 	} else if err = checkTasks(0, goTasks); err == nil {
+		if launched.LocalRank >= 0 {
+			signal.Ignore(syscall.SIGPIPE) // who has lost its launcher still has a state to keep, though nobody reads its log
+		}
 		root := rootCommand()
 		root.SetOut(printable.Writer(standardOutput)) // what peers say of themselves is in it
 		root.SetErr(standardError)
