@@ -12,6 +12,8 @@ import (
 const (
 	// askTwice is how often a member is asked before it is taken to be silent.
 	askTwice = 2
+	// askSuspect is how long it may take each time. The ring has had no answer for longer already, and a false suspicion costs speed alone.
+	askSuspect = 250 * time.Millisecond
 	// proofWithin is how long the process of a member that refuses connections may take to end: its sockets close first.
 	proofWithin   = 300 * time.Millisecond
 	proofInterval = 5 * time.Millisecond
@@ -32,6 +34,23 @@ func (n *Node) lookAfter(m Member) {
 	})
 }
 
+// regain tries to reach a node that gossip has given up, which forgets it after some time.
+func (n *Node) regain(m Member) {
+	if n.regaining[m.ID] {
+		return
+	}
+	n.regaining[m.ID] = true
+	n.spawn(func() {
+		_, err := n.ml.Join([]string{m.Addr}) // blocks for seconds where nobody answers
+		n.mail.post(func() {
+			delete(n.regaining, m.ID)
+			if err == nil {
+				n.core.logf(false, "%s can be reached again", m)
+			}
+		})
+	})
+}
+
 // evidence is how a member seems to be dead; empty if it answers.
 func (n *Node) evidence(m Member) Evidence {
 	if processEnded(m) {
@@ -39,7 +58,7 @@ func (n *Node) evidence(m Member) Evidence {
 	}
 	by := Silent
 	for range askTwice {
-		err := n.answers(m, askTimeout)
+		err := n.answers(m, askSuspect)
 		switch {
 		case err == nil:
 			return ""

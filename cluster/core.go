@@ -89,6 +89,8 @@ type (
 	fail struct{ err error }
 	// check asks whether somebody listens on the member's port; a refusal comes back as down.
 	check struct{ member Member }
+	// regain asks a member that gossip has given up to gossip again, in case it was only cut off.
+	regain struct{ member Member }
 	// drop says that the peer is gone for good: what is not delivered to it soon is never delivered.
 	drop struct{ member Member }
 	// note is for the log.
@@ -98,13 +100,14 @@ type (
 	}
 )
 
-func (send) isAction()  {}
-func (begin) isAction() {}
-func (end) isAction()   {}
-func (fail) isAction()  {}
-func (check) isAction() {}
-func (drop) isAction()  {}
-func (note) isAction()  {}
+func (send) isAction()   {}
+func (begin) isAction()  {}
+func (end) isAction()    {}
+func (fail) isAction()   {}
+func (check) isAction()  {}
+func (regain) isAction() {}
+func (drop) isAction()   {}
+func (note) isAction()   {}
 
 // newCore makes the state machine of a node that starts now. self.Hash must be that of digest.
 func newCore(now time.Time, self Member, job string, digest Digest, size int, timeout time.Duration, e elastic) *core {
@@ -162,7 +165,7 @@ func (c *core) down(id string, by Evidence) {
 func (c *core) receive(now time.Time, from string, msg message) {
 	c.clock = now
 	p := c.peers[from]
-	if p == nil || c.proven[from] != "" && c.mutant != deadHeard {
+	if p == nil || c.proven[from] != "" {
 		return // it died or left while this was in flight
 	}
 	c.heard(now, from)
@@ -282,8 +285,9 @@ func (c *core) stranger(host string) {
 	}
 }
 
-func (c *core) inRunningView(id string) bool {
-	return c.phase == running && indexOf(c.view.Members, id) >= 0
+// inLiveView says whether a node is in the view that runs, or whose members agree on the next one.
+func (c *core) inLiveView(id string) bool {
+	return (c.phase == running || c.on && c.phase == ended) && indexOf(c.view.Members, id) >= 0
 }
 
 func (c *core) sendTo(to Member, msg message) { c.out = append(c.out, send{to, msg}) }

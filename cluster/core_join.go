@@ -48,7 +48,7 @@ func (c *core) joiners() int {
 
 // unresolved lists the nodes of a list that may still be alive without knowing of the present view.
 func (c *core) unresolved(list []Member) []Member {
-	return slices.DeleteFunc(slices.Clone(list), func(m Member) bool { return c.proven[m.ID] != "" })
+	return slices.DeleteFunc(slices.Clone(list), func(m Member) bool { return c.proven[m.ID] != "" || c.tamed[m.ID] })
 }
 
 // ghosts are the former members that may not know of the next view with these members: those that were left out in
@@ -83,13 +83,20 @@ func (c *core) mayAdmit() bool {
 }
 
 // receiveAsk: a node wants to join.
-func (c *core) receiveAsk(p *peer) {
-	if c.view == nil || c.outside() || p.refused || indexOf(c.view.Members, p.ID) >= 0 {
+func (c *core) receiveAsk(p *peer, msg message) {
+	if c.view == nil || c.outside() || p.refused {
+		return
+	}
+	if indexOf(c.view.Members, p.ID) >= 0 {
+		c.tell(p.Member) // it has not heard that its view has begun
 		return
 	}
 	if p.Hash != c.self.Hash {
 		c.refuse(p)
 		return
+	}
+	if msg.Attempt >= c.view.Generation {
+		c.tamed[p.ID] = true
 	}
 	a, known := c.waiting[p.ID]
 	if !known {
@@ -103,7 +110,7 @@ func (c *core) receiveAsk(p *peer) {
 
 func (c *core) tellNewcomer(p *peer) {
 	c.told[p.ID] = c.clock
-	c.tell(p.Member, ballot{})
+	c.tell(p.Member)
 }
 
 // first says whether this rank speaks for the view to newcomers.
@@ -138,11 +145,14 @@ func max2(a, b time.Time) time.Time {
 func (c *core) receiveNotice(p *peer, d decision, mine bool) {
 	switch {
 	case c.phase != forming || p.Hash != c.self.Hash:
+	case mine && d.generation <= c.newest:
+		// It has said that it would begin no such view any more, and others may have relied on that.
+		c.failWith(&Evicted{Generation: c.newest, Members: d.Members})
 	case mine:
 		c.adopt(d)
 		c.noticed = time.Time{}
 	default:
-		c.noticed = c.clock
+		c.noticed, c.newest = c.clock, max(c.newest, d.generation)
 		c.deadline = c.clock.Add(c.deadline.Sub(c.started))
 		c.started = c.clock
 		if c.proposed != nil {
@@ -160,7 +170,7 @@ func (c *core) askToJoin(m Member) {
 		return
 	}
 	c.told[m.ID] = c.clock
-	c.sendTo(m, message{Kind: msgAsk})
+	c.sendTo(m, message{Kind: msgAsk, Attempt: c.newest})
 }
 
 // joinsOthers says whether this node waits to be admitted into a running job, and so begins none.

@@ -34,6 +34,8 @@ type elastic struct {
 	waiting map[string]asked     // who wants to join
 	told    map[string]time.Time // when a newcomer was last told which view runs
 	noticed time.Time            // when this newcomer was last told
+	newest  uint64               // the latest view of which it was told: it begins no older one
+	tamed   map[string]bool      // ghosts that wait to join, and have heard of the present view
 	stopped bool                 // this rank's work in the view has ended
 	evicted *Evicted             // the others have gone on without this rank
 	left    bool                 // as it wished
@@ -61,7 +63,7 @@ type succession struct {
 func newElastic(cfg Config) elastic {
 	return elastic{
 		on: cfg.Elastic, joins: cfg.Elastic && cfg.WorldSize == 0, minRanks: max(cfg.MinRanks, 1), maxRanks: cfg.mostRanks(), wait: cfg.ElasticWait,
-		doubt: map[string]Evidence{}, proven: map[string]LossKind{}, early: map[string][]message{}, waiting: map[string]asked{}, told: map[string]time.Time{},
+		doubt: map[string]Evidence{}, proven: map[string]LossKind{}, early: map[string][]message{}, waiting: map[string]asked{}, told: map[string]time.Time{}, tamed: map[string]bool{},
 		succession: newSuccession(),
 	}
 }
@@ -84,7 +86,7 @@ func (c *core) next(now time.Time, generation uint64, leaving bool) {
 		c.learn(*c.settled)
 		return
 	}
-	c.sendAll(c.view.Members, message{Kind: msgNext, Generation: generation, Ballot: c.acceptor.promised, Leaving: leaving})
+	c.sendAll(c.view.Members, message{Kind: msgNext, Generation: generation, Leaving: leaving})
 	c.answerHeld()
 	c.advance()
 }
@@ -147,10 +149,14 @@ func (c *core) found(id string, by Evidence) {
 		return
 	}
 	c.doubt[id] = by
-	if by == Proven {
+	lastHeard := c.heardSince[id]
+	if by == Proven && c.proven[id] == "" {
 		c.prove(id, LossProven)
+		if c.view != nil { // a proof is worth telling where the death is known, and of one that is in the view no more
+			c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard})
+		}
 	}
-	c.bury(id, by, c.heardSince[id], true)
+	c.bury(id, by, lastHeard, by != Proven)
 	c.advance()
 }
 
@@ -184,7 +190,7 @@ func (c *core) receiveNext(p *peer, msg message) {
 		c.receiveView(p, msg)
 		return
 	case msg.Kind == msgAsk && msg.Generation == 0:
-		c.receiveAsk(p)
+		c.receiveAsk(p, msg)
 		return
 	case c.view == nil:
 		c.keepEarly(p, msg)
@@ -193,13 +199,13 @@ func (c *core) receiveNext(p *peer, msg message) {
 	case c.outside():
 		return
 	case msg.Generation < c.view.Generation:
-		c.tell(p.Member, msg.Ballot)
+		c.tell(p.Member)
 		return
 	case msg.Kind == msgAsk:
 		return
 	case msg.Generation > c.view.Generation:
 		c.keepEarly(p, msg)
-		c.sendTo(p.Member, message{Kind: msgAsk, Generation: c.view.Generation, Ballot: c.acceptor.promised})
+		c.sendTo(p.Member, message{Kind: msgAsk, Generation: c.view.Generation})
 		return
 	}
 	rank := indexOf(c.view.Members, p.ID)
@@ -257,7 +263,7 @@ func (c *core) answerHeld() {
 	}
 	c.before = nil
 	m := c.view.Members[held.Ballot.Rank]
-	if c.peers[m.ID] != nil && (c.proven[m.ID] == "" || c.mutant == deadHeard) {
+	if c.peers[m.ID] != nil && c.proven[m.ID] == "" {
 		c.answer(m, *held)
 	}
 }
@@ -397,7 +403,7 @@ func (c *core) compose() *choice {
 		}
 	}
 	stay := len(v.Members)
-	if k.joining && all {
+	if k.joining && all && stay > 0 { // somebody must have what the job has reached
 		for _, m := range c.admissible() {
 			if len(v.Members) < c.maxRanks {
 				v.Members, v.Former = append(v.Members, m), append(v.Former, -1)
@@ -459,10 +465,6 @@ func (c *core) receiveView(p *peer, msg message) {
 	if mine && d.generation != c.view.Generation+1 {
 		return // it would have promised in the one between
 	}
-	fresh := !d.ballot.less(c.acceptor.promised) || !msg.Echo.less(c.acceptor.promised)
-	if mine && !fresh && c.mutant != lateDecisions {
-		return // the higher ballot may have come to something else without the proven dead; it will tell
-	}
 	c.endForChange()
 	if !c.called {
 		c.settled = &d
@@ -472,13 +474,13 @@ func (c *core) receiveView(p *peer, msg message) {
 }
 
 // tell says which view runs.
-func (c *core) tell(to Member, echo ballot) {
+func (c *core) tell(to Member) {
 	if c.agreed.choice != nil {
-		c.sendTo(to, message{Kind: msgView, Generation: c.agreed.generation, Ballot: c.agreed.ballot, Choice: c.agreed.choice, Echo: echo})
+		c.sendTo(to, message{Kind: msgView, Generation: c.agreed.generation, Ballot: c.agreed.ballot, Choice: c.agreed.choice})
 		return
 	}
 	first := &choice{Members: c.view.Members, Former: c.view.Former}
-	c.sendTo(to, message{Kind: msgView, Generation: c.view.Generation, Choice: first, Echo: echo})
+	c.sendTo(to, message{Kind: msgView, Generation: c.view.Generation, Choice: first})
 }
 
 // tellAll says it to all who are concerned, because any of them may die.
@@ -511,6 +513,7 @@ func (c *core) adopt(d decision) {
 	c.evidence, c.stalled = nil, nil
 	clear(c.done)
 	clear(c.doubt)
+	clear(c.tamed)
 	leaving := c.leaving
 	c.succession = newSuccession()
 	for _, m := range members {
@@ -535,6 +538,11 @@ func (c *core) adopt(d decision) {
 			c.bury(m.ID, Proven, c.heardSince[m.ID], true)
 		case c.peers[m.ID] == nil:
 			c.out = append(c.out, check{m})
+		}
+	}
+	for i, m := range members { // those who join hear of it from all, because the candidate may die
+		if d.Former[i] < 0 && c.peers[m.ID] != nil {
+			c.tell(m)
 		}
 	}
 	c.replayEarly()
@@ -606,12 +614,14 @@ func (c *core) tickNext() {
 func (c *core) repeat() {
 	k := c.own
 	for rank, m := range c.view.Members {
-		if rank == c.view.Rank || c.peers[m.ID] == nil {
-			continue
-		}
 		switch {
+		case rank == c.view.Rank:
+		case c.peers[m.ID] == nil:
+			if c.proven[m.ID] == "" && !c.gone[m.ID] {
+				c.out = append(c.out, regain{m})
+			}
 		case k == nil:
-			c.sendTo(m, message{Kind: msgNext, Generation: c.view.Generation, Ballot: c.acceptor.promised, Leaving: c.leaving})
+			c.sendTo(m, message{Kind: msgNext, Generation: c.view.Generation, Leaving: c.leaving})
 		case k.value == nil:
 			if _, ok := k.promises[rank]; !ok {
 				c.sendTo(m, c.prepared())
@@ -628,10 +638,10 @@ func (c *core) lookAfterMissing() {
 		if rank == c.view.Rank || c.proven[m.ID] != "" {
 			continue
 		}
-		missing := rank < c.view.Rank
+		missing := rank < c.view.Rank || c.dead(m) && m.Machine == c.self.Machine
 		if k := c.own; k != nil {
 			_, promised := k.promises[rank]
-			missing = k.value == nil && !promised || k.value != nil && !k.accepts[rank]
+			missing = missing && c.dead(m) || k.value == nil && !promised || k.value != nil && !k.accepts[rank]
 		}
 		if missing {
 			c.out = append(c.out, check{m})

@@ -95,7 +95,7 @@ func (c *core) bye(now time.Time) {
 	}
 	msg := message{Kind: msgBye}
 	if c.on {
-		msg.Generation, msg.Leaving = c.generation(), c.stopped
+		msg.Generation, msg.Leaving = c.generation(), c.stopped || c.view == nil
 	}
 	for _, p := range c.byAge() {
 		c.sendTo(p.Member, msg)
@@ -124,9 +124,6 @@ func (c *core) bury(id string, by Evidence, lastHeard time.Time, tell bool) {
 		return
 	}
 	rank := indexOf(c.view.Members, id)
-	if rank < 0 && by == Proven && tell {
-		c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard})
-	}
 	if rank < 0 || c.done[id] || c.reported(rank) {
 		return // the report of a member that then dies still stands
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -108,7 +109,7 @@ const (
 // saidDead: gossip says that a node is dead. Any node may say that of another, so a member of the view is asked.
 func (n *Node) saidDead(id string) {
 	p := n.core.peers[id]
-	if p == nil || !n.core.inRunningView(id) || n.core.done[id] { // who has finished may go
+	if p == nil || !n.core.inLiveView(id) || n.core.done[id] { // who has finished may go
 		n.core.down(id, Silent)
 		return
 	}
@@ -125,6 +126,8 @@ func (n *Node) saidDead(id string) {
 			case err == nil:
 				n.core.logf(true, "gossip said that %s was dead, but it answers", m)
 			case n.core.peers[id] == nil:
+			case n.cfg.Elastic && n.gossips(id): // it has come back meanwhile, and may be gone again
+				n.core.found(id, Silent)
 			case errors.Is(err, syscall.ECONNREFUSED):
 				n.core.down(id, Refused)
 			default:
@@ -140,10 +143,8 @@ func (n *Node) refuted(m Member) error {
 		if err := n.answers(m, askTimeout); err != nil {
 			return err
 		}
-		for _, alive := range n.ml.Members() {
-			if alive.Name == m.ID {
-				return nil
-			}
+		if n.gossips(m.ID) {
+			return nil
 		}
 		select {
 		case <-n.ctx.Done():
@@ -154,10 +155,15 @@ func (n *Node) refuted(m Member) error {
 	return errors.New("it has left the gossip")
 }
 
+// gossips says whether a node is alive for memberlist.
+func (n *Node) gossips(id string) bool {
+	return slices.ContainsFunc(n.ml.Members(), func(m *memberlist.Node) bool { return m.Name == id })
+}
+
 // drained says whether the live peers have received all messages.
 func (n *Node) drained() bool {
 	for id, c := range n.couriers {
-		if n.core.peers[id] != nil && !c.drained() {
+		if p := n.core.peers[id]; p != nil && !c.drained() && !(n.cfg.Elastic && n.core.dead(p.Member)) {
 			return false
 		}
 	}

@@ -72,6 +72,8 @@ func (n *Node) perform() {
 			} else {
 				n.check(a.member)
 			}
+		case regain:
+			n.regain(a.member)
 		case drop:
 			if c := n.couriers[a.member.ID]; c != nil {
 				c.drop()

@@ -23,14 +23,14 @@ const (
 	msgBye      messageKind = "bye"      // I leave the gossip now; what follows is no death (Generation; Leaving: my work had stopped)
 
 	// Of elastic jobs. Generation is that of the view whose members agree on the next one, but in msgView.
-	msgNext    messageKind = "next"    // I am in Next (Generation, Ballot: my last promise, Leaving)
+	msgNext    messageKind = "next"    // I am in Next (Generation, Leaving)
 	msgPrepare messageKind = "prepare" // candidate: take part in this ballot? (Generation, Ballot, Joining, Proven)
 	msgPromise messageKind = "promise" // member: yes (Generation, Ballot; Accepted, Choice: what it accepted before; Before, Leaving, Proven)
 	msgNack    messageKind = "nack"    // member: no (Generation, Ballot; Accepted: the higher one that it has promised)
 	msgChoose  messageKind = "choose"  // candidate: accept this value (Generation, Ballot, Choice, Proven)
 	msgChosen  messageKind = "chosen"  // member: accepted (Generation, Ballot)
-	msgView    messageKind = "view"    // this view runs (Generation, Ballot, Choice; Echo: the ballot of what is answered)
-	msgAsk     messageKind = "ask"     // which view runs? (Generation: mine, Ballot: my last promise); 0: I want to join
+	msgView    messageKind = "view"    // this view runs (Generation, Ballot, Choice)
+	msgAsk     messageKind = "ask"     // which view runs? (Generation: mine); with 0: I want to join (Attempt: the latest view of which I was told)
 )
 
 // message is one step of the protocol between two nodes.
@@ -48,7 +48,6 @@ type message struct {
 	Ballot     ballot      `json:"ballot,omitzero"`
 	Accepted   ballot      `json:"accepted,omitzero"`
 	Before     ballot      `json:"before,omitzero"`
-	Echo       ballot      `json:"echo,omitzero"`
 	Choice     *choice     `json:"choice,omitempty"`
 	Proven     []string    `json:"proven,omitempty"`
 	Joining    bool        `json:"joining,omitempty"`

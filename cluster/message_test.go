@@ -16,6 +16,11 @@ func FuzzFrame(f *testing.F) {
 		{Kind: msgRefuse, Digest: Digest{{"model", "lenet"}}},
 		{Kind: msgReport, Generation: 1, Report: &report{Primary, "loss is NaN", at}},
 		{Kind: msgLost, Generation: 1, Subject: "b~0", Evidence: Silent, At: at},
+		{Kind: msgPrepare, Generation: 1, Ballot: ballot{2, 1}, Joining: true, Proven: []string{"b~0"}},
+		{
+			Kind: msgPromise, Generation: 1, Ballot: ballot{2, 1}, Accepted: ballot{1, 0}, Before: ballot{1, 0}, Leaving: true,
+			Choice: &choice{Members: []Member{{ID: "a~0", Birth: at}}, Former: []int{0}, Ghosts: []Member{{ID: "c~0", Birth: at}}, Idle: true},
+		},
 	} {
 		f.Add(frame{From: "a~0", To: "b~0", Seq: 3, Ack: 9, Msg: &m}.encode())
 	}
@@ -58,17 +63,23 @@ func TestMetadata(t *testing.T) {
 
 // FuzzReceive: a core survives any message of a peer, in every phase.
 func FuzzReceive(f *testing.F) {
-	for _, k := range []messageKind{msgPropose, msgAccept, msgWithdraw, msgCommit, msgRefuse, msgRefused, msgReport, msgLost, msgDone, msgBye} {
-		f.Add(string(k), uint64(1), uint64(1), "b~0", uint8(3))
+	for _, k := range []messageKind{
+		msgPropose, msgAccept, msgWithdraw, msgCommit, msgRefuse, msgRefused, msgReport, msgLost, msgDone, msgBye,
+		msgNext, msgPrepare, msgPromise, msgNack, msgChoose, msgChosen, msgView, msgAsk,
+	} {
+		f.Add(string(k), uint64(1), uint64(1), "b~0", uint8(3), 0)
+		f.Add(string(k), uint64(1), uint64(1), "b~0", uint8(7), 0)
 	}
-	f.Fuzz(func(t *testing.T, kind string, generation, attempt uint64, subject string, phase uint8) {
+	f.Fuzz(func(t *testing.T, kind string, generation, attempt uint64, subject string, phase uint8, rank int) {
 		now := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 		d := Digest{{"model", "lenet"}}
 		member := func(id string, age int) Member {
 			return Member{ID: id, Name: nameOf(id), Birth: now.Add(time.Duration(age)), Hash: d.hash()}
 		}
 		a, b := member("a~0", 1), member("b~0", 2)
-		c := newCore(now, b, "j", d, 2, time.Minute, elastic{})
+		elastic := newElastic(Config{Elastic: phase&4 != 0, WorldSize: 2, ElasticWait: time.Minute})
+		phase &= 3
+		c := newCore(now, b, "j", d, 2, time.Minute, elastic)
 		c.up(now, a)
 		if phase > 0 {
 			c.receive(now, a.ID, message{Kind: msgPropose, Generation: 1, Attempt: 1, Members: []Member{a, b}})
@@ -76,13 +87,22 @@ func FuzzReceive(f *testing.F) {
 		if phase > 1 {
 			c.receive(now, a.ID, message{Kind: msgCommit, Generation: 1, Attempt: 1})
 		}
-		if phase > 2 {
+		if phase > 2 && !c.on {
 			c.finish()
 		}
-		c.receive(now, a.ID, message{
+		if phase > 2 && c.on {
+			c.next(now, 1, false)
+		}
+		msg := message{
 			Kind: messageKind(kind), Generation: generation, Attempt: attempt, Subject: subject, Members: []Member{member(subject, 0), b},
-			Report: &report{Kind: Kind(subject)},
-		})
+			Report: &report{Kind: Kind(subject)}, Ballot: ballot{attempt, rank}, Accepted: ballot{generation, rank}, Before: ballot{attempt, rank},
+			Proven: []string{subject},
+		}
+		if v := (&choice{Members: []Member{member(subject, 0), b}, Former: []int{rank, 1}}); v.valid() {
+			msg.Choice = v
+		}
+		c.receive(now, a.ID, msg)
+		c.receive(now, a.ID, msg)
 		c.tick(now.Add(time.Hour))
 		c.take()
 		c.explained()

@@ -53,6 +53,7 @@ type Node struct {
 	couriers   map[string]*courier
 	epochs     uint64 // of couriers, so far
 	checking   map[string]bool
+	regaining  map[string]bool
 	asking     map[string]bool // members that gossip takes for dead
 	probing    bool            // asks those that this node waits for
 	lastRun    time.Time       // of the loop
@@ -83,7 +84,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, who: who, roll: roll{most: maxNodes(cfg.capacity())}, mail: newMailbox(),
 		formed: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}, 1), departed: make(chan struct{}), closed: make(chan struct{}),
-		couriers: map[string]*courier{}, checking: map[string]bool{}, asking: map[string]bool{},
+		couriers: map[string]*courier{}, checking: map[string]bool{}, asking: map[string]bool{}, regaining: map[string]bool{},
 		complaints: rarely{interval: 10 * time.Second},
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())

@@ -87,8 +87,12 @@ func TestStoppedProcess(t *testing.T) {
 
 const childEnv = "RINGLOOM_CLUSTER_TEST_CHILD"
 
-// TestMain is the victim of startVictim as well: a node that waits for its end.
+// TestMain is the victim of startVictim as well, a node that waits for its end, and elasticChild.
 func TestMain(m *testing.M) {
+	if arg := os.Getenv(elasticChildEnv); arg != "" {
+		fmt.Fprintln(os.Stderr, elasticChild(arg))
+		os.Exit(1)
+	}
 	addr := os.Getenv(childEnv)
 	if addr == "" {
 		os.Exit(m.Run())

@@ -159,6 +159,4 @@ const (
 	valueIgnored            // a candidate proposes its own value, whatever was accepted
 	ghostsIgnored           // nodes join though some may not know of the view
 	proofsAlways            // proofs count though nodes may have joined
-	lateDecisions           // a decision is taken whatever was promised since
-	deadHeard               // ballots of the proven dead are taken
 )

@@ -73,8 +73,6 @@ func (c Config) Validate() error {
 	switch {
 	case c.Member.Elastic.On && c.Autotune:
 		return settingError("autotune", " and --elastic exclude each other: who joins later could not know what was found; tune without, and give the flags that it names")
-	case c.Member.Elastic.On && c.Train.ShardOptimizer:
-		return settingError("elastic", " and --shard-optimizer exclude each other: what a dead rank's part of the optimizer remembered would be lost")
 	case c.Member.Elastic.On && c.Trace.File != "":
 		return settingError("trace", " and --elastic exclude each other: a timeline is of ranks that are there from the first step to the last")
 	case c.Autotune && c.Member.WorldSize == 1:
@@ -94,10 +92,8 @@ func (c Config) Validate() error {
 // checkFolder looks at the folder that the run's record may go to from here: any node may lead, and all write a log.
 func (c Config) checkFolder() error {
 	switch {
-	case c.Member.joinsOnly() && c.RunDir != "" && isDir(c.RunDir): // it may hold the run that this node joins, and others write there
-		return report.CheckWritable(filepath.Join(c.RunDir, StateFile))
-	case c.Member.joinsOnly() && c.RunDir == "" && c.Resume.Here() && c.Resume.dir != "":
-		return report.CheckWritable(filepath.Join(c.Resume.dir, StateFile))
+	case c.Member.Elastic.On && len(c.Member.Join) > 0: // the folder may be that of the job that it joins, which runs
+		return nil
 	case c.Resume.Here() && c.Resume.dir != "" && (c.RunDir == "" || sameDir(c.RunDir, c.Resume.dir)):
 		if err := report.CheckUnlocked(c.Resume.dir); err != nil {
 			return err

@@ -269,7 +269,7 @@ func (n *node) goOn(ctx context.Context, ring *allreduce.Group) (err error) {
 			return err
 		}
 	}
-	n.aligned, err = n.worker.Rejoin(ctx, train.View{Ring: ring, Rank: n.View.Rank, WorldSize: n.View.WorldSize(), Former: n.View.Former})
+	n.aligned, err = n.worker.Rejoin(ctx, train.View{Generation: n.View.Generation, Ring: ring, Rank: n.View.Rank, WorldSize: n.View.WorldSize()})
 	if err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (n *node) newWorker(ring *allreduce.Group) (err error) {
 	n.worker, err = train.NewWorker(train.Options{
 		Config: n.Train, Device: n.dev, Ring: ring, Rank: n.View.Rank, WorldSize: n.View.WorldSize(),
 		Train: n.sets.Train, Test: n.sets.Test, OnStep: n.stepped, OnEpoch: n.epoch, OnState: n.state, Recorder: n.trace.record(),
-		Elastic: n.Member.Elastic.On, Wants: n.wants,
+		Elastic: n.Member.Elastic.On, Generation: n.View.Generation, Wants: n.wants,
 	})
 	return err
 }

@@ -77,7 +77,13 @@ func (w *Worker) trainSteps(ctx context.Context, epoch, first, steps int, loader
 			*whole = startWatch()
 			w.clock.restart(&e.Timing)
 		}
-		if c := w.change(); c != nil {
+		if c := w.change(); c != nil && step < steps-1 { // at its end, the epoch is ended first
+			if len(c.Leaving) == w.WorldSize { // nobody is left to remember
+				w.clock.drain()
+				if err := w.checkpoint(ctx); err != nil {
+					return err
+				}
+			}
 			return c
 		}
 	}
@@ -92,10 +98,6 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, steps
 	w.ledger.own.SentBytes += w.Ring.Stats().BytesSent - sent
 	if err != nil {
 		return err
-	}
-	w.ledger.add(at, batch.N, stats)
-	if w.Elastic {
-		w.ledger.hear(at, w.grads.Reports())
 	}
 	if w.OnStep != nil {
 		loss := stats.Loss * float64(at.globalLen) / float64(batch.N)

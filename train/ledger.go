@@ -55,6 +55,9 @@ func (l *ledger) add(at place, n int, s exec.Stats) {
 // hear books what all ranks have told of a step.
 func (l *ledger) hear(at place, reports []gradsync.Report) {
 	for rank, r := range reports {
+		if rank >= len(l.others) { // no epoch is open
+			return
+		}
 		o := &l.others[rank]
 		o.Samples += r.Samples
 		o.Correct += r.Correct

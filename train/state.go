@@ -80,7 +80,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 	}
 	if len(block) == 0 {
-		w.begun = true
+		w.hasBegun()
 		return w.params.Push()
 	}
 	var s State
@@ -108,9 +108,12 @@ func (w *Worker) begin(ctx context.Context) error {
 	}
 	w.resume = nil
 	w.adopt(s)
-	w.begun = true
+	w.hasBegun()
 	return w.params.Push()
 }
+
+// hasBegun says that this rank has the run's state, and its place.
+func (w *Worker) hasBegun() { w.begun, w.seat = true, seat{w.Generation, w.Rank, w.WorldSize} }
 
 // adopt continues from s. In a world of another size each rank begins with the mean of the running moments, and rank 0
 // takes over what the former ranks had of the epoch, so that its sums are still those of all samples.

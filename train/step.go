@@ -30,14 +30,23 @@ func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (exec.St
 	if err != nil {
 		return exec.Stats{}, w.abort(w.stepError(ctx, at, err))
 	}
-	if err := w.grads.Commit(ctx, w.schedule.Rate(w.steps), clip.scale); err != nil {
+	if err = w.grads.Commit(ctx, w.schedule.Rate(w.steps), clip.scale); err != nil && w.holds(err) {
+		w.held = &heldStep{at: at, samples: batch.N, stats: stats}
+		return exec.Stats{}, err
+	}
+	if err != nil && !w.Elastic {
 		return exec.Stats{}, err
 	}
 	if w.ClipNorm > 0 {
 		w.ledger.norms.add(clip.norm)
 	}
+	w.ledger.add(at, batch.N, stats)
+	if w.Elastic {
+		w.reports = append(w.reports[:0], w.grads.Reports()...)
+		w.ledger.hear(at, w.reports)
+	}
 	w.steps++
-	return stats, w.clock.err
+	return stats, errors.Join(err, w.clock.err)
 }
 
 // passes leaves the sum over this rank's micro-batches in the gradient memory and sends each bucket as soon as it is

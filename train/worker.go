@@ -37,6 +37,8 @@ type Options struct {
 	OnState func(State) error
 	// Elastic says that views of the cluster follow each other: a run whose view has ended goes on in the next one (Rejoin). On all ranks.
 	Elastic bool
+	// Generation is the number of the view in which the run begins.
+	Generation uint64
 	// Wants is asked in every step what this rank wishes to happen behind it; then Run ends with a *Change on every rank. It is called on the
 	// training thread and must not block. May be nil.
 	Wants func() gradsync.Wish
@@ -80,8 +82,9 @@ type Worker struct {
 	heard     int  // the step at which OnEpoch was last told
 	ledger    ledger
 	held      *heldStep
-	torn      bool  // it has begun to take over a state, and not finished
-	places    []int // while a view is not aligned: its members' ranks in the last one that was
+	reports   []gradsync.Report // what all ranks have told of the last step, in an elastic run
+	seat      seat
+	prepared  preparation
 }
 
 // NewWorker builds the model at the shapes that the run needs.
@@ -146,7 +149,7 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 // gradients is what becomes of the gradients of a rank.
 func (w *Worker) gradients(rank, world int) gradsync.Config {
 	c := w.Config.gradients(rank, world)
-	c.Grows = w.Elastic
+	c.Grows, c.Mirror = w.Elastic, w.Elastic
 	return c
 }
 
@@ -200,6 +203,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		if err := w.endEpoch(ctx, w.epoch()); err != nil {
 			return err
+		}
+		if c := w.change(); c != nil && w.due() {
+			return c
 		}
 	}
 	return nil

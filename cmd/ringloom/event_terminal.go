@@ -35,7 +35,10 @@ func (t *eventTerminal) take(event run.Event) {
 		}
 	case run.ViewBegun:
 		t.view = e.View
-		if t.view.Leads() && t.progress == nil {
+		switch {
+		case !t.view.Leads():
+			t.progress = nil
+		case t.progress == nil:
 			t.progress = report.NewProgress(t.log, t.draw)
 		}
 	case run.Step:

@@ -16,13 +16,17 @@ type Sync struct {
 	clock  Clock
 	plan   Plan
 	opt    *optim.Optimizer // nil where nothing is ever committed
+	mirror *optim.Optimizer // of what the rank before owns; nil without Config.Mirror
 
-	phase phase
-	step  int     // of the run
-	share float32 // of the step's sum that is one rank's
-	flow  *flow
-	blank bool  // the last micro-batch has no sample of this rank
-	err   error // the first of Ready's
+	phase   phase
+	step    int     // of the run
+	share   float32 // of the step's sum that is one rank's
+	rate    float64 // with which it is applied, and scale, once decided
+	scale   float64
+	decided bool
+	flow    *flow
+	blank   bool  // the last micro-batch has no sample of this rank
+	err     error // the first of Ready's
 
 	reports     *reports
 	accumulated *accumulator
@@ -33,9 +37,10 @@ type Sync struct {
 	norm        *squaredNorm
 	exchange    *normExchange
 
-	sums    []*allreduce.Pending // by bucket
-	arrived []bool               // by bucket: the step's sum stands in the gradient memory
-	gathers []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
+	sums     []*allreduce.Pending // by bucket
+	arrived  []bool               // by bucket: the step's sum stands in the gradient memory
+	settling [][]float32          // by kind, of all parameters: what Reshard has brought and Settle takes over
+	gathers  []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
 }
 
 // Parts is what a Sync works with, and closes none of. Gradients are final in Params.Grads of Device when Ready is called.
@@ -61,19 +66,11 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 			s.copies = newCopies(acc, p.Params, plan)
 		}
 	}
-	owned := plan.owned(c, p.Ring)
-	if c.Optimizer.Method != "" {
-		if s.opt, err = optim.New(c.Optimizer, p.Device, p.Params, owned); err != nil {
-			return nil, err
-		}
+	if err := s.own(p.Ring.Config()); err != nil {
+		return nil, err
 	}
-	if c.Norm {
-		if s.norm, err = newSquaredNorm(p.Device, p.Params, owned); err != nil {
-			return nil, err
-		}
-		if c.Shard {
-			s.exchange = newNormExchange(p.Ring, c, len(plan)+1)
-		}
+	if c.Norm && c.Shard {
+		s.exchange = newNormExchange(p.Ring, c, len(plan)+1)
 	}
 	if c.remembers() {
 		if s.residuals, err = newResiduals(p.Device, p.Params.Len(), plan); err != nil {
@@ -87,6 +84,27 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 		s.accumulated, err = newAccumulator(p.Device, p.Params, plan)
 	}
 	return s, err
+}
+
+// own makes what updates this rank's part of the parameters in a ring, and the mirror of another's.
+func (s *Sync) own(ring allreduce.Config) (err error) {
+	c := s.cfg
+	owned := s.plan.owned(c, ring, c.Rank)
+	if c.Optimizer.Method != "" {
+		if s.opt, err = optim.New(c.Optimizer, s.device, s.params, owned); err != nil {
+			return err
+		}
+		s.mirror = nil
+		if c.mirrors() {
+			if s.mirror, err = optim.New(c.Optimizer, s.device, s.params, s.plan.owned(c, ring, c.before())); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Norm {
+		s.norm, err = newSquaredNorm(s.device, s.params, owned)
+	}
+	return err
 }
 
 // Plan is how the gradients are divided.
@@ -110,6 +128,7 @@ func (s *Sync) Begin(step int) {
 	s.flow.reset()
 	s.accumulated.begin()
 	clear(s.arrived)
+	s.decided = false
 }
 
 // Accumulate takes the gradients of a micro-batch that is not the last. Config.MicroBatches must be above 1.
@@ -196,6 +215,7 @@ func (s *Sync) startSum(b int) *allreduce.Pending {
 		sum.Residual = s.residuals.fork(b)
 	}
 	if s.cfg.Shard {
+		sum.Mirror = s.cfg.mirrors()
 		return s.ring.StartReduceScatter(grads, sum)
 	}
 	return s.ring.StartAllReduce(grads, sum)
