@@ -64,9 +64,7 @@ func (l *launcher) runElastic(ctx context.Context) (Outcome, error) {
 		}
 		select {
 		case p := <-l.ended:
-			exit := p.exit()
-			outcome.Exits = append(outcome.Exits, exit)
-			r.ended(p.rank, exit, time.Now())
+			outcome.Exits = append(outcome.Exits, r.ended(p.rank, p.exit(), time.Now()))
 		case h := <-said:
 			if h.address == "" {
 				r.joined(h.slot)

@@ -53,7 +53,7 @@ func TestADeadProcessIsReplaced(t *testing.T) {
 			births[line] = true
 		}
 	}
-	if e := outcome.Exits[0]; len(births) != 3 || !e.Slot || e.Signal != syscall.SIGKILL {
+	if e := outcome.Exits[0]; len(births) != 3 || !e.Slot || !e.Formed || e.Signal != syscall.SIGKILL {
 		t.Errorf("births %v, first end %+v", births, e)
 	}
 }
@@ -102,10 +102,10 @@ func TestAllProcessesLeave(t *testing.T) {
 
 // The context's end is SIGINT, for SIGTERM would have a rank leave; one that is stopped goes on for it, and a deaf one is killed.
 func TestTheEndOfTheContextInterrupts(t *testing.T) {
-	for name, deaf := range map[string]string{"deaf": `trap "" INT; `, "stopped": `[ $n = 1 ] && kill -STOP $$; `, "hearing": ""} {
+	for name, how := range map[string][2]string{"deaf": {`trap "" INT; `}, "stopped": {"", `[ $n = 1 ] && kill -STOP $$; `}, "hearing": {}} {
 		stop := errors.New("stop")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		c, out := elasticScript(t, 2, `trap "exit 1" TERM; trap "exit 130" INT; echo "$n is here"; `+deaf+`while :; do sleep 0.01; done`)
+		c, out := elasticScript(t, 2, `trap "exit 1" TERM; trap "exit 130" INT; `+how[0]+`echo "$n is here"; `+how[1]+`while :; do sleep 0.01; done`)
 		c.EndAfterTerm = 50 * time.Millisecond
 		if name == "hearing" {
 			c.EndAfterTerm = time.Hour

@@ -12,7 +12,7 @@ import (
 
 // Outcome is what ranks have left when all have ended.
 type Outcome struct {
-	// Exits are how those that were started have ended, in the order of their start: by rank, where the launch is not elastic.
+	// Exits are how those that were started have ended: by rank, or in an elastic launch in the order of their ends.
 	Exits []Exit
 	// Result is what rank 0 handed over, where Config.Result asked for it.
 	Result []byte

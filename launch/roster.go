@@ -319,11 +319,17 @@ func (r *roster) resize(ask Resize) {
 	ask.Reply(before, n, err)
 }
 
-// ended: a slot's process is gone, or could not be started.
-func (r *roster) ended(number int, exit Exit, now time.Time) {
+// ended: a slot's process is gone, or could not be started. It returns the exit with what the roster knows of it.
+func (r *roster) ended(number int, exit Exit, now time.Time) Exit {
 	s := r.slots[number]
 	was := *s
 	exit.Formed = was.formed
+	r.bury(s, was, exit, now)
+	return exit
+}
+
+// bury decides what becomes of a slot whose process is gone; it was as was says.
+func (r *roster) bury(s *slot, was slot, exit Exit, now time.Time) {
 	s.state, s.address, s.joined, s.formed, s.told = empty, "", nil, false, 0
 	if was.formed {
 		r.last = &exit
