@@ -13,7 +13,8 @@ type Config struct {
 	Ranks int
 	// Command is the program of every rank, as exec.Command finds it, and its arguments. Required.
 	Command []string
-	// Join gives the arguments that make a rank join the one at an address: all but rank 0 get them behind Command's. Default: none.
+	// Join gives the arguments that make a rank join the one at an address: all but rank 0 get them behind Command's. In an elastic launch
+	// that may be several addresses, with commas between them. Default: none.
 	Join func(address string) []string
 	// Env is the environment of every rank, in the form of os.Environ; the variables of the protocol are added to it. Default: empty.
 	Env []string
@@ -27,7 +28,11 @@ type Config struct {
 	// Quiet makes the ranks log warnings only.
 	Quiet bool
 
-	// Cores are those that each rank keeps to, as function Cores shares them out. Default: any.
+	// Elastic lets ranks outlive each other. Default: nil, and the first failure ends all.
+	Elastic *Elastic
+
+	// Cores are those that each rank keeps to, as function Cores shares them out; in an elastic launch the slots that come on top of Ranks
+	// run on any. Default: any.
 	Cores [][]int
 	// ExactTimers leaves the ranks' timers exact, for ranks that measure waits. Default: they may fire timerSlack late, which is faster.
 	ExactTimers bool
@@ -44,7 +49,7 @@ type Config struct {
 	// the other ranks. Default 500 ms, for those that fail for the same reason to say so.
 	EndUnformed time.Duration
 	// EndAfterTerm is how long ranks have to end after the context has ended, before SIGTERM comes again; and after that, before
-	// SIGKILL. Default 5 s.
+	// SIGKILL. In an elastic launch they get SIGINT in its place, for SIGTERM has them leave, and SIGKILL next. Default 5 s.
 	EndAfterTerm time.Duration
 	// JobControl stops the ranks when this process gets SIGTSTP, as by ctrl-Z, before it stops itself; they go on when it does.
 	// It is the whole process's affair: one Run at a time. Default: none.
@@ -86,5 +91,5 @@ func (c Config) Validate() error {
 	case c.Join == nil || c.Consequence == nil || c.OnOverdue == nil:
 		return errors.New("launch: a function is nil: start from Default")
 	}
-	return nil
+	return c.Elastic.validate(c)
 }

@@ -9,13 +9,19 @@
 // SIGTERM once, end by themselves, and Run returns the context's cause. After the first failure the others have
 // Config.EndByThemselves to find out by themselves, as ranks of a cluster do; those left get SIGTERM, and SIGKILL after
 // Config.EndAfterTerm more. A second signal to the launcher itself is its caller's affair. If the launcher dies, the system sends
-// its ranks SIGTERM (Linux).
+// its ranks SIGTERM (Linux), perhaps more than once.
+//
+// # Ranks that outlive each other
+//
+// With Config.Elastic a rank's death does not end the others: its slot is filled again, by a process that joins them. A roster
+// (roster.go), which knows neither processes nor a clock, decides what is started, told and given up; Run does it. When the context
+// ends, the ranks get SIGINT, for SIGTERM has them leave. The error is nil once any rank has done what it was asked.
 //
 // # What launcher and rank tell each other
 //
 // The launcher's part is in variables of the rank's environment, the rank's in pipes whose numbers these variables hold
 // (protocol.go). A rank reads them once, with FromEnv. Rank 0 announces the address at which the others join it, and they are
-// started then: the launcher itself is no member of the cluster.
+// started then: the launcher itself is no member of the cluster. In an elastic launch all announce theirs, for any may be joined.
 //
 // # Goroutines
 //
@@ -24,5 +30,6 @@
 //
 // # To test with it
 //
-// Command may be a shell script: launch_test.go has ranks that announce, fail, hang and are killed.
+// Command may be a shell script: launch_test.go has ranks that announce, fail, hang and are killed. roster_test.go plays whole launches
+// in virtual time.
 package launch

@@ -12,6 +12,10 @@ import (
 // Exit is how a rank's process has ended.
 type Exit struct {
 	Rank, PID int
+	// Slot says that Rank is the number of a slot of an elastic launch: which rank the process was in its cluster changes.
+	Slot bool
+	// Formed says that the process of a slot had been in a cluster.
+	Formed bool
 	// Code is the exit code; -1 where there is none, for a signal ended it or nobody could see how it ended.
 	Code int
 	// Signal is what killed it; 0 where nothing did.
@@ -29,44 +33,53 @@ type Exit struct {
 // Failure is a launch that failed: the exit of the rank that is the root cause.
 type Failure struct{ Exit }
 
+// Who says whose end it is: "rank 1 (pid 4711)", or which slot's.
+func (e Exit) Who() string {
+	place := "rank"
+	if e.Slot {
+		place = "slot"
+	}
+	return fmt.Sprintf("%s %d (pid %d)", place, e.Rank, e.PID)
+}
+
 func (f *Failure) Error() string {
 	switch {
 	case f.Hung:
-		return fmt.Sprintf("rank %d (pid %d) hung, ended by launch", f.Rank, f.PID)
+		return f.Who() + " hung, ended by launch"
 	case f.Crash != "":
-		return fmt.Sprintf("rank %d (pid %d) crashed: %s", f.Rank, f.PID, f.Crash)
+		return f.Who() + " crashed: " + f.Crash
 	case f.OutOfMemory:
-		return fmt.Sprintf("rank %d (pid %d) was killed by signal %d (%v): out of memory", f.Rank, f.PID, int(f.Signal), f.Signal)
+		return fmt.Sprintf("%s was killed by signal %d (%v): out of memory", f.Who(), int(f.Signal), f.Signal)
 	case f.Signal != 0:
-		return fmt.Sprintf("rank %d (pid %d) was killed by signal %d (%v)", f.Rank, f.PID, int(f.Signal), f.Signal)
+		return fmt.Sprintf("%s was killed by signal %d (%v)", f.Who(), int(f.Signal), f.Signal)
 	}
-	return fmt.Sprintf("rank %d (pid %d) failed: %v", f.Rank, f.PID, f.Err)
+	return fmt.Sprintf("%s failed: %v", f.Who(), f.Err)
 }
 
 // Unwrap gives what Wait said.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// exit is how the slot's process has ended.
-func (s *slot) exit() Exit {
-	e := Exit{Rank: s.rank, PID: s.cmd.Process.Pid, Err: s.err}
-	if s.err == nil {
+// exit is how the process has ended.
+func (p *process) exit() Exit {
+	e := Exit{Rank: p.rank, Slot: p.slot, PID: p.cmd.Process.Pid, Err: p.err}
+	if p.err == nil {
 		return e
 	}
-	e.Hung = s.hung
+	e.Hung = p.hung
 	e.Code = -1
 	var exit *exec.ExitError
-	if errors.As(s.err, &exit) {
+	if errors.As(p.err, &exit) {
 		e.Code = exit.ExitCode()
 		if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
 			e.Signal = status.Signal()
 		}
 	}
 	switch {
-	case s.hung:
+	case p.hung:
 	case e.Code == crashCode || e.Signal == syscall.SIGABRT:
-		e.Crash = s.crash
+		e.Crash = p.crash
 	case e.Signal == syscall.SIGKILL:
-		e.OutOfMemory = s.outOfMemory
+		e.OutOfMemory = p.outOfMemory
 	}
 	return e
 }
@@ -74,7 +87,7 @@ func (s *slot) exit() Exit {
 // wait ends when all ranks have ended. After the first failure the others get time to end by themselves, as they
 // do when the cluster tells them; hardly any while there is no cluster yet, which could not tell them.
 func (l *launcher) wait(ctx context.Context) error {
-	var first *slot
+	var first *process
 	var deadline *time.Timer
 	expired := func() <-chan time.Time {
 		if deadline == nil {
@@ -83,16 +96,16 @@ func (l *launcher) wait(ctx context.Context) error {
 		return deadline.C
 	}
 	interrupt := ctx.Done()
-	left := len(l.slots)
+	left := len(l.processes)
 	for left > 0 {
 		select {
-		case s := <-l.ended:
+		case p := <-l.ended:
 			left--
-			s.over = true
-			if s.err == nil || first != nil {
+			p.over = true
+			if p.err == nil || first != nil {
 				continue
 			}
-			first = s
+			first = p
 			if deadline == nil {
 				patience := l.EndByThemselves
 				if !l.formed.Load() {
@@ -136,51 +149,60 @@ func (l *launcher) overdue(o Overdue) {
 
 // rootCause is the rank that is the cause of the others' ends: first, which ended first, unless another is more likely. A rank that a
 // signal killed is the cause of the others' errors, whichever ended first; else it is one whose own failure the others report.
-func (l *launcher) rootCause(first *slot) *slot {
+func (l *launcher) rootCause(first *process) *process {
 	cause := first
-	for _, s := range l.slots {
-		if l.likelihood(s) < l.likelihood(cause) {
-			cause = s
+	for _, p := range l.processes {
+		if l.likelihood(p.exit(), p.told) < l.likelihood(cause.exit(), cause.told) {
+			cause = p
 		}
 	}
 	return cause
 }
 
-// likelihood orders exits by how likely they are the root cause: killed or crashed, failed by itself, hung, ended because of another,
-// fine. One that hung is the cause of those that ended because of another, but not of another's own failure.
-func (l *launcher) likelihood(s *slot) int {
-	switch e := s.exit(); {
+// How likely an exit is the root cause, from the most likely on. One that hung is the cause of those that ended because of another, but not
+// of another's own failure.
+const (
+	killed      = iota // or crashed
+	failed             // by itself
+	hung               // and was ended
+	consequence        // of another's end
+	fine
+)
+
+// likelihood orders exits by how likely they are the root cause. told says that one was told to end.
+func (c Config) likelihood(e Exit, told bool) int {
+	switch {
 	case e.Err == nil:
-		return 4
+		return fine
 	case e.Hung:
-		return 2
-	case s.told:
-		return 3
+		return hung
+	case told:
+		return consequence
 	case e.Signal != 0 || e.Crash != "":
-		return 0
-	case e.Code >= 0 && l.Consequence(e.Code):
-		return 3
+		return killed
+	case e.Code >= 0 && c.Consequence(e.Code):
+		return consequence
 	}
-	return 1
+	return failed
 }
 
 // endAll stops the ranks that still run, and waits for so many that have not come through ended yet: SIGTERM first, SIGKILL after
 // EndAfterTerm. hung says that they should have ended by themselves.
 func (l *launcher) endAll(left int, hung bool) {
-	for _, s := range l.slots {
-		s.hung, s.told = hung && !s.over, !s.over
+	for _, p := range l.processes {
+		p.hung, p.told = hung && !p.over, !p.over
 	}
 	l.signal(syscall.SIGTERM)
 	timer := time.NewTimer(l.EndAfterTerm)
 	defer timer.Stop()
 	for left > 0 {
 		select {
-		case s := <-l.ended:
+		case p := <-l.ended:
 			left--
-			s.over = true
+			p.over = true
 		case <-timer.C:
-			for _, s := range l.slots {
-				s.hung = s.hung || !s.over
+			for _, p := range l.processes {
+				p.hung = p.hung || !p.over
 			}
 			l.signal(syscall.SIGKILL)
 		}
@@ -189,12 +211,16 @@ func (l *launcher) endAll(left int, hung bool) {
 
 // signal reaches the ranks that still run; os.Process refuses the others by itself. One that is stopped goes on, or it would not end.
 func (l *launcher) signal(s syscall.Signal) {
-	l.slotsMu.Lock()
-	defer l.slotsMu.Unlock()
-	for _, slot := range l.slots {
-		slot.cmd.Process.Signal(s)
-		if s == syscall.SIGTERM {
-			slot.cmd.Process.Signal(syscall.SIGCONT)
-		}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.processes {
+		p.signal(s)
+	}
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.cmd.Process.Signal(s)
+	if s == syscall.SIGTERM || s == syscall.SIGINT {
+		p.cmd.Process.Signal(syscall.SIGCONT)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Outcome is what ranks have left when all have ended.
 type Outcome struct {
-	// Exits are how those that were started have ended, by rank.
+	// Exits are how those that were started have ended: by rank, or in an elastic launch in the order of their ends.
 	Exits []Exit
 	// Result is what rank 0 handed over, where Config.Result asked for it.
 	Result []byte
@@ -21,13 +21,15 @@ type Outcome struct {
 // launcher is the state of one Run.
 type launcher struct {
 	Config
-	birth time.Time  // of rank 0
-	ended chan *slot // each of slots, once its process has ended and its output is copied
+	birth time.Time     // of rank 0
+	ended chan *process // each of processes, once it has ended and its output is copied
 
-	slotsMu sync.Mutex  // held by Run to add one, and by others that look
-	slots   []*slot     // those that were started, by rank
-	formed  atomic.Bool // rank 0 has said that it is in a cluster
-	kills   int64       // for lack of memory, before the first rank was started
+	mu        sync.Mutex  // held by Run to add one, and by others that look
+	processes []*process  // those that were started, in this order
+	formed    atomic.Bool // rank 0 has said that it is in a cluster
+
+	killsMu sync.Mutex
+	kills   int64 // for lack of memory, before the first rank was started, and of ranks since then
 
 	outputMu sync.Mutex // held for every line that is written
 }
@@ -38,14 +40,17 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 	if err := cfg.Validate(); err != nil {
 		return Outcome{}, err
 	}
-	l := &launcher{Config: cfg, birth: time.Now(), ended: make(chan *slot, cfg.Ranks), kills: sysinfo.OutOfMemoryKills()}
-	first := newSlot(0)
+	l := &launcher{Config: cfg, birth: time.Now(), ended: make(chan *process, cfg.Ranks), kills: sysinfo.OutOfMemoryKills()}
+	if cfg.JobControl {
+		defer l.followJobControl()()
+	}
+	if cfg.Elastic != nil {
+		return l.runElastic(ctx)
+	}
+	first := l.newProcess(0)
 	announced, err := l.announcement(first)
 	if err != nil {
 		return Outcome{}, err
-	}
-	if cfg.JobControl {
-		defer l.followJobControl()()
 	}
 	result := func() []byte { return nil }
 	if cfg.Result {
@@ -58,32 +63,29 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 		err = l.wait(ctx)
 	}
 	outcome := Outcome{Result: result()}
-	for _, s := range l.slots {
-		outcome.Exits = append(outcome.Exits, s.exit())
+	for _, p := range l.processes {
+		outcome.Exits = append(outcome.Exits, p.exit())
 	}
 	return outcome, err
 }
 
 // startAll starts rank 0 and, once it has announced its address, the others. It stops early where the context ends, or rank 0 before
 // it had an address: wait reports why.
-func (l *launcher) startAll(ctx context.Context, first *slot, announced <-chan string) error {
+func (l *launcher) startAll(ctx context.Context, first *process, announced <-chan string) error {
 	command := l.Command
 	for rank := range l.Ranks {
-		s := first
+		p := first
 		if rank > 0 {
-			s = newSlot(rank)
+			p = l.newProcess(rank)
 		}
 		if ctx.Err() != nil {
-			s.closePipes()
+			p.closePipes()
 			return nil
 		}
-		if err := l.start(s, command); err != nil {
-			l.endAll(len(l.slots), false)
+		if err := l.start(p, command); err != nil {
+			l.endAll(len(l.processes), false)
 			return fmt.Errorf("starting rank %d: %w", rank, err)
 		}
-		l.slotsMu.Lock()
-		l.slots = append(l.slots, s)
-		l.slotsMu.Unlock()
 		if rank == 0 {
 			address := ""
 			select {

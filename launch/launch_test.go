@@ -225,7 +225,7 @@ func TestRanksFollowJobControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cmd.Process.Kill()
-	l.slots = []*slot{{cmd: cmd}}
+	l.processes = []*process{{cmd: cmd}}
 	out.waitFor("ready")
 	end := l.followJobControl()
 	if err := syscall.Kill(cmd.Process.Pid, syscall.SIGSTOP); err != nil {

@@ -11,12 +11,13 @@ import (
 
 // What the launcher tells a rank through its environment.
 const (
-	EnvBirth     = "RINGLOOM_BIRTH"      // nanoseconds since 1970; increases with the rank, and so orders the cluster's members
-	EnvLocalRank = "RINGLOOM_LOCAL_RANK" // number of the process on this machine, from 0
+	EnvBirth     = "RINGLOOM_BIRTH"      // nanoseconds since 1970; increases from start to start, and so orders the cluster's members
+	EnvLocalRank = "RINGLOOM_LOCAL_RANK" // number of the process on this machine, from 0: its rank, or its slot
 	EnvTerminal  = "RINGLOOM_TERMINAL"   // not empty: the launcher prints on a terminal, so log for people and draw the bar
 	EnvQuiet     = "RINGLOOM_QUIET"      // not empty: log warnings only
 	EnvBound     = "RINGLOOM_BOUND"      // not empty: the process has cores of its own
-	// EnvAnnounceFD is the number of the pipe into which rank 0 writes a line, its gossip address; and sayFormed once it is in a cluster.
+	// EnvAnnounceFD is the number of the pipe into which rank 0, or every rank of an elastic launch, writes a line, its gossip address; and
+	// sayFormed once it is in a cluster.
 	EnvAnnounceFD = "RINGLOOM_ANNOUNCE_FD"
 	// EnvResultFD is the number of the pipe into which rank 0 writes what it hands over, where the launcher wants that.
 	EnvResultFD = "RINGLOOM_RESULT_FD"

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringloom/report"
 )
 
 func TestValidate(t *testing.T) {
@@ -70,6 +72,29 @@ func TestTheDefaultFolderIsLookedAt(t *testing.T) {
 	}
 	if _, err := os.Stat("runs/lenet"); err == nil {
 		t.Error("a look has made the folder")
+	}
+}
+
+// Who joins a run that is under way is given its folder, which the others write to.
+func TestAJoinersFolderMayHoldTheRun(t *testing.T) {
+	c := Default()
+	c.RunDir = filepath.Join(t.TempDir(), "run")
+	dir, err := report.CreateRunDir(c.RunDir, runConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	c.Member.WorldSize, c.Member.Elastic.On = 2, true
+	if err := c.Validate(); !errors.As(err, new(*report.InUseError)) {
+		t.Errorf("who begins a run: %v", err)
+	}
+	c.Member.WorldSize, c.Member.Join = 0, []string{"127.0.0.1:1"}
+	if err := c.Validate(); err != nil {
+		t.Errorf("who joins it: %v", err)
+	}
+	c.Resume, c.RunDir = &Resumption{path: "x", hash: "x", dir: c.RunDir}, ""
+	if err := c.Validate(); err != nil {
+		t.Errorf("who joins one that goes on: %v", err)
 	}
 }
 

@@ -143,6 +143,28 @@ func localKey() ([]byte, error) {
 	return nil, errors.Join(errs...)
 }
 
+// PrivateDir is a folder that nobody else can read, for what this user's processes share until the machine is started again. It is made
+// where it is missing.
+func PrivateDir() (string, error) {
+	var errs []error
+	for _, dir := range runtimeDirs() {
+		err := makePrivate(dir)
+		if err == nil {
+			return dir, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
+}
+
+// makePrivate makes a folder where it is missing, and refuses one that others can read.
+func makePrivate(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return isPrivate(dir)
+}
+
 // runtimeDirs are where the key may lie, best first. /run/user is what $XDG_RUNTIME_DIR names, for who comes by sudo or
 // cron, which do not set it.
 func runtimeDirs() (dirs []string) {
@@ -158,10 +180,7 @@ func runtimeDirs() (dirs []string) {
 // keyIn reads the key in a folder, and makes both where they are missing. Several processes may do so at once: all get
 // the same.
 func keyIn(dir string) ([]byte, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	if err := isPrivate(dir); err != nil {
+	if err := makePrivate(dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, "key")

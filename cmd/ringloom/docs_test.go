@@ -74,7 +74,7 @@ func parse(words []string) error {
 	if cmd.Name() == "launch" && cmd.ArgsLenAtDash() == 0 {
 		return parse(append([]string{"train"}, stray...))
 	}
-	if len(stray) > 0 {
+	if len(stray) > 0 && (cmd.Args == nil || cmd.Args(cmd, stray) != nil) {
 		return fmt.Errorf("%s takes no %q", cmd.CommandPath(), stray[0])
 	}
 	return nil

@@ -20,8 +20,11 @@ var launched = launch.Rank{LocalRank: -1}
 
 // rankArguments are those of one of n ranks on this machine: of the command, with its flags.
 func rankArguments(n int, command ...string) []string {
-	return append(command, "--expect", strconv.Itoa(n), "--bind", "127.0.0.1:0")
+	return append(command, "--expect", strconv.Itoa(n), "--bind", ranksBind)
 }
+
+// ranksBind is where ranks of this machine gossip.
+const ranksBind = "127.0.0.1:0"
 
 // launchConfig starts n ranks on this machine: processes of any command that joins a cluster.
 func launchConfig(n int, out, log io.Writer, args []string) (launch.Config, error) {
@@ -69,36 +72,83 @@ func startRanks(ctx context.Context, c launch.Config) (launch.Outcome, error) {
 	return outcome, showFailure(failed, c.Stderr)
 }
 
-// showFailure prints how a launch failed, and is an error with the exit code for that.
-func showFailure(f *launch.Failure, log io.Writer) error {
+// elasticLaunch is how n ranks outlive each other, with what happens to their slots in lines of the log.
+func elasticLaunch(n int, log io.Writer) launch.Elastic {
+	e := launch.DefaultElastic()
+	e.Founders = []string{"--expect", strconv.Itoa(n)}
+	e.Restartable = func(x launch.Exit) bool { return x.Code == exitFailed || x.Formed && x.Code == exitCluster }
+	e.Departed = func(code int) bool { return code == exitDeparted || code == exitInterrupted }
+	e.OnEvent = func(event any) {
+		switch what := event.(type) {
+		case launch.Restarting:
+			fmt.Fprintf(log, "ringloom: %s; it starts again in %v (%d of %d)\n", howItEnded(what.Exit), what.In, what.Number, what.Of)
+		case launch.GivenUp:
+			why := ""
+			if what.Restarts > 0 {
+				why = fmt.Sprintf(": it was %s already within %v (--max-restarts)", times(what.Restarts), e.RestartWindow)
+			}
+			fmt.Fprintf(log, "ringloom: %s; it is not started again%s\n", howItEnded(what.Exit), why)
+		case launch.Late:
+			fmt.Fprintf(log, "ringloom: %s did not end within %v of the run's end; ending them\n", plural(what.Ranks, "rank"), what.After)
+		}
+	}
+	return e
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// howItEnded says in words how a rank's process did.
+func howItEnded(e launch.Exit) string {
 	switch {
-	case f.Hung:
-		fmt.Fprintf(log, "ringloom: rank %d (pid %d) hung, ended by launch; the other ranks ended because of it\n", f.Rank, f.PID)
-		return &alreadyShown{exitPeer}
-	case f.Crash != "":
+	case e.Hung:
+		return e.Who() + " hung, ended by launch"
+	case e.Crash != "":
 		hint := "this is a fault of ringloom's: please report what stands above"
-		if strings.Contains(f.Crash, "new OS thread") || strings.Contains(f.Crash, "pthread_create") {
+		if strings.Contains(e.Crash, "new OS thread") || strings.Contains(e.Crash, "pthread_create") {
 			hint = "the system gives it no more threads: raise the limit (pids.max of the container, ulimit -u), or start fewer ranks"
 		}
-		fmt.Fprintf(log, "ringloom: rank %d (pid %d) crashed: %s; %s\n", f.Rank, f.PID, f.Crash, hint)
-		return &alreadyShown{exitPeer}
-	case f.OutOfMemory:
+		return fmt.Sprintf("%s crashed: %s; %s", e.Who(), e.Crash, hint)
+	case e.OutOfMemory:
 		of := "this machine"
 		if limit := sysinfo.MemoryLimit(); limit > 0 {
 			of = "the container, " + report.Bytes(limit)
 		}
-		fmt.Fprintf(log, "ringloom: rank %d (pid %d) was killed by signal %d (%v): the memory of %s is used up; start fewer ranks, or take a smaller --global-batch\n",
-			f.Rank, f.PID, int(f.Signal), f.Signal, of)
-		return &alreadyShown{exitPeer}
-	case f.Signal != 0:
-		fmt.Fprintf(log, "ringloom: rank %d (pid %d) was killed by signal %d (%v); the other ranks ended because of it\n", f.Rank, f.PID, int(f.Signal), f.Signal)
-		return &alreadyShown{exitPeer}
-	case f.Code < 0:
-		return fmt.Errorf("rank %d: %w", f.Rank, f.Err)
-	case f.Code == exitInterrupted:
-		fmt.Fprintf(log, "ringloom: rank %d (pid %d) was interrupted; the other ranks ended because of it\n", f.Rank, f.PID)
-	default:
-		fmt.Fprintf(log, "ringloom: rank %d (pid %d) failed with exit code %d; its log is marked \"rank %d |\" above\n", f.Rank, f.PID, f.Code, f.Rank)
+		return fmt.Sprintf("%s was killed by signal %d (%v): the memory of %s is used up; start fewer ranks, or take a smaller --global-batch",
+			e.Who(), int(e.Signal), e.Signal, of)
+	case e.Signal != 0:
+		return fmt.Sprintf("%s was killed by signal %d (%v)", e.Who(), int(e.Signal), e.Signal)
+	case e.Code < 0:
+		return fmt.Sprintf("%s: %v", e.Who(), e.Err)
+	case e.Code == exitInterrupted:
+		return e.Who() + " was interrupted"
 	}
-	return &alreadyShown{f.Code}
+	place, _, _ := strings.Cut(e.Who(), " (")
+	return fmt.Sprintf("%s failed with exit code %d; its log is marked %q above", e.Who(), e.Code, place+" |")
+}
+
+// showFailure prints how a launch failed, and is an error with the exit code for that.
+func showFailure(f *launch.Failure, log io.Writer) error {
+	code, others := f.Code, ""
+	switch {
+	case f.Code == exitDeparted:
+		fmt.Fprintln(log, "ringloom: no rank is left: the last one has left as it was asked to; go on with --resume")
+		return &alreadyShown{code}
+	case f.Hung, f.Crash != "", f.Signal != 0:
+		code = exitPeer
+	case f.Code < 0:
+		return fmt.Errorf("%s: %w", f.Who(), f.Err)
+	}
+	if f.Hung || f.Signal != 0 && f.Crash == "" && !f.OutOfMemory || f.Code == exitInterrupted {
+		others = "; the other ranks ended because of it"
+		if f.Slot {
+			others = "; no rank is left"
+		}
+	}
+	fmt.Fprintf(log, "ringloom: %s%s\n", howItEnded(f.Exit), others)
+	return &alreadyShown{code}
 }

@@ -15,13 +15,19 @@ type leaveRequest struct {
 	mu     sync.Mutex
 	wish   chan struct{} // closed by the signal; nil where it is not armed
 	within time.Duration
+	// echoes is how long after the first SIGTERM further ones say the same: a rank gets several at once where its launcher passes on what a
+	// service manager has sent to all processes, or is killed, for Linux then sends one whenever another of the launcher's threads has ended.
+	echoes time.Duration
 }
 
-// arm has the next SIGTERM close the channel, and only a second one, or the passing of a time, interrupt the process.
-func (l *leaveRequest) arm(within time.Duration) <-chan struct{} {
+// launchedEchoes is for how long those come.
+const launchedEchoes = time.Second
+
+// arm has the next SIGTERM close the channel, and only a later one, or the passing of a time, interrupt the process.
+func (l *leaveRequest) arm(within, echoes time.Duration) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wish, l.within = make(chan struct{}), within
+	l.wish, l.within, l.echoes = make(chan struct{}), within, echoes
 	return l.wish
 }
 
@@ -29,15 +35,21 @@ func (l *leaveRequest) arm(within time.Duration) <-chan struct{} {
 func (l *leaveRequest) first(signals <-chan os.Signal) os.Signal {
 	s := <-signals
 	l.mu.Lock()
-	wish, within := l.wish, l.within
+	wish, within, echoes := l.wish, l.within, time.Now().Add(l.echoes)
 	l.mu.Unlock()
 	if s != syscall.SIGTERM || wish == nil {
 		return s
 	}
 	close(wish)
-	select {
-	case s = <-signals:
-	case <-time.After(within):
+	late := time.After(within)
+	for {
+		select {
+		case s := <-signals:
+			if s != syscall.SIGTERM || !time.Now().Before(echoes) {
+				return s
+			}
+		case <-late:
+			return s
+		}
 	}
-	return s
 }

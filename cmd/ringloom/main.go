@@ -45,6 +45,9 @@ func main() {
 	if launched, err = launch.FromEnv(os.Getenv); err != nil {
 		err = usageError{err}
 	} else if err = checkTasks(0, goTasks); err == nil {
+		if launched.LocalRank >= 0 {
+			signal.Ignore(syscall.SIGPIPE) // who has lost its launcher still has a state to keep, though nobody reads its log
+		}
 		root := rootCommand()
 		root.SetOut(printable.Writer(standardOutput)) // what peers say of themselves is in it
 		root.SetErr(standardError)
@@ -110,7 +113,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(trainCommand(), launchCommand(), evaluateCommand(), exportCommand(), modelsCommand(), devicesCommand(), benchCommand(), dataCommand(), versionCommand())
+	root.AddCommand(trainCommand(), launchCommand(), scaleCommand(), evaluateCommand(), exportCommand(), modelsCommand(), devicesCommand(), benchCommand(), dataCommand(), versionCommand())
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = helpTopic // cobra's own prints the usage of all and ends with 0

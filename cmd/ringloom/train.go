@@ -147,7 +147,11 @@ func (f *trainFlags) run(ctx context.Context, out io.Writer) error {
 	member := f.member(log.Logger)
 	var leave <-chan struct{}
 	if f.elastic.On {
-		leave = leaving.arm(f.grace)
+		echoes := time.Duration(0)
+		if launched.LocalRank >= 0 {
+			echoes = launchedEchoes
+		}
+		leave = leaving.arm(f.grace, echoes)
 	}
 	f.warnAlone(log)
 	terminal := &eventTerminal{out: out, log: log.out, draw: log.human}
