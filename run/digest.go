@@ -18,7 +18,7 @@ func (c Config) digest(dataHash, initHash, device string) cluster.Digest {
 		{Name: "NATS", Value: c.Member.NATSKind()},
 	}
 	if c.Member.Elastic.On { // whoever joins later must not end the run
-		d = append(d, cluster.Field{Name: "kind of device", Value: deviceKind(device)})
+		d = append(d, cluster.Field{Name: "kind of device", Value: deviceKind(device)}, cluster.Field{Name: "stragglers", Value: c.Member.Elastic.Stragglers})
 	}
 	d = append(d, c.Ring.Digest()...)
 	return append(d, configDigest(c.Train)...)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"ringloom/allreduce"
@@ -22,6 +24,8 @@ type ElasticConfig struct {
 	MaxRanks int
 	// Wait is how long to wait where there are too few. Default a minute.
 	Wait time.Duration
+	// Stragglers says what becomes of slow ranks: one of train.StragglerPolicies. Empty, the default: the others wait for them.
+	Stragglers string
 }
 
 // mostBarren is how many views may follow each other without a step.
@@ -32,6 +36,8 @@ func (e ElasticConfig) Validate(c MemberConfig) error {
 	switch {
 	case !e.On && (e.MinRanks != 0 || e.MaxRanks != 0):
 		return settingError("min-ranks", " and --max-ranks have no effect without --elastic: give that as well, or leave them out")
+	case !e.On && e.Stragglers != "" && e.Stragglers != train.StragglersOff:
+		return settingError("straggler", " %s has no effect without --elastic: give that as well, or leave it out", e.Stragglers)
 	case !e.On:
 		return nil
 	case e.MinRanks < 0:
@@ -40,6 +46,8 @@ func (e ElasticConfig) Validate(c MemberConfig) error {
 		return settingError("max-ranks", " %d: give a positive number, or 0 for as many as come", e.MaxRanks)
 	case e.MaxRanks > 0 && e.MaxRanks < max(e.MinRanks, c.WorldSize):
 		return settingError("max-ranks", " %d: it must be at least --min-ranks (%d) and --expect (%d)", e.MaxRanks, e.MinRanks, c.WorldSize)
+	case e.Stragglers != "" && !slices.Contains(train.StragglerPolicies(), e.Stragglers):
+		return settingError("straggler", " %q: choose one of %s", e.Stragglers, strings.Join(train.StragglerPolicies(), ", "))
 	case e.Wait < 0:
 		return settingError("elastic-wait", " %v: give a positive time, such as 1m", e.Wait)
 	}
@@ -53,6 +61,8 @@ func (c MemberConfig) joinsOnly() bool { return c.Elastic.On && c.WorldSize == 0
 type DepartedError struct {
 	Step int // steps that were done
 	All  bool
+	// Slow says that it did not leave by its own wish: the others are faster without it.
+	Slow bool
 	// Cause is why it has left.
 	Cause error
 }
@@ -60,6 +70,9 @@ type DepartedError struct {
 func (e DepartedError) Error() string {
 	if e.All {
 		return fmt.Sprintf("all ranks have left behind step %d, and the run's state is kept: go on with --resume", e.Step)
+	}
+	if e.Slow {
+		return fmt.Sprintf("this rank was left out behind step %d: the others are faster without it, for it computes more slowly than they do", e.Step)
 	}
 	return fmt.Sprintf("this rank has left behind step %d, and the others go on without it", e.Step)
 }
@@ -121,7 +134,7 @@ func (s *Session) next(ctx context.Context, purpose string, own error) (*Session
 	var none *cluster.NoQuorum
 	switch {
 	case errors.Is(err, cluster.ErrDeparted):
-		return nil, DepartedError{Step: change.Step, Cause: err}
+		return nil, DepartedError{Step: change.Step, Slow: change.Evicted, Cause: err}
 	case errors.As(err, &none):
 		return nil, PeerError{fmt.Errorf("%s ended at rank %d: %w", purpose, s.View.Rank, err)}
 	case err != nil && ctx.Err() != nil:

@@ -310,7 +310,7 @@ func (n *node) newWorker(ring *allreduce.Group) (err error) {
 	n.worker, err = train.NewWorker(train.Options{
 		Config: n.Train, Device: n.dev, Ring: ring, Rank: n.View.Rank, WorldSize: n.View.WorldSize(),
 		Train: n.sets.Train, Test: n.sets.Test, OnStep: n.stepped, OnEpoch: n.epoch, OnState: n.state, Recorder: n.trace.record(),
-		Elastic: n.Member.Elastic.On, Generation: n.View.Generation, Wants: n.wants,
+		Elastic: n.Member.Elastic.On, Generation: n.View.Generation, Stragglers: n.Member.Elastic.Stragglers, Wants: n.wants,
 	})
 	return err
 }

@@ -19,6 +19,8 @@ type Config struct {
 	Rank        int    // this rank, 0 to WorldSize-1
 	Seed        uint64 // picks the permutations; unused without Shuffle
 	Shuffle     bool   // false: every epoch goes through the samples in their stored order
+	// Shares are in which proportion the ranks divide a step's samples, by rank, each at least 1. Nil: evenly.
+	Shares []int
 }
 
 // Validate reports the first field that New would refuse.
@@ -32,8 +34,30 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: rank %d in a world of %d", ErrConfig, c.Rank, c.WorldSize)
 	case c.GlobalBatch < c.WorldSize:
 		return fmt.Errorf("%w: global batch of %d is smaller than the world of %d ranks", ErrConfig, c.GlobalBatch, c.WorldSize)
+	case c.Shares != nil && len(c.Shares) != c.WorldSize:
+		return fmt.Errorf("%w: shares of %d ranks in a world of %d", ErrConfig, len(c.Shares), c.WorldSize)
+	}
+	for rank, share := range c.Shares {
+		if share < 1 {
+			return fmt.Errorf("%w: a share of %d for rank %d", ErrConfig, share, rank)
+		}
 	}
 	return nil
+}
+
+// Part is the part [lo, hi) of a step's n samples that a rank has: contiguous, in rank order, covering all.
+func (c Config) Part(n, rank int) (lo, hi int) {
+	if c.Shares == nil {
+		return split.Part(n, c.WorldSize, rank)
+	}
+	before, total := 0, 0
+	for r, share := range c.Shares {
+		if r < rank {
+			before += share
+		}
+		total += share
+	}
+	return n * before / total, n * (before + c.Shares[rank]) / total
 }
 
 // Sampler hands out one rank's sample indices. It is not safe for concurrent use.
@@ -68,7 +92,7 @@ func (s *Sampler) GlobalLen(epoch, step int) int {
 }
 
 // Batch returns this rank's sample indices in step of epoch (both counted from 0). It overwrites dst from its start and
-// allocates only where dst's capacity is too small: the global batch over the world size, rounded up, is always enough.
+// allocates only where dst's capacity is too small: without shares the global batch over the world size, rounded up, is enough.
 // The result is empty where the rank has no part of a small last batch, and for a step outside the epoch. It panics on
 // a negative epoch.
 func (s *Sampler) Batch(epoch, step int, dst []int32) []int32 {
@@ -77,7 +101,7 @@ func (s *Sampler) Batch(epoch, step int, dst []int32) []int32 {
 	}
 	s.load(epoch)
 	lo, hi := s.globalRange(step)
-	a, b := split.Part(hi-lo, s.cfg.WorldSize, s.cfg.Rank)
+	a, b := s.cfg.Part(hi-lo, s.cfg.Rank)
 	return append(dst[:0], s.perm[lo+a:lo+b]...)
 }
 

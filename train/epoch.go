@@ -77,7 +77,14 @@ func (w *Worker) trainSteps(ctx context.Context, epoch, first, steps int, loader
 			*whole = startWatch()
 			w.clock.restart(&e.Timing)
 		}
-		if c := w.change(); c != nil && step < steps-1 { // at its end, the epoch is ended first
+		if step == steps-1 {
+			continue
+		}
+		shared, err := w.shareOut()
+		if err != nil {
+			return err
+		}
+		if c := w.change(); c != nil {
 			if len(c.Leaving) == w.WorldSize { // nobody is left to remember
 				w.clock.drain()
 				if err := w.checkpoint(ctx); err != nil {
@@ -85,6 +92,9 @@ func (w *Worker) trainSteps(ctx context.Context, epoch, first, steps int, loader
 				}
 			}
 			return c
+		}
+		if shared {
+			return errShares
 		}
 	}
 	return nil

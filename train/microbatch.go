@@ -2,7 +2,6 @@ package train
 
 import (
 	"ringloom/internal/split"
-	"ringloom/shard"
 )
 
 // microBatch is what a rank takes at once of its part of a step.
@@ -18,9 +17,17 @@ func (mb microBatch) empty() bool { return mb.lo == mb.hi }
 // the ranks share batch norm's moments: then all take as many as the one with most, for all must meet as often.
 func (w *Worker) microBatches(globalLen, n int) int {
 	if w.sync != nil {
-		n = (globalLen + w.WorldSize - 1) / w.WorldSize
+		for rank := range w.WorldSize {
+			lo, hi := w.part(globalLen, rank)
+			n = max(n, hi-lo)
+		}
 	}
 	return min(w.Accumulate, n)
+}
+
+// part is a rank's part of a step's samples.
+func (w *Worker) part(globalLen, rank int) (lo, hi int) {
+	return w.shardConfig(w.WorldSize, rank).Part(globalLen, rank)
 }
 
 // microBatch is number m of a rank with n samples.
@@ -32,7 +39,7 @@ func (w *Worker) microBatch(globalLen, n, m int) microBatch {
 		return mb
 	}
 	for rank := range w.WorldSize {
-		lo, hi := shard.EvalRange(globalLen, w.WorldSize, rank)
+		lo, hi := w.part(globalLen, rank)
 		lo, hi = split.Part(hi-lo, k, m)
 		mb.shared += hi - lo
 	}

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"time"
 
 	"ringloom/data"
 	"ringloom/nn/exec"
@@ -65,7 +66,13 @@ func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total
 		w.grads.Skip(gradsync.Report{Wants: w.wants()})
 		return total, w.grads.Flush()
 	}
-	report := gradsync.Report{Samples: batch.N}
+	report := gradsync.Report{Samples: batch.N, Compute: w.computed.Seconds()}
+	began := time.Now()
+	defer func() {
+		if w.computed = time.Since(began); w.pretend != nil {
+			w.computed = w.pretend(batch.N)
+		}
+	}()
 	for m := range micros {
 		mb, last := w.microBatch(at.globalLen, batch.N, m), m == micros-1
 		program, err := w.load(ctx, at, batch, mb)

@@ -24,6 +24,7 @@ type View struct {
 // Change ends Run on every rank behind the same step, because a rank wants it.
 type Change struct {
 	Leaving []int // the ranks that leave
+	Evicted bool  // they leave because they are slow, and the others are faster without them
 	Step    int   // steps that are done
 }
 
@@ -55,6 +56,9 @@ func (w *Worker) change() *Change {
 		return nil
 	}
 	wanted, c := false, &Change{Step: w.steps}
+	if slow := w.stragglers.evicted; slow >= 0 {
+		wanted, c.Leaving, c.Evicted = true, []int{slow}, true
+	}
 	for rank, r := range w.reports {
 		wanted = wanted || r.Wants != 0
 		if r.Wants&gradsync.Leaves != 0 {
@@ -236,6 +240,8 @@ func (w *Worker) rebind(v View) (err error) {
 		return err
 	}
 	w.Ring, w.Rank, w.WorldSize, w.Generation = v.Ring, v.Rank, v.WorldSize, v.Generation
+	w.stragglers = newStragglers(w.Stragglers, v.WorldSize)
+	w.computed = 0
 	if w.sampler, err = shard.New(w.shardConfig(w.WorldSize, w.Rank)); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"ringloom/allreduce"
 	"ringloom/allreduce/memring"
+	"ringloom/shard"
 	"ringloom/train/gradsync"
 )
 
@@ -44,6 +45,11 @@ type troupe struct {
 	second  int   // the second view's rank that dies too, behind so many frames; 0 never
 	again   int64
 	lost    error // why a run with shards has ended
+
+	shares     []int   // of the first view, nil for even ones
+	stragglers string  // policy
+	slowness   float64 // by which the victim says that it takes longer
+	lastErr    error   // of the victim
 
 	mu      sync.Mutex
 	sent    atomic.Int64 // frames of the victim
@@ -105,9 +111,25 @@ func (x *troupe) newActor(name int, v View) *actor {
 		}
 		return 0
 	}
+	o.Stragglers = x.stragglers
 	var err error
 	if a.Worker, err = newWorker(o, specOf(x.t, x.cfg.Model)); err != nil {
 		x.t.Fatal(err)
+	}
+	if x.shares != nil {
+		a.Worker.stragglers.shares = x.shares
+		if a.sampler, err = shard.New(a.shardConfig(v.WorldSize, v.Rank)); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	if x.slowness > 0 { // times that no busy machine changes
+		a.pretend = func(samples int) time.Duration {
+			d := time.Duration(samples) * time.Millisecond
+			if name == x.victim {
+				d = time.Duration(float64(d) * x.slowness)
+			}
+			return d
+		}
 	}
 	return a
 }
@@ -162,6 +184,9 @@ func (x *troupe) play(world int) []*actor {
 				done = false
 				joined = joined || x.joins > 0 && change.Step == x.joins
 				a.gone = slices.Contains(change.Leaving, rank)
+				if a.gone {
+					x.lastErr = a.err
+				}
 			case errors.As(a.err, &broken):
 				done = false
 				a.gone = x.dies > 0 && a.name == x.victim || x.again > 0 && round == 1 && rank == x.second

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -37,6 +38,9 @@ type Options struct {
 	OnState func(State) error
 	// Elastic says that views of the cluster follow each other: a run whose view has ended goes on in the next one (Rejoin). On all ranks.
 	Elastic bool
+	// Stragglers says what becomes of a rank of an elastic run that is slower than the others: one of StragglerPolicies; empty means off. On
+	// all ranks.
+	Stragglers string
 	// Generation is the number of the view in which the run begins.
 	Generation uint64
 	// Wants is asked in every step what this rank wishes to happen behind it; then Run ends with a *Change on every rank. It is called on the
@@ -76,15 +80,18 @@ type Worker struct {
 
 	resume *State // what Resume was given
 
-	begun     bool // it has the run's state
-	baseWorld int  // ranks of the run's first view, which --scale-lr counts
-	ended     int  // the step at which an epoch's end, or MaxSteps, was last dealt with: compared, evaluated, told and kept
-	heard     int  // the step at which OnEpoch was last told
-	ledger    ledger
-	held      *heldStep
-	reports   []gradsync.Report // what all ranks have told of the last step, in an elastic run
-	seat      seat
-	prepared  preparation
+	begun      bool // it has the run's state
+	baseWorld  int  // ranks of the run's first view, which --scale-lr counts
+	ended      int  // the step at which an epoch's end, or MaxSteps, was last dealt with: compared, evaluated, told and kept
+	heard      int  // the step at which OnEpoch was last told
+	ledger     ledger
+	held       *heldStep
+	reports    []gradsync.Report // what all ranks have told of the last step, in an elastic run
+	stragglers stragglers
+	computed   time.Duration                   // by the passes of the last step
+	pretend    func(samples int) time.Duration // takes the place of that in tests, nil elsewhere
+	seat       seat
+	prepared   preparation
 }
 
 // NewWorker builds the model at the shapes that the run needs.
@@ -116,7 +123,8 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 		return nil, err
 	}
 	w := &Worker{
-		Options: o, model: model, programs: map[programKey]*exec.Program{},
+		stragglers: newStragglers(o.Stragglers, o.WorldSize),
+		Options:    o, model: model, programs: map[programKey]*exec.Program{},
 		images: newImages(o.Device, o.Train.Side, model.InputSide),
 	}
 	if w.sampler, err = shard.New(w.shardConfig(o.WorldSize, o.Rank)); err != nil {
@@ -173,7 +181,11 @@ func (w *Worker) divide(c gradsync.Config) (err error) {
 }
 
 func (w *Worker) shardConfig(world, rank int) shard.Config {
-	return shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, WorldSize: world, Rank: rank, Seed: w.Seed, Shuffle: true}
+	c := shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, WorldSize: world, Rank: rank, Seed: w.Seed, Shuffle: true}
+	if world == w.WorldSize {
+		c.Shares = w.stragglers.shares
+	}
+	return c
 }
 
 // values are the host's memory of the parameters, on an accelerator their mirror.
@@ -198,7 +210,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}
 	for w.due() {
-		if err := w.trainEpoch(ctx, w.epoch()); err != nil {
+		if err := w.trainEpoch(ctx, w.epoch()); errors.Is(err, errShares) {
+			continue
+		} else if err != nil {
 			return err
 		}
 		if err := w.endEpoch(ctx, w.epoch()); err != nil {

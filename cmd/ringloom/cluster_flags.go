@@ -17,6 +17,7 @@ import (
 	"ringloom/allreduce/natsring"
 	"ringloom/cluster"
 	"ringloom/run"
+	"ringloom/train"
 )
 
 // Settings that are secret come from the environment or from files, never from the command line, which other users
@@ -83,6 +84,7 @@ func (f *clusterFlags) registerElastic(fl *pflag.FlagSet) {
 	fl.BoolVar(&f.elastic.On, "elastic", false, "outlive ranks: when one dies, freezes or leaves, the others go on with the step under way; nodes may join at any time")
 	fl.IntVar(&f.elastic.MinRanks, "min-ranks", 0, "with --elastic: wait for more with fewer ranks than this (0: go on with one)")
 	fl.IntVar(&f.elastic.MaxRanks, "max-ranks", 0, "with --elastic: refuse more ranks than this (0: as many as come)")
+	fl.StringVar(&f.elastic.Stragglers, "straggler", train.StragglersOff, "with --elastic: a rank that computes more slowly than the others gets fewer samples (share), and goes where that is not enough (evict), or all wait for it (off)")
 	fl.DurationVar(&f.elastic.Wait, "elastic-wait", time.Minute, "with --elastic: how long to wait where there are too few ranks, or where the others may go on by themselves")
 }
 

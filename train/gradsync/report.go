@@ -12,6 +12,8 @@ type Report struct {
 	Loss    float64 // this rank's share of the mean over the global batch, in nats
 	Correct int     // of its samples
 	Samples int
+	// Compute is how long the passes of the step before have taken here, in seconds; 0 before there was one.
+	Compute float64
 	// Wants is what the rank wishes to happen behind the step.
 	Wants Wish
 }
@@ -26,9 +28,9 @@ const (
 	Admits
 )
 
-// reportWords is how many numbers a report has on its way: the code of a loss that is not finite, the loss in two parts, the counts and
-// the wishes. Each is summed with the zeros of all other ranks, and so arrives as it is.
-const reportWords = 6
+// reportWords is how many numbers a report has on its way: the code of a loss that is not finite, the loss in two parts, the counts,
+// the wishes and the time. Each is summed with the zeros of all other ranks, and so arrives as it is.
+const reportWords = 7
 
 // reports takes every rank's report to all. It is a vector of all ranks' words, summed over the ring while backward runs: so nobody waits
 // for it, and every rank has the same when the sums of the step are there.
@@ -71,10 +73,11 @@ func (r Report) encode(words []float32) {
 		words[1], words[2] = parts(r.Loss)
 	}
 	words[3], words[4], words[5] = float32(r.Correct), float32(r.Samples), float32(r.Wants)
+	words[6] = float32(r.Compute)
 }
 
 func decodeReport(words []float32) Report {
-	r := Report{Loss: whole(words[1], words[2]), Correct: int(words[3]), Samples: int(words[4]), Wants: Wish(words[5])}
+	r := Report{Loss: whole(words[1], words[2]), Correct: int(words[3]), Samples: int(words[4]), Wants: Wish(words[5]), Compute: float64(words[6])}
 	if words[0] != 0 {
 		r.Losses.bad = true
 		r.Losses.micro, r.Losses.value = decodeLoss(words[0])
