@@ -18,6 +18,8 @@ type Sum struct {
 	// sum of the same vector to the next. nil means no error feedback. It belongs to the group for as long as the
 	// vector does.
 	Residual []float32
+	// Mirror has a reduce-scatter leave each rank's part at the next rank too.
+	Mirror bool
 }
 
 // StartAllReduce begins to sum buf over all ranks, in place, and returns at once. Vectors are summed in the order of
@@ -29,7 +31,13 @@ func (g *Group) StartAllReduce(buf []float32, s Sum) *Pending {
 
 // StartReduceScatter begins the first half of a sum, in place: after Wait, the parts of buf that Shard gives to this
 // rank hold the sum, exactly in float32; the contents of the rest are undefined.
+//
+// With Sum.Mirror the parts that Shard gives to the rank before hold the sum too, and both are rounded to Format, as in
+// an all-reduce, so that two ranks have the same bits. It costs one hop more, with 1/N of the vector.
 func (g *Group) StartReduceScatter(buf []float32, s Sum) *Pending {
+	if s.Mirror {
+		return g.begin(s.operation(opMirroredScatter, buf))
+	}
 	return g.begin(s.operation(opReduceScatter, buf))
 }
 
@@ -56,15 +64,18 @@ type Range struct{ From, To int }
 // Shard is the part of a vector of length elements that a rank owns between a reduce-scatter and an all-gather: one
 // range for each ring that the vector is divided among, in ascending order, some of which may be empty. The ranks'
 // shards are disjoint and make up the whole.
-func (g *Group) Shard(length, rank int) []Range {
-	if g.cfg.Alone {
+func (g *Group) Shard(length, rank int) []Range { return g.cfg.Shard(length, rank) }
+
+// Shard is that of a group with this configuration.
+func (c Config) Shard(length, rank int) []Range {
+	if c.Alone {
 		return []Range{{0, length}}
 	}
-	shard := make([]Range, g.stripes(length))
+	shard := make([]Range, c.stripes(length))
 	for i := range shard {
 		from, to := split.Part(length, len(shard), i)
 		// In a reduce-scatter the last segment to arrive is the one after the rank's own.
-		lo, hi := split.Part(to-from, g.cfg.WorldSize, mod(rank+1, g.cfg.WorldSize))
+		lo, hi := split.Part(to-from, c.WorldSize, mod(rank+1, c.WorldSize))
 		shard[i] = Range{from + lo, from + hi}
 	}
 	return shard

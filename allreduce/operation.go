@@ -30,8 +30,8 @@ func (c cursor) after(step, chunk int) bool {
 	return c.step > step || c.step == step && c.chunk > chunk
 }
 
-// The ring steps of reduce-scatter are 0 to N-2, those of all-gather N-1 to 2N-3; an all-reduce has both. In the others
-// they start at 0.
+// The ring steps of reduce-scatter are 0 to N-2, those of all-gather N-1 to 2N-3; an all-reduce has both, and a mirrored
+// reduce-scatter the first of all-gather's. In the others they start at 0.
 
 // begin puts the cursors at the first step.
 func (o *operation) begin() {
@@ -59,16 +59,22 @@ func (o *operation) recvEnd() int {
 }
 
 func (o *operation) ringEnd() int {
-	if o.kind == opAllReduce || o.kind == opAllGather {
+	switch o.kind {
+	case opAllReduce, opAllGather:
 		return 2 * (o.size - 1)
+	case opMirroredScatter:
+		return o.size
 	}
 	return o.size - 1
 }
 
 // adds says whether what is received in a ring step is added, rather than copied.
 func (o *operation) adds(step int) bool {
-	return step < o.size-1 && (o.kind == opAllReduce || o.kind == opReduceScatter)
+	return step < o.size-1 && (o.kind == opReduceScatter || o.passesSums())
 }
+
+// passesSums says whether a finished sum goes on to other ranks in the same collective.
+func (o *operation) passesSums() bool { return o.kind == opAllReduce || o.kind == opMirroredScatter }
 
 // ownStep says whether what is sent in a ring step begins here, rather than at the rank before.
 func (o *operation) ownStep(step int) bool {
@@ -102,7 +108,7 @@ func (o *operation) sendable() bool {
 // overwritable says whether the segment that is received in an all-gather step has already been sent from here, without
 // which its sum cannot be complete.
 func (o *operation) overwritable() bool {
-	return o.kind != opAllReduce || o.recv.step < o.size-1 || o.send.after(o.recv.step-(o.size-1), o.recv.chunk)
+	return !o.passesSums() || o.recv.step < o.size-1 || o.send.after(o.recv.step-(o.size-1), o.recv.chunk)
 }
 
 // sendBlock and recvBlock are the segments (or blocks) that go out and come in, in a ring step.
@@ -203,7 +209,7 @@ func (o *operation) appendChunk(dst []byte) []byte {
 // will decode as soon as the sum is finished, for all must hold the same bits.
 func (o *operation) encode(dst []byte, from, to int) {
 	v, step := o.vector[from:to], o.send.step
-	last := o.kind == opAllReduce && step == o.size-1
+	last := o.passesSums() && step == o.size-1
 	if o.residual != nil && (step < o.size-1 || last) {
 		o.format.EncodeResidual(dst, v, o.residual[from:to])
 	} else {

@@ -62,7 +62,7 @@ func (g *Group) begin(op operation) *Pending {
 		}
 	}
 	p.started = time.Now()
-	p.used = g.stripes(len(op.vector))
+	p.used = g.cfg.stripes(len(op.vector))
 	for i := range p.used {
 		part := &p.parts[i]
 		part.op = op
@@ -82,8 +82,8 @@ func (g *Group) begin(op operation) *Pending {
 }
 
 // stripes is the number of rings among which a vector of so many elements is divided. It must be the same on all ranks.
-func (g *Group) stripes(length int) int {
-	return min(len(g.lanes), max(1, 4*length/StripeBytes))
+func (c Config) stripes(length int) int {
+	return min(c.Rings, max(1, 4*length/StripeBytes))
 }
 
 // recycle keeps a finished Pending for the next Start, without its buffers.

@@ -43,6 +43,7 @@ const (
 	opAllGatherBytes
 	opReduceScatter
 	opAllGather
+	opMirroredScatter
 )
 
 func (k opKind) String() string {
@@ -59,6 +60,8 @@ func (k opKind) String() string {
 		return "reduce-scatter"
 	case opAllGather:
 		return "all-gather"
+	case opMirroredScatter:
+		return "mirrored reduce-scatter"
 	}
 	return fmt.Sprintf("unknown collective %d", uint8(k))
 }

@@ -111,6 +111,7 @@ func FuzzReceive(f *testing.F) {
 		for _, o := range []*operation{
 			{kind: opAllReduce, format: codec.Int8, vector: make([]float32, 10)},
 			{kind: opReduceScatter, format: codec.BF16, vector: make([]float32, 10)},
+			{kind: opMirroredScatter, format: codec.BF16, vector: make([]float32, 10)},
 			{kind: opAllGather, format: codec.Float32, vector: make([]float32, 10)},
 			{kind: opBroadcast, format: codec.Float32, vector: make([]float32, 10), root: 1},
 			{kind: opAllGatherBytes, blocks: make([][]byte, 3)},
@@ -153,7 +154,7 @@ func FuzzAccept(f *testing.F) {
 			kind: frameData, op: opKind(kind), dtype: dtype(typ), opSeq: opSeq, total: total, root: root, bucket: bucket, step: step,
 			chunk: chunk, length: uint32(len(payload)),
 		}
-		for kind := opAllReduce; kind <= opAllGather; kind++ {
+		for kind := opAllReduce; kind <= opMirroredScatter; kind++ {
 			o := &operation{kind: kind, bucket: 0, seq: 1, rank: 1, size: 3, chunkBytes: 64}
 			switch kind {
 			case opAllGatherBytes:

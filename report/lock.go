@@ -108,6 +108,23 @@ func lockDir(dir string) (lock *os.File, unlocked, err error) {
 	return f, nil, nil
 }
 
+// dropLock takes the file of the lock out of a directory, if another process holds it: that process goes on to hold a file that nobody
+// finds any more.
+func dropLock(dir string) error {
+	if !errors.As(CheckUnlocked(dir), new(*InUseError)) {
+		return nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Remove(lockFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("taking the record of the run over: %w", err)
+	}
+	return nil
+}
+
 // unlock ends a lock, which may be nil.
 func unlock(f *os.File) error {
 	if f == nil {

@@ -12,6 +12,7 @@ type Progress struct {
 	out   io.Writer
 	bar   *progressbar.ProgressBar
 	draw  bool
+	epoch int // that is shown; the first may be under way already
 	tenth int
 }
 
@@ -20,8 +21,10 @@ func NewProgress(out io.Writer, draw bool) *Progress { return &Progress{out: out
 
 // Step shows step of steps in epoch, both from 1. loss is the last step's.
 func (p *Progress) Step(epoch, step, steps int, loss float64) {
+	begins := epoch != p.epoch
+	p.epoch = epoch
 	if p.draw {
-		if step == 1 {
+		if begins {
 			p.bar = progressbar.NewOptions(steps, progressbar.OptionSetWriter(p.out), progressbar.OptionClearOnFinish(),
 				progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 				progressbar.OptionSetItsString("steps"), progressbar.OptionThrottle(100e6))
@@ -30,8 +33,8 @@ func (p *Progress) Step(epoch, step, steps int, loss float64) {
 		p.bar.Set(step)
 		return
 	}
-	if step == 1 {
-		p.tenth = 0
+	if begins {
+		p.tenth = (step - 1) * 10 / steps
 	}
 	if tenth := step * 10 / steps; tenth > p.tenth && step < steps {
 		p.tenth = tenth

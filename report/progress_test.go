@@ -21,3 +21,17 @@ func TestProgressWithoutATerminalIsTenPlainLinesAtMost(t *testing.T) {
 		t.Error("a carriage return in plain output")
 	}
 }
+
+// Who takes over in the middle of an epoch shows it from there.
+func TestProgressBeginsInTheMiddle(t *testing.T) {
+	for _, draw := range []bool{false, true} {
+		var out strings.Builder
+		p := NewProgress(&out, draw)
+		for step := 55; step <= 70; step++ {
+			p.Step(3, step, 100, 0.5)
+		}
+		if !draw && out.String() != "epoch 3  step 60/100  loss 0.5000\nepoch 3  step 70/100  loss 0.5000\n" {
+			t.Errorf("%q", out.String())
+		}
+	}
+}

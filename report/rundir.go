@@ -27,6 +27,7 @@ const metricsFile = "metrics.jsonl"
 //	best.safetensors    the parameters of the best test accuracy
 //	latest.training.safetensors     all that the run needs to go on
 //	previous.training.safetensors   the same of one checkpoint before
+//	latest-N.training.safetensors   the same, and likewise previous-N, by who leads an elastic job since its Nth view
 //	config-until-step-N.json        config.json as it was before the run went on from step N
 //	run.lock            locked while a run writes here; who that is
 type RunDir struct {
@@ -125,6 +126,21 @@ func (d *RunDir) open(config any) error {
 // metrics from that epoch on are taken out, for they will be written again; so are temporary files that a killed process left.
 func ContinueRunDir(path string, config any, steps, epoch int) (*RunDir, error) {
 	return lockRunDir(path, func(d *RunDir) error { return d.goOn(config, steps, epoch) })
+}
+
+// TakeOverRunDir is ContinueRunDir for a process that takes the record over from one that the other ranks have gone on without, and that may
+// still run, stopped: its lock counts no more. A directory without a run becomes one, as where each machine has a disk of its own.
+func TakeOverRunDir(path string, config any, steps, epoch int) (*RunDir, error) {
+	if err := dropLock(path); err != nil {
+		return nil, err
+	}
+	return lockRunDir(path, func(d *RunDir) error {
+		err := d.goOn(config, steps, epoch)
+		if errors.Is(err, os.ErrNotExist) {
+			err = d.open(config)
+		}
+		return err
+	})
 }
 
 func (d *RunDir) goOn(config any, steps, epoch int) error {

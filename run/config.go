@@ -40,6 +40,9 @@ type Config struct {
 	// Trace asks for a timeline. Default: none, unless another node asks for one.
 	Trace TraceConfig
 
+	// Leave, once it is closed, has this rank leave an elastic job behind the next step. Default nil: never.
+	Leave <-chan struct{}
+
 	// Version is that of the program; all nodes must have the same. Default empty.
 	Version string
 }
@@ -68,6 +71,10 @@ func (c Config) Validate() error {
 		return err
 	}
 	switch {
+	case c.Member.Elastic.On && c.Autotune:
+		return settingError("autotune", " and --elastic exclude each other: who joins later could not know what was found; tune without, and give the flags that it names")
+	case c.Member.Elastic.On && c.Trace.File != "":
+		return settingError("trace", " and --elastic exclude each other: a timeline is of ranks that are there from the first step to the last")
 	case c.Autotune && c.Member.WorldSize == 1:
 		return settingError("autotune", " has no effect with --expect 1: nothing travels; leave it out")
 	case c.Autotune && c.Train.PowerSGD > 0:
@@ -113,7 +120,7 @@ func (c Config) validateTraining() error {
 	if c.Train.SyncBatchNorm && len(info.State) == 0 {
 		return settingError("sync-bn", " has no effect: %s has no batch norm; leave it out", c.Train.Model)
 	}
-	if err := c.Train.Validate(c.Member.WorldSize); err != nil {
+	if err := c.Train.Validate(max(1, c.Member.WorldSize)); err != nil {
 		return err
 	}
 	return c.Train.ValidateModel(info.Params)
@@ -121,7 +128,12 @@ func (c Config) validateTraining() error {
 
 // microBatch is the most samples that this rank has in a pass.
 func (c Config) microBatch() int {
-	share := c.Member.WorldSize * max(1, c.Train.Accumulate)
+	return c.microBatchOf(max(1, c.Member.WorldSize))
+}
+
+// microBatchOf is the same in a world of another size.
+func (c Config) microBatchOf(world int) int {
+	share := world * max(1, c.Train.Accumulate)
 	return (c.Train.GlobalBatch + share - 1) / share
 }
 

@@ -34,6 +34,10 @@
 //	Resuming         the leader         it resumes
 //	Training         all                before the first step
 //	Step             all                after every step
+//	ViewEnded        all                elastic: somebody is gone, leaves or joins; the ranks agree on the next view
+//	ViewBegun        all                elastic: the next view is there, and its ranks are at one place
+//	Recovered        all                elastic: after the first step in the next view, what the change has cost
+//	Evicted          one                elastic: the others have gone on without this rank, which comes back
 //	Epoch            all                after every epoch, with the same outcome
 //	Checkpoint       the leader         the run's state is kept
 //	Finished         all                the last epoch is done

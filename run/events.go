@@ -99,6 +99,33 @@ type (
 	// Step is this rank's progress, after every step.
 	Step struct{ train.Step }
 
+	// ViewEnded says that a view of an elastic job has ended, and that the ranks now agree on the next one. Cause is what this rank's own
+	// work has stopped with.
+	ViewEnded struct {
+		View  cluster.View
+		Cause error
+	}
+
+	// ViewBegun says that the run is about to go on in the next view.
+	ViewBegun struct {
+		View    cluster.View
+		Aligned train.Aligned
+		RunDir  string
+	}
+
+	// Recovered says, with the first step in a new view, what the change has cost.
+	Recovered struct {
+		View    cluster.View
+		Aligned train.Aligned
+		// Pause is the time from the last step before the change to the first one behind it, less what a step takes. Its parts from the last
+		// step on: until the view's end was known here, the ranks had agreed, the ring was there, and all ranks were at one place.
+		Pause                           time.Duration
+		Known, Agreed, Ring, AtOnePlace time.Duration
+	}
+
+	// Evicted says that the others have gone on without this rank, and that it comes back as one that joins.
+	Evicted struct{ Err *cluster.Evicted }
+
 	// Epoch is the outcome of an epoch over all ranks.
 	Epoch struct{ train.Epoch }
 
@@ -150,6 +177,10 @@ func (RecordClosed) event()    {}
 func (Resuming) event()        {}
 func (Training) event()        {}
 func (Step) event()            {}
+func (ViewEnded) event()       {}
+func (ViewBegun) event()       {}
+func (Recovered) event()       {}
+func (Evicted) event()         {}
 func (Epoch) event()           {}
 func (Checkpoint) event()      {}
 func (ClockMeasured) event()   {}

@@ -22,6 +22,10 @@ type folder struct {
 	Name string `json:"name"`
 	// GoesOn says that the record is in the folder of the state that the run goes on from.
 	GoesOn bool `json:"goes_on,omitempty"`
+	// Best is the best test accuracy so far, -1 before the first.
+	Best float64 `json:"best"`
+	// Base is the number of the states of the run's first leader.
+	Base int `json:"base,omitempty"`
 }
 
 // maxNameBytes is what file systems take.
@@ -39,9 +43,9 @@ func (n *node) newName() string {
 }
 
 // announced is what the leader tells of its folder.
-func (n *node) announced(path string) folder {
-	f := folder{GoesOn: n.Resume.Here() && n.Resume.dir != "" && sameDir(path, n.Resume.dir)}
-	if whole, err := filepath.Abs(path); err == nil && folderName(filepath.Base(whole)) {
+func (n *node) announced(r *record) folder {
+	f := folder{GoesOn: n.Resume.Here() && n.Resume.dir != "" && sameDir(r.path, n.Resume.dir), Best: r.best, Base: r.base}
+	if whole, err := filepath.Abs(r.path); err == nil && folderName(filepath.Base(whole)) {
 		f.Name = filepath.Base(whole)
 	} else {
 		f.Name = n.newName()
@@ -50,25 +54,26 @@ func (n *node) announced(path string) folder {
 }
 
 // follow opens this rank's own folder for the record that the leader tells of, and makes it where there is none.
-func (n *node) follow(announced []byte) (path string, root *os.Root, err error) {
+func (r *record) follow(announced []byte) (*os.Root, error) {
+	n := r.n
 	var f folder
 	if err := json.Unmarshal(announced, &f); err != nil || !folderName(f.Name) {
-		return "", nil, fmt.Errorf("rank %d leads and says that the run is called %.300q, which is no name of a folder", n.View.Leader, announced)
+		return nil, fmt.Errorf("rank %d leads and says that the run is called %.300q, which is no name of a folder", n.View.Leader, announced)
 	}
+	r.best, r.base = f.Best, f.Base
 	switch {
 	case n.RunDir != "":
-		path = n.RunDir
+		r.path = n.RunDir
 	case f.GoesOn && n.Resume.Here() && n.Resume.dir != "":
-		path = n.Resume.dir
+		r.path = n.Resume.dir
 	default:
-		root, err = openRun(f.Name)
-		return filepath.Join(runsDir, f.Name), root, err
+		r.path = filepath.Join(runsDir, f.Name)
+		return openRun(f.Name)
 	}
-	if err := os.MkdirAll(path, 0o777); err != nil {
-		return "", nil, err
+	if err := os.MkdirAll(r.path, 0o777); err != nil {
+		return nil, err
 	}
-	root, err = os.OpenRoot(path)
-	return path, root, err
+	return os.OpenRoot(r.path)
 }
 
 // checkRuns refuses a link called runs that another user has put into the working directory.

@@ -43,9 +43,10 @@ func TestAFollowersFolderIsItsOwn(t *testing.T) {
 	} {
 		n := &node{Session: &Session{View: cluster.View{Rank: 1}}}
 		n.RunDir, n.Resume = c.runDir, c.resume
-		path, root, err := n.follow([]byte(c.says))
-		if (err == nil) != (c.want != "") || err == nil && path != c.want {
-			t.Errorf("%s: %q, %v, want %q", c.says, path, err, c.want)
+		r := &record{n: n}
+		root, err := r.follow([]byte(c.says))
+		if (err == nil) != (c.want != "") || err == nil && r.path != c.want {
+			t.Errorf("%s: %q, %v, want %q", c.says, r.path, err, c.want)
 		}
 		if err == nil {
 			if info, err := os.Lstat(c.want); err != nil || !info.IsDir() {

@@ -43,20 +43,27 @@ type Session struct {
 	View       cluster.View
 	member     *Member
 	processors *processors // from OpenRing on
+	barren     int         // views before this one in which no step was done
 }
 
-// Do joins the cluster, does the work once all nodes are there, and leaves. Work's context ends with the view too. An
-// error is the root cause, as all ranks found it together: this rank's own, or a PeerError. Call it once.
+// Do joins the cluster, does the work once all nodes are there, and leaves. Work's context ends with the view too; in an elastic job it is
+// called again for the view that follows. An error is the root cause, as all ranks found it together: this rank's own, or a PeerError; in an
+// elastic job it may be a DepartedError, or wrap a *cluster.Evicted. Call it once.
 func (m *Member) Do(ctx context.Context, i Introduction, work func(context.Context, *Session) error) error {
 	defer m.close()
 	s, err := m.join(ctx, i)
 	if err != nil {
 		return err
 	}
-	if err := s.inView(ctx, work); err != nil {
-		return s.rootCause(ctx, i.Purpose, err)
+	for {
+		err := s.inView(ctx, work)
+		if err == nil {
+			return nil
+		}
+		if s, err = s.next(ctx, i.Purpose, err); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 func (s *Session) inView(ctx context.Context, work func(context.Context, *Session) error) error {
@@ -96,6 +103,8 @@ func (m *Member) join(ctx context.Context, i Introduction) (*Session, error) {
 	if cfg.Key, err = m.secrets.gossip(); err != nil {
 		return nil, err
 	}
+	elastic := m.cfg.Elastic
+	cfg.Elastic, cfg.MinRanks, cfg.MaxRanks, cfg.ElasticWait = elastic.On, elastic.MinRanks, elastic.MaxRanks, elastic.Wait
 	cfg.OnWaiting, cfg.Logger = func(s cluster.WaitStatus) { m.emit(Waiting{s}) }, m.cfg.ClusterLog
 	if err := cfg.Validate(); err != nil {
 		return nil, UsageError{err}
@@ -176,7 +185,13 @@ func (m *Member) Probe(ctx context.Context, ring RingConfig) error {
 func (s *Session) Finish(ctx context.Context) error { return s.member.node.Finish(ctx) }
 
 // Stepped is called after every step: the processors that this rank takes follow how long steps are.
-func (s *Session) Stepped() { s.processors.step() }
+func (s *Session) Stepped() {
+	s.barren = 0
+	s.processors.step()
+}
+
+// Joiners is how many nodes wait to be admitted.
+func (s *Session) Joiners() int { return s.member.node.Joiners() }
 
 // rootCause tells the others that this rank has stopped, finds out with them why, and makes of it what this process
 // ends with: its own error, or the one of the rank that failed first.

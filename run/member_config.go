@@ -12,8 +12,11 @@ import (
 
 // MemberConfig says who this process is in a cluster, and how it reaches the others.
 type MemberConfig struct {
-	// WorldSize is the number of nodes of the cluster, this one included. Required.
+	// WorldSize is the number of nodes of the cluster, this one included. Required, but for a node that joins an elastic job that runs
+	// already: there 0 takes whatever is there.
 	WorldSize int
+	// Elastic says whether the job outlives its ranks. All nodes must agree on Elastic.On.
+	Elastic ElasticConfig
 	// Bind is the IP address and port on which to gossip; port 0 takes a free one. Default 127.0.0.1:0, which only this machine reaches.
 	Bind string
 	// Advertise is the address, without a port, at which the others reach this node. Default: that of Bind; where that is all interfaces,
@@ -64,8 +67,11 @@ func DefaultMemberConfig() MemberConfig {
 
 // Validate refuses what can be refused before anything is opened.
 func (c MemberConfig) Validate() error {
+	if err := c.Elastic.Validate(c); err != nil {
+		return err
+	}
 	switch {
-	case c.WorldSize < 1:
+	case c.WorldSize < 1 && !c.joinsOnly():
 		return settingError("expect", " %d: say how many nodes the cluster has, at least 1", c.WorldSize)
 	case c.JoinTimeout <= 0:
 		return settingError("join-timeout", " %v: give a positive time, such as 1m", c.JoinTimeout)

@@ -31,13 +31,15 @@ const (
 // A full disk or a lack of descriptors may pass: what cannot be written before the end is a warning, and is tried again at the next
 // checkpoint or epoch. What is still missing at the end fails the run.
 type record struct {
-	n      *node
-	params *nn.Params
-	dir    *report.RunDir // nil but on the leader
-	path   string
-	log    *os.File
-	best   float64 // the accuracy of BestFile
-	last   train.Epoch
+	n       *node
+	dir     *report.RunDir // nil but on the leader
+	path    string
+	log     *os.File
+	best    float64 // test accuracy so far; on the leader that of BestFile
+	last    train.Epoch
+	number  int    // of this leader's states (stateFiles)
+	travels string // how frames do
+	base    int    // the number of the run's first leader: above 0 where it goes on in the folder of an elastic one
 
 	spoiled bool  // the state that lies there is damaged, and is not to take the place of the one before
 	noState error // why the last state is not kept; nil where it is
@@ -74,61 +76,108 @@ type resumedFrom struct {
 	WorldSize int    `json:"world_size"`
 }
 
-// openRecord makes the run directory on the leader, whose name for it the others follow, each below a folder of its own user's. A run
-// that goes on does so in its own directory, unless the configuration names another.
+// openRecord brings the record into a view. In the first, the leader makes the run directory, whose name the others follow, each below a
+// folder of its own user's; a run that goes on does so in its own directory, unless the configuration names another. In a later one who leads
+// now takes the record over, and who has joined learns where it is.
 func (n *node) openRecord(ctx context.Context, ring *allreduce.Group) (_ *record, err error) {
-	r := &record{n: n, path: n.RunDir, best: -1}
-	defer func() {
-		if err != nil && r.dir != nil {
-			err = errors.Join(err, r.dir.Close())
-		}
-	}()
+	r := n.record
+	if r == nil {
+		r = &record{n: n, path: n.RunDir, best: -1}
+		defer func() {
+			if err != nil && r.dir != nil {
+				err = errors.Join(err, r.dir.Close())
+			}
+		}()
+	}
+	r.travels = ring.Describe()
 	var block []byte
 	if n.View.Leads() {
-		if r.path == "" && n.Resume.Here() {
-			r.path = n.Resume.dir
-		}
-		if r.path == "" {
-			if err := checkRuns(); err != nil {
-				return nil, err
-			}
-			r.path = filepath.Join(runsDir, n.newName())
-		}
-		if err := r.openDir(ring); err != nil {
+		if n.record != nil {
+			r.takeOver()
+		} else if err := r.start(); err != nil {
 			return nil, err
 		}
-		if block, err = json.Marshal(n.announced(r.path)); err != nil {
-			return nil, err
+		if block, err = json.Marshal(n.announced(r)); err != nil {
+			return n.record, err
 		}
 	}
 	if block, err = ring.BroadcastBytes(ctx, block, n.View.Leader); err != nil {
-		return nil, fmt.Errorf("agreeing on the run directory: %w", err)
+		return n.record, fmt.Errorf("agreeing on the run directory: %w", err)
 	}
+	if n.record != nil {
+		return r, nil
+	}
+	return r, r.openLog(block)
+}
+
+// start chooses the run's directory, and makes or opens it.
+func (r *record) start() error {
+	n := r.n
+	if r.path == "" && n.Resume.Here() {
+		r.path = n.Resume.dir
+	}
+	if r.path == "" {
+		if err := checkRuns(); err != nil {
+			return err
+		}
+		r.path = filepath.Join(runsDir, n.newName())
+	}
+	return r.openDir()
+}
+
+// openLog opens this rank's file of the log, where the leader has announced the run's folder.
+func (r *record) openLog(announced []byte) (err error) {
+	n := r.n
 	var root *os.Root
-	if n.View.Leads() {
+	if r.dir != nil {
 		root, err = os.OpenRoot(r.path)
 	} else {
-		r.path, root, err = n.follow(block)
+		root, err = r.follow(announced)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("making the run directory: %w", err)
+		return fmt.Errorf("making the run directory: %w", err)
 	}
 	defer root.Close()
 	if r.log, err = report.OpenAppend(root, fmt.Sprintf("rank-%d.log", n.View.Rank)); err != nil {
-		return nil, fmt.Errorf("making the log file: %w", err)
+		return fmt.Errorf("making the log file: %w", err)
 	}
 	n.emit(Recording{Dir: r.path, Log: r.log})
+	r.warnUnlocked()
+	return nil
+}
+
+func (r *record) warnUnlocked() {
 	if r.dir != nil && r.dir.Unlocked != nil {
-		n.emit(Warning{r.dir.Unlocked.Error()})
+		r.n.emit(Warning{r.dir.Unlocked.Error()})
 	}
-	return r, nil
+}
+
+// takeOver makes this rank the one that keeps the record, unless it is already. Where that fails it is tried again with the next state.
+func (r *record) takeOver() {
+	n := r.n
+	if r.dir != nil {
+		return
+	}
+	from := r.last.Number // was told to all, and perhaps not written any more
+	if from == 0 {
+		from = n.aligned.Ended/n.Train.StepsPerEpoch(n.sets.Train.N) + 1
+	}
+	dir, err := report.TakeOverRunDir(r.path, r.config(), n.aligned.Steps, from)
+	if err != nil {
+		r.later("the next checkpoint", fmt.Errorf("taking over the run's record: %w", err))
+		return
+	}
+	r.dir, r.number = dir, r.base+int(n.View.Generation)-1
+	r.warnUnlocked()
+	if r.last.Number > 0 {
+		r.append(r.last)
+	}
 }
 
 // openDir makes the run directory, or opens that of the run that goes on.
-func (r *record) openDir(ring *allreduce.Group) (err error) {
+func (r *record) openDir() (err error) {
 	n := r.n
-	config := runConfig{Version: n.Version, Started: time.Now(), Train: n.Train, WorldSize: n.View.WorldSize(), Ranks: n.View.Members,
-		Ring: ringConfig{ring.Describe(), n.Ring.ChunkBytes, n.Ring.WindowBytes, n.Ring.Rings, n.Autotune}}
+	config := r.config()
 	from := n.Resume
 	if !from.Here() {
 		r.dir, err = createRunDir(r.path, config)
@@ -139,6 +188,8 @@ func (r *record) openDir(ring *allreduce.Group) (err error) {
 	r.last = train.Epoch{Number: from.meta.Epoch, Steps: from.run.Steps, TestAccuracy: from.meta.TestAccuracy}
 	if from.dir != "" && sameDir(r.path, from.dir) {
 		r.spoiled = from.instead != nil
+		r.base, _, _ = stateNumber(from.path)
+		r.number = r.base
 		r.dir, err = report.ContinueRunDir(r.path, config, from.run.Steps, from.run.Epoch)
 		return usedElsewhere(err)
 	}
@@ -158,6 +209,13 @@ func (r *record) openDir(ring *allreduce.Group) (err error) {
 		_, err := w.Write(best)
 		return err
 	})
+}
+
+// config is what config.json has in this view.
+func (r *record) config() runConfig {
+	n := r.n
+	return runConfig{Version: n.Version, Started: time.Now(), Train: n.Train, WorldSize: n.View.WorldSize(), Ranks: n.View.Members,
+		Ring: ringConfig{r.travels, n.Ring.ChunkBytes, n.Ring.WindowBytes, n.Ring.Rings, n.Autotune}}
 }
 
 // createRunDir makes a new run directory, which the configuration may have named wrongly.
@@ -192,8 +250,18 @@ func (r *record) epoch(e train.Epoch) error {
 	r.last = e
 	r.n.emit(Epoch{e})
 	if r.dir == nil {
+		r.best = max(r.best, e.TestAccuracy)
 		return nil
 	}
+	r.append(e)
+	if e.TestAccuracy > r.best {
+		r.saveBest()
+	}
+	return nil
+}
+
+// append keeps an epoch's metrics.
+func (r *record) append(e train.Epoch) {
 	speed := 0.0
 	for _, rank := range e.Ranks {
 		speed += rank.ImagesPerSecond()
@@ -206,10 +274,6 @@ func (r *record) epoch(e train.Epoch) error {
 	if err != nil {
 		r.later("the next epoch", err)
 	}
-	if e.TestAccuracy > r.best {
-		r.saveBest()
-	}
-	return nil
 }
 
 // saveBest keeps the parameters of the last epoch as the best.
@@ -234,34 +298,45 @@ func (r *record) later(when string, err error) {
 
 // state keeps all that the run needs to go on, and the state before it.
 func (r *record) state(s train.State) error {
+	if r.n.View.Leads() {
+		r.takeOver()
+	}
 	if r.dir == nil {
 		return nil
 	}
 	begin := time.Now()
-	path := filepath.Join(r.path, StateFile)
+	latest, previous := stateFiles(r.number)
+	path := filepath.Join(r.path, latest)
 	meta := checkpoint.Meta{Model: r.n.Train.Model, Epoch: r.last.Number, Step: s.Steps, TestAccuracy: r.last.TestAccuracy}
-	previous := PreviousStateFile
+	_, before := os.Stat(path)
 	if r.spoiled {
 		previous = ""
 	}
-	r.noState = writeState(path, previous, meta, r.params, runState{s, r.n.sets.Hash, r.best})
+	r.noState = writeState(path, previous, meta, r.n.worker.Params(), runState{s, r.n.sets.Hash, r.best})
 	if r.noState != nil {
 		r.later("the next checkpoint", r.noState)
 		return nil
 	}
 	r.spoiled = false
+	if before == nil {
+		r.clear()
+	}
 	r.n.emit(Checkpoint{File: path, Step: s.Steps, Took: time.Since(begin)})
 	return nil
 }
 
 // finish keeps the final parameters, and says their hash, which is the same on all ranks.
 func (r *record) finish() (Result, error) {
+	best := r.best
+	if r.dir == nil {
+		best = -1
+	}
 	result := Result{
 		Rank: r.n.View.Rank, WorldSize: r.n.View.WorldSize(), Steps: r.last.Steps, RunDir: r.path,
-		TestAccuracy: r.last.TestAccuracy, BestAccuracy: r.best, ParametersSHA256: hashParams(r.params),
+		TestAccuracy: r.last.TestAccuracy, BestAccuracy: best, ParametersSHA256: hashParams(r.n.worker.Params()),
 	}
-	if r.dir != nil {
-		if err := errors.Join(r.save(FinalFile), r.noState, r.noBest.err, r.dir.Flush()); err != nil {
+	if r.dir != nil || r.n.View.Leads() {
+		if err := errors.Join(r.save(FinalFile), r.noState, r.noBest.err, r.flush()); err != nil {
 			return result, err
 		}
 	}
@@ -269,17 +344,38 @@ func (r *record) finish() (Result, error) {
 	return result, nil
 }
 
+// clear removes the states of leaders before, once there are two of this one.
+func (r *record) clear() {
+	for _, name := range statesIn(r.path) {
+		if number, _, _ := stateNumber(name); number < r.number {
+			_ = os.Remove(filepath.Join(r.path, name)) // it does no harm
+		}
+	}
+}
+
 func (r *record) save(name string) error {
 	meta := checkpoint.Meta{Model: r.n.Train.Model, Epoch: r.last.Number, Step: r.last.Steps, TestAccuracy: r.last.TestAccuracy}
 	path := filepath.Join(r.path, name)
-	err := report.WriteFileAtomic(path, func(w io.Writer) error { return checkpoint.Write(w, meta, StateDict(r.params, r.last.Steps)) })
+	err := report.WriteFileAtomic(path, func(w io.Writer) error {
+		return checkpoint.Write(w, meta, StateDict(r.n.worker.Params(), r.last.Steps))
+	})
 	if err != nil {
 		return fmt.Errorf("writing checkpoint %s: %w", path, err)
 	}
 	return nil
 }
 
+func (r *record) flush() error {
+	if r.dir == nil {
+		return errors.New("the run's record could not be taken over from the rank that kept it")
+	}
+	return r.dir.Flush()
+}
+
 func (r *record) close() error {
+	if r == nil {
+		return nil
+	}
 	r.n.emit(RecordClosed{}) // before: nobody writes to a closed file
 	err := r.log.Close()
 	if r.dir != nil {

@@ -37,14 +37,25 @@ type Resumption struct {
 // taken, and Node says so. Where there is none it returns one that is not Here. Errors are DataErrors.
 func OpenResumption(path string) (*Resumption, error) {
 	r := &Resumption{path: path}
+	var others []string // that may take its place
 	if isDir(path) {
 		r.path = filepath.Join(path, StateFile)
+		if others = statesIn(path); len(others) > 0 {
+			r.path, others = filepath.Join(path, others[0]), others[1:]
+		} else {
+			others = []string{PreviousStateFile}
+		}
+	} else if number, latest, ok := stateNumber(path); ok && latest {
+		_, previous := stateFiles(number)
+		others = []string{previous}
 	}
 	err := r.read()
-	if err != nil && filepath.Base(r.path) == StateFile {
-		before := &Resumption{path: filepath.Join(filepath.Dir(r.path), PreviousStateFile), instead: err}
-		if before.read() == nil {
-			return before, nil
+	if err != nil {
+		for _, name := range others {
+			before := &Resumption{path: filepath.Join(filepath.Dir(r.path), name), instead: err}
+			if before.read() == nil {
+				return before, nil
+			}
 		}
 	}
 	switch {

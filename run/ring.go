@@ -97,6 +97,14 @@ func (c RingConfig) Digest() cluster.Digest {
 	}
 }
 
+const (
+	// silentPing finds a neighbour of an elastic job that is stopped or cut off within 1.3 to 2 s: two probes without an answer. Its server
+	// answers them, so that a long step is no silence.
+	silentPing = 650 * time.Millisecond
+	// silentClose is how long such a neighbour holds up the end of a ring.
+	silentClose = 250 * time.Millisecond
+)
+
 // trialShift puts the number of a trial ring above the view's in what tells rings apart.
 const trialShift = 48
 
@@ -121,13 +129,16 @@ func (s *Session) groupConfig(c RingConfig, threads int) allreduce.Config {
 func (s *Session) openRingAs(ctx context.Context, cfg allreduce.Config, sharedMemory bool, trial int) (*allreduce.Group, error) {
 	m := s.member
 	cfg.Job, cfg.View, cfg.Rank, cfg.WorldSize = m.cfg.Job, s.View.Generation|uint64(trial)<<trialShift, s.View.Rank, s.View.WorldSize()
-	cfg.Alone = m.cfg.WorldSize == 1
+	cfg.Alone = s.View.WorldSize() == 1
 	if cfg.Alone {
 		return allreduce.New(cfg)
 	}
 	join := natsring.DefaultConfig(cfg)
 	join.Server, join.URL, join.Token, join.SharedMemory = m.server, m.cfg.NATSURL, m.cfg.NATSToken, sharedMemory
 	join.Key = m.secrets.servers()
+	if m.cfg.Elastic.On {
+		join.PingInterval, join.CloseTimeout = silentPing, silentClose
+	}
 	m.secrets.seal(&join, m.node)
 	if m.cfg.NATSURL == "" {
 		for _, node := range s.View.Members {

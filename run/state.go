@@ -4,6 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"ringloom/checkpoint"
 	"ringloom/nn"
@@ -17,6 +22,62 @@ const StateFile = "latest.training.safetensors"
 
 // PreviousStateFile is the state of one checkpoint before, for where StateFile is damaged.
 const PreviousStateFile = "previous.training.safetensors"
+
+// stateFiles are the names of the latest and the previous state of whoever leads since a change of the view with this number; 0 where the
+// leader is the run's first. A leader that the others have gone on without may still be about to write: what it writes has a lower number,
+// and the highest number counts.
+func stateFiles(number int) (latest, previous string) {
+	if number == 0 {
+		return StateFile, PreviousStateFile
+	}
+	return fmt.Sprintf("latest-%d%s", number, stateSuffix), fmt.Sprintf("previous-%d%s", number, stateSuffix)
+}
+
+const stateSuffix = ".training.safetensors"
+
+// stateNumber is the number in the name of a state's file; it is false for other names.
+func stateNumber(name string) (number int, latest, ok bool) {
+	rest, ok := strings.CutSuffix(filepath.Base(name), stateSuffix)
+	if !ok {
+		return 0, false, false
+	}
+	word, digits, numbered := strings.Cut(rest, "-")
+	if numbered {
+		n, err := strconv.Atoi(digits)
+		if err != nil || n < 1 || strconv.Itoa(n) != digits {
+			return 0, false, false
+		}
+		number = n
+	}
+	return number, word == "latest", word == "latest" || word == "previous"
+}
+
+// statesIn lists the states in a folder, what counts most first: by number, and the latest before the previous.
+func statesIn(dir string) (names []string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if _, _, ok := stateNumber(e.Name()); ok {
+			names = append(names, e.Name())
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		x, latestX, _ := stateNumber(a)
+		y, latestY, _ := stateNumber(b)
+		switch {
+		case x != y:
+			return y - x
+		case latestX:
+			return -1
+		case latestY:
+			return 1
+		}
+		return 0
+	})
+	return names
+}
 
 // stateKey is the entry of the file's metadata that holds a runState, momentsName the tensor of every rank's own running
 // moments, residualName that of a rank's residuals, and factorsName that of PowerSGD's factors.

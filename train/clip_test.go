@@ -17,8 +17,8 @@ func TestClippingBoundsTheNormOfTheWholeGradient(t *testing.T) {
 	for _, limit := range []float64{norm / 10, norm * 10} {
 		cfg.ClipNorm = limit
 		w := oneStep(t, cfg, 16)
-		if math.Abs(w.norms.Max-norm) > 1e-6*norm {
-			t.Errorf("norm before clipping %v, want %v", w.norms.Max, norm)
+		if math.Abs(w.ledger.norms.Max-norm) > 1e-6*norm {
+			t.Errorf("norm before clipping %v, want %v", w.ledger.norms.Max, norm)
 		}
 		move := make([]float32, len(start))
 		for i, v := range w.values() {

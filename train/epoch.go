@@ -16,85 +16,92 @@ type place struct {
 	globalLen   int // samples of the step on all ranks
 }
 
-// trainEpoch is the training loop, from the epoch's beginning or from where the run was resumed.
-func (w *Worker) trainEpoch(ctx context.Context, epoch int) (*RankEpoch, error) {
-	first, steps := w.steps%w.sampler.Steps(), w.sampler.Steps()
+// trainEpoch is the training loop, from where the epoch stands to its end. It may stand there already.
+func (w *Worker) trainEpoch(ctx context.Context, epoch int) error {
+	first, steps := w.steps-(epoch-1)*w.sampler.Steps(), w.sampler.Steps()
 	if w.MaxSteps > 0 {
 		steps = min(steps, first+w.MaxSteps-w.steps)
 	}
+	w.ledger.open(epoch, w.Rank, w.WorldSize, steps)
+	if first >= steps {
+		return nil
+	}
 	if err := w.ownMoments(); err != nil {
-		return nil, err
+		return err
 	}
 	loader := w.images.loader(w.Train, steps-first, w.augmentation(epoch), func(step int, dst []int32) []int32 {
 		return w.sampler.Batch(epoch, first+step, dst)
 	})
 	defer loader.Close()
 
-	e := &RankEpoch{Rank: w.Rank}
-	w.norms = norms{}
-	if w.partial != nil {
-		e, w.norms, w.partial = &w.partial.RankEpoch, w.partial.Norms, nil
-	}
-	e.StepLoss = append(make([]float64, 0, steps), e.StepLoss...)
+	e := &w.ledger.own
 	whole := startWatch()
 	w.clock.restart(&e.Timing)
+	err := w.trainSteps(ctx, epoch, first, steps, loader, &whole)
+	if w.clock.err == nil {
+		w.clock.drain()
+	}
+	e.NormMean, e.NormMax = w.ledger.norms.mean(), w.ledger.norms.Max
+	whole.lap(&e.Total)
+	return errors.Join(err, w.clock.err)
+}
+
+// trainSteps takes the steps of an epoch from first to the last.
+func (w *Worker) trainSteps(ctx context.Context, epoch, first, steps int, loader *data.Loader, whole *stopwatch) error {
+	e := &w.ledger.own
 	for step := first; step < steps; step++ {
 		began := time.Now()
 		batch, err := loader.Next(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.clock.data(w.steps, began)
 		at := place{epoch, step, w.sampler.GlobalLen(epoch, step)}
-		if err := w.trainOn(ctx, at, batch, e, steps); err != nil {
-			return nil, err
+		if err := w.trainOn(ctx, at, batch, steps); err != nil {
+			return err
 		}
 		loader.Release(batch)
 		if w.CheckEvery > 0 && w.steps%w.CheckEvery == 0 {
 			w.clock.drain()
 			if err := w.checkParameters(ctx); err != nil {
-				return nil, err
+				return err
 			}
 			w.clock.check()
 		}
 		if w.CheckpointEvery > 0 && w.steps%w.CheckpointEvery == 0 && step < steps-1 {
 			w.clock.drain()
 			whole.lap(&e.Total)
-			if err := w.checkpoint(ctx, e); err != nil {
-				return nil, err
+			if err := w.checkpoint(ctx); err != nil {
+				return err
 			}
-			whole = startWatch()
+			*whole = startWatch()
 			w.clock.restart(&e.Timing)
 		}
+		if c := w.change(); c != nil {
+			return c
+		}
 	}
-	w.clock.drain()
-	e.NormMean, e.NormMax = w.norms.mean(), w.norms.Max
-	whole.lap(&e.Total)
-	return e, w.clock.err
+	return nil
 }
 
 // trainOn takes a step and adds it to the epoch, which has so many.
-func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, e *RankEpoch, steps int) error {
+func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, steps int) error {
 	sent := w.Ring.Stats().BytesSent
-	e.LearningRate = w.schedule.Rate(w.steps)
+	w.ledger.own.LearningRate = w.schedule.Rate(w.steps)
 	stats, err := w.step(ctx, at, batch)
+	w.ledger.own.SentBytes += w.Ring.Stats().BytesSent - sent
 	if err != nil {
 		return err
 	}
-	e.SentBytes += w.Ring.Stats().BytesSent - sent
-	e.Samples += batch.N
-	e.Correct += stats.Correct
-	e.StepLoss = append(e.StepLoss, stats.Loss)
-	lossSum := stats.Loss * float64(at.globalLen)
-	e.LossSum += lossSum
 	if w.OnStep != nil {
-		w.OnStep(Step{Epoch: at.epoch, Step: at.step + 1, Steps: steps, Loss: lossSum / float64(batch.N), Samples: e.Samples})
+		loss := stats.Loss * float64(at.globalLen) / float64(batch.N)
+		w.OnStep(Step{Epoch: at.epoch, Step: at.step + 1, Steps: steps, Loss: loss, Samples: w.ledger.own.Samples})
 	}
 	return nil
 }
 
 // checkpoint keeps the run's state in mid-epoch.
-func (w *Worker) checkpoint(ctx context.Context, e *RankEpoch) error {
+func (w *Worker) checkpoint(ctx context.Context) error {
 	begin := time.Now()
 	if err := errors.Join(w.clock.err, w.shareMoments(ctx), w.params.Pull()); err != nil {
 		return err
@@ -102,7 +109,7 @@ func (w *Worker) checkpoint(ctx context.Context, e *RankEpoch) error {
 	if err := w.checkFinite(); err != nil { // before the last good state is replaced
 		return err
 	}
-	if err := w.keepState(ctx, &Partial{*e, w.norms}); err != nil {
+	if err := w.keepState(ctx, w.ledger.partial()); err != nil {
 		return err
 	}
 	w.clock.since(timeline.Checkpoint, begin)

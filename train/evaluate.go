@@ -18,6 +18,7 @@ const evalBatch = 250
 // evaluate counts this rank's part of the test set: every test image exactly once over all ranks.
 func (w *Worker) evaluate(ctx context.Context, e *RankEpoch) error {
 	watch := startWatch()
+	e.TestSamples, e.TestCorrect = 0, 0
 	lo, hi := shard.EvalRange(w.Test.N, w.WorldSize, w.Rank)
 	program := func(batch int) (*exec.Program, error) { return w.program(programKey{batch: batch}) }
 	err := w.images.forward(ctx, w.Test, lo, hi, evalBatch, program, func(batch *data.Batch, _ *exec.Program, s exec.Stats) error {

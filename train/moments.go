@@ -120,13 +120,13 @@ func (w *Worker) shareMoments(ctx context.Context) error {
 		return err
 	}
 	w.moments.own = append(w.moments.own[:0], state...)
+	w.moments.shared = true // whatever a sum that fails leaves there is not this rank's own
 	if err := w.Ring.AllReduce(ctx, state); err != nil {
 		return fmt.Errorf("averaging batch norm's running moments: %w", err)
 	}
 	for i := range state {
 		state[i] /= float32(w.WorldSize)
 	}
-	w.moments.shared = true
 	return op.Push(w.Device, w.params.StateValues)
 }
 

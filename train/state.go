@@ -80,6 +80,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 	}
 	if len(block) == 0 {
+		w.hasBegun()
 		return w.params.Push()
 	}
 	var s State
@@ -107,13 +108,19 @@ func (w *Worker) begin(ctx context.Context) error {
 	}
 	w.resume = nil
 	w.adopt(s)
+	w.hasBegun()
 	return w.params.Push()
 }
+
+// hasBegun says that this rank has the run's state, and its place.
+func (w *Worker) hasBegun() { w.begun, w.seat = true, seat{w.Generation, w.Rank, w.WorldSize} }
 
 // adopt continues from s. In a world of another size each rank begins with the mean of the running moments, and rank 0
 // takes over what the former ranks had of the epoch, so that its sums are still those of all samples.
 func (w *Worker) adopt(s State) {
 	w.steps = s.Steps
+	w.ended = s.Steps - s.Steps%w.sampler.Steps()
+	w.heard = s.Steps
 	if s.WorldSize == w.WorldSize {
 		copy(w.params.StateValues.Host, s.Moments[w.Rank*len(w.params.StateValues.Host):])
 	}
@@ -121,18 +128,19 @@ func (w *Worker) adopt(s State) {
 		return
 	}
 	if s.WorldSize == w.WorldSize {
-		w.partial = &s.Ranks[w.Rank]
+		w.ledger.resume(w.epoch(), w.Rank, s.Ranks)
 		return
 	}
 	first := s.Ranks[0].RankEpoch
-	p := Partial{RankEpoch: RankEpoch{StepLoss: make([]float64, len(first.StepLoss)), LearningRate: first.LearningRate}, Norms: s.Ranks[0].Norms}
-	if w.Rank == 0 {
-		for _, r := range s.Ranks {
-			p.RankEpoch.take(r.RankEpoch)
-		}
+	ranks := make([]Partial, w.WorldSize)
+	for rank := range ranks {
+		ranks[rank] = Partial{RankEpoch: RankEpoch{StepLoss: make([]float64, len(first.StepLoss)), LearningRate: first.LearningRate}, Norms: s.Ranks[0].Norms}
+		ranks[rank].RankEpoch.Rank = rank
 	}
-	p.RankEpoch.Rank = w.Rank
-	w.partial = &p
+	for _, r := range s.Ranks {
+		ranks[0].RankEpoch.take(r.RankEpoch)
+	}
+	w.ledger.resume(w.epoch(), w.Rank, ranks)
 }
 
 // take adds another rank's part of the same steps. They took the time of the slower one.

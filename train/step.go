@@ -11,8 +11,9 @@ import (
 )
 
 // step takes one step of the run on this rank's part of the global batch. Nothing of it is visible before the commit: a
-// step that fails leaves parameters and all that the rank remembers as they were. The loss is this rank's share of the
-// mean over the global batch.
+// step that fails leaves parameters and all that the rank remembers as they were; one that fails because its view of the
+// cluster has ended is held until it is known whether another rank has committed it. The loss is this rank's share of
+// the mean over the global batch.
 func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (exec.Stats, error) {
 	stats, err := w.passes(ctx, at, batch) // load, forward, backward; buckets leave meanwhile
 	if err == nil {
@@ -22,17 +23,30 @@ func (w *Worker) step(ctx context.Context, at place, batch *data.Batch) (exec.St
 	if err == nil {
 		clip, err = w.clip(ctx)
 	}
+	if err != nil && w.holds(err) {
+		w.held = &heldStep{at: at, samples: batch.N, stats: stats}
+		return exec.Stats{}, err
+	}
 	if err != nil {
 		return exec.Stats{}, w.abort(w.stepError(ctx, at, err))
 	}
-	if err := w.grads.Commit(ctx, w.schedule.Rate(w.steps), clip.scale); err != nil {
+	if err = w.grads.Commit(ctx, w.schedule.Rate(w.steps), clip.scale); err != nil && w.holds(err) {
+		w.held = &heldStep{at: at, samples: batch.N, stats: stats}
+		return exec.Stats{}, err
+	}
+	if err != nil && !w.Elastic {
 		return exec.Stats{}, err
 	}
 	if w.ClipNorm > 0 {
-		w.norms.add(clip.norm)
+		w.ledger.norms.add(clip.norm)
+	}
+	w.ledger.add(at, batch.N, stats)
+	if w.Elastic {
+		w.reports = append(w.reports[:0], w.grads.Reports()...)
+		w.ledger.hear(at, w.reports)
 	}
 	w.steps++
-	return stats, w.clock.err
+	return stats, errors.Join(err, w.clock.err)
 }
 
 // passes leaves the sum over this rank's micro-batches in the gradient memory and sends each bucket as soon as it is
@@ -48,10 +62,10 @@ func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total
 	}
 	micros := w.microBatches(at.globalLen, batch.N)
 	if micros == 0 { // the last global batch may be smaller than the world
-		w.grads.Skip()
+		w.grads.Skip(gradsync.Report{Wants: w.wants()})
 		return total, w.grads.Flush()
 	}
-	var losses gradsync.Losses
+	report := gradsync.Report{Samples: batch.N}
 	for m := range micros {
 		mb, last := w.microBatch(at.globalLen, batch.N, m), m == micros-1
 		program, err := w.load(ctx, at, batch, mb)
@@ -59,7 +73,7 @@ func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total
 			err = program.Start()
 		}
 		if err == nil && !w.ahead {
-			err = w.outcome(program, mb, last, &total, &losses)
+			err = w.outcome(program, mb, last, &total, &report)
 		}
 		w.charge(timeline.Forward)
 		if err == nil {
@@ -67,7 +81,7 @@ func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total
 		}
 		w.charge(timeline.Backward)
 		if err == nil && w.ahead {
-			err = w.outcome(program, mb, last, &total, &losses)
+			err = w.outcome(program, mb, last, &total, &report)
 		}
 		if err != nil {
 			return total, err
@@ -76,9 +90,8 @@ func (w *Worker) passes(ctx context.Context, at place, batch *data.Batch) (total
 	return total, w.grads.Flush()
 }
 
-// outcome adds up what a micro-batch's forward pass found, for which it waits, and behind the last tells the other ranks
-// whether this rank's losses are finite.
-func (w *Worker) outcome(program *exec.Program, mb microBatch, last bool, total *exec.Stats, losses *gradsync.Losses) error {
+// outcome adds up what a micro-batch's forward pass found, for which it waits, and behind the last tells the other ranks.
+func (w *Worker) outcome(program *exec.Program, mb microBatch, last bool, total *exec.Stats, report *gradsync.Report) error {
 	stats, err := program.Stats()
 	if err != nil {
 		return err
@@ -86,10 +99,11 @@ func (w *Worker) outcome(program *exec.Program, mb microBatch, last bool, total 
 	w.clock.readForward()
 	if !mb.empty() {
 		total.Loss, total.Correct = total.Loss+stats.Loss, total.Correct+stats.Correct
-		losses.Add(mb.number, stats.Loss)
+		report.Losses.Add(mb.number, stats.Loss)
 	}
 	if last {
-		w.grads.Announce(*losses)
+		report.Loss, report.Correct, report.Wants = total.Loss, total.Correct, w.wants()
+		w.grads.Announce(*report)
 	}
 	return nil
 }

@@ -35,6 +35,13 @@ type Options struct {
 	// steps. Until it returns, the parameters and the State stand still, and StateValues is the mean over ranks. May be nil,
 	// on all ranks.
 	OnState func(State) error
+	// Elastic says that views of the cluster follow each other: a run whose view has ended goes on in the next one (Rejoin). On all ranks.
+	Elastic bool
+	// Generation is the number of the view in which the run begins.
+	Generation uint64
+	// Wants is asked in every step what this rank wishes to happen behind it; then Run ends with a *Change on every rank. It is called on the
+	// training thread and must not block. May be nil.
+	Wants func() gradsync.Wish
 	// Recorder gets what this rank does and when; EventsPerStep says how much. nil records nothing. On all ranks or on
 	// some: nothing depends on it.
 	Recorder *timeline.Recorder
@@ -65,11 +72,19 @@ type Worker struct {
 
 	sync    *momentSync // nil without synchronised batch norm
 	moments *runningMoments
-	norms   norms // of the epoch, where it clips
 	clock   *clock
 
-	resume  *State   // what Resume was given
-	partial *Partial // what this rank has of the first epoch already, nil where it begins with it
+	resume *State // what Resume was given
+
+	begun     bool // it has the run's state
+	baseWorld int  // ranks of the run's first view, which --scale-lr counts
+	ended     int  // the step at which an epoch's end, or MaxSteps, was last dealt with: compared, evaluated, told and kept
+	heard     int  // the step at which OnEpoch was last told
+	ledger    ledger
+	held      *heldStep
+	reports   []gradsync.Report // what all ranks have told of the last step, in an elastic run
+	seat      seat
+	prepared  preparation
 }
 
 // NewWorker builds the model at the shapes that the run needs.
@@ -107,7 +122,7 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	if w.sampler, err = shard.New(w.shardConfig(o.WorldSize, o.Rank)); err != nil {
 		return nil, err
 	}
-	w.schedule = optim.NewSchedule(o.rates(o.WorldSize, w.sampler.Steps()))
+	w.schedules(o.WorldSize)
 	if w.params, err = model.NewParams(o.Device); err != nil {
 		return nil, fmt.Errorf("building %s: %w", o.Model, err)
 	}
@@ -117,9 +132,9 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 	if w.moments, err = newRunningMoments(o.Device, w.params.StateValues); err != nil {
 		return nil, err
 	}
-	gradients := o.gradients(o.Rank, o.WorldSize)
+	gradients := w.gradients(o.Rank, o.WorldSize)
 	w.clock = newClock(o.Device, !gradients.Travels())
-	if o.SyncBatchNorm && o.WorldSize > 1 {
+	if o.SyncBatchNorm && (o.WorldSize > 1 || o.Elastic) {
 		w.sync = &momentSync{ring: o.Ring}
 	}
 	if w.images.accelerated {
@@ -129,6 +144,19 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 		}
 	}
 	return w, w.params.Init(o.Seed)
+}
+
+// gradients is what becomes of the gradients of a rank.
+func (w *Worker) gradients(rank, world int) gradsync.Config {
+	c := w.Config.gradients(rank, world)
+	c.Grows, c.Mirror = w.Elastic, w.Elastic
+	return c
+}
+
+// schedules makes the learning rate's schedule that of a run which so many ranks have begun.
+func (w *Worker) schedules(world int) {
+	w.baseWorld = world
+	w.schedule = optim.NewSchedule(w.rates(world, w.sampler.Steps()))
 }
 
 // divide makes what takes the gradients to the other ranks.
@@ -164,27 +192,31 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.sync != nil {
 		w.sync.recorder = w.Recorder
 	}
-	if err := w.begin(ctx); err != nil {
-		return err
-	}
-	for epoch := w.steps/w.sampler.Steps() + 1; epoch <= w.Epochs && !w.finished(); epoch++ {
-		local, err := w.trainEpoch(ctx, epoch)
-		if err != nil {
+	if !w.begun {
+		if err := w.begin(ctx); err != nil {
 			return err
 		}
-		var partial *Partial
-		if w.steps%w.sampler.Steps() != 0 { // MaxSteps ends the run in mid-epoch
-			partial = &Partial{*local, w.norms}
+	}
+	for w.due() {
+		if err := w.trainEpoch(ctx, w.epoch()); err != nil {
+			return err
 		}
-		if err := w.endEpoch(ctx, epoch, local, partial); err != nil {
+		if err := w.endEpoch(ctx, w.epoch()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// endEpoch compares, evaluates, tells and keeps what an epoch, or the part of it that MaxSteps leaves, has brought.
-func (w *Worker) endEpoch(ctx context.Context, epoch int, local *RankEpoch, partial *Partial) error {
+// epoch is the one to train or to end, from 1.
+func (w *Worker) epoch() int { return w.ended/w.sampler.Steps() + 1 }
+
+// due says whether there is an epoch to train, or to end.
+func (w *Worker) due() bool { return w.epoch() <= w.Epochs && !(w.finished() && w.ended == w.steps) }
+
+// endEpoch compares, evaluates, tells and keeps what an epoch, or the part of it that MaxSteps leaves, has brought. Where its view ends
+// meanwhile it is done again in the next, and tells nothing twice.
+func (w *Worker) endEpoch(ctx context.Context, epoch int) error {
 	if err := w.shareMoments(ctx); err != nil {
 		return err
 	}
@@ -194,6 +226,7 @@ func (w *Worker) endEpoch(ctx context.Context, epoch int, local *RankEpoch, part
 	}
 	w.clock.since(timeline.Check, begin)
 	begin = time.Now()
+	local := &w.ledger.own
 	if err := w.evaluate(ctx, local); err != nil {
 		return err
 	}
@@ -202,16 +235,25 @@ func (w *Worker) endEpoch(ctx context.Context, epoch int, local *RankEpoch, part
 	if err != nil {
 		return err
 	}
-	if w.OnEpoch != nil {
+	if w.OnEpoch != nil && w.steps > w.heard {
 		if err := w.OnEpoch(outcome); err != nil {
 			return err
 		}
 	}
+	w.heard = w.steps
 	begin = time.Now()
+	var partial *Partial
+	if w.steps%w.sampler.Steps() != 0 { // MaxSteps ends the run in mid-epoch
+		partial = w.ledger.partial()
+	}
 	if err := w.keepState(ctx, partial); err != nil {
 		return err
 	}
 	w.clock.since(timeline.Checkpoint, begin)
+	w.ended = w.steps
+	if partial == nil {
+		w.ledger.close()
+	}
 	return nil
 }
 

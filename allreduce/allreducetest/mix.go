@@ -56,6 +56,7 @@ var kinds = []struct {
 	{"all-reduces in the background", collective.background},
 	{"error feedback", collective.feedback},
 	{"reduce-scatter", collective.reduceScatter},
+	{"mirrored reduce-scatter", collective.mirroredScatter},
 	{"all-gather", collective.allGather},
 	{"broadcast", collective.broadcast},
 	{"all-gather of bytes", collective.allGatherBytes},
@@ -156,6 +157,23 @@ func (c collective) reduceScatter(ctx context.Context) error {
 	for _, s := range c.Shard(c.length, c.Rank()) {
 		if err := sameBits(own[s.From:s.To], want[s.From:s.To]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (c collective) mirroredScatter(ctx context.Context) error {
+	in := c.vectors()
+	own := slices.Clone(in[c.Rank()])
+	if err := c.StartReduceScatter(own, allreduce.Sum{Bucket: c.number, Format: c.format, Mirror: true}).Wait(ctx); err != nil {
+		return err
+	}
+	want := Sum(c.Config(), in, c.format, nil)
+	for _, rank := range []int{c.Rank(), (c.Rank() + c.WorldSize() - 1) % c.WorldSize()} {
+		for _, s := range c.Shard(c.length, rank) {
+			if err := sameBits(own[s.From:s.To], want[s.From:s.To]); err != nil {
+				return fmt.Errorf("the part of rank %d: %w", rank, err)
+			}
 		}
 	}
 	return nil

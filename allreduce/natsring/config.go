@@ -44,13 +44,15 @@ type Config struct {
 	// PingInterval is how often each connection is probed while silent; after two unanswered probes the link is lost.
 	// It finds a host that vanished without a word. Default 5 s.
 	PingInterval time.Duration
+	// CloseTimeout is how long Close waits at most for the neighbours to have what was sent. Default 1 s.
+	CloseTimeout time.Duration
 
 	ring int // which of Ring.Rings; each has subjects of its own
 }
 
 // DefaultConfig returns the defaults for ring.
 func DefaultConfig(ring allreduce.Config) Config {
-	return Config{Ring: ring, SharedMemory: true, JoinTimeout: 30 * time.Second, PingInterval: 5 * time.Second}
+	return Config{Ring: ring, SharedMemory: true, JoinTimeout: 30 * time.Second, PingInterval: 5 * time.Second, CloseTimeout: time.Second}
 }
 
 // Validate says what is wrong with the configuration. It matches ErrConfig or allreduce.ErrConfig.
@@ -69,6 +71,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: ChunkBytes %d must be at most %d", ErrConfig, c.Ring.ChunkBytes, MaxChunkBytes)
 	case c.JoinTimeout <= 0:
 		return fmt.Errorf("%w: JoinTimeout %v must be above zero", ErrConfig, c.JoinTimeout)
+	case c.CloseTimeout <= 0:
+		return fmt.Errorf("%w: CloseTimeout %v must be above zero", ErrConfig, c.CloseTimeout)
 	case c.PingInterval <= 0:
 		return fmt.Errorf("%w: PingInterval %v must be above zero", ErrConfig, c.PingInterval)
 	}

@@ -245,7 +245,7 @@ func refusalKind(why error) string {
 // refuse tells the neighbours why this rank does not join, as far as they listen already.
 func (t *Transport) refuse(why error) {
 	text := t.refusal(why)
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), t.cfg.CloseTimeout)
 	defer cancel()
 	for _, l := range t.links {
 		if l == nil {

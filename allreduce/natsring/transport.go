@@ -8,7 +8,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"ringloom/allreduce"
 )
@@ -324,11 +323,11 @@ func (t *Transport) report(from allreduce.Peer, err error) {
 	go t.put(allreduce.Delivery{From: from, Err: err})
 }
 
-// Close publishes what was sent, waiting a second at most for the neighbours' servers to have it, and ends the
+// Close publishes what was sent, waiting Config.CloseTimeout at most for the neighbours' servers to have it, and ends the
 // connections.
 func (t *Transport) Close() error {
 	t.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), t.cfg.CloseTimeout)
 		defer cancel()
 		var wg sync.WaitGroup
 		for _, l := range t.links {
@@ -339,8 +338,6 @@ func (t *Transport) Close() error {
 	})
 	return nil
 }
-
-const closeTimeout = time.Second
 
 // shut ends whatever is open.
 func (t *Transport) shut() {

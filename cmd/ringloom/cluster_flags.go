@@ -44,6 +44,8 @@ type clusterFlags struct {
 	keyFile     string
 	insecure    bool
 
+	elastic run.ElasticConfig
+
 	natsURL, natsFile, natsBind, tokenFile string
 	ringDeadline                           time.Duration
 
@@ -72,6 +74,14 @@ func (f *clusterFlags) register(fl *pflag.FlagSet) {
 
 	fl.StringVar(&f.log, "log", "auto", "log format: human, json, or auto (human on a terminal)")
 	fl.BoolVar(&f.debug, "debug", false, "log more")
+}
+
+// registerElastic is for the commands whose work outlives a rank.
+func (f *clusterFlags) registerElastic(fl *pflag.FlagSet) {
+	fl.BoolVar(&f.elastic.On, "elastic", false, "outlive ranks: when one dies, freezes or leaves, the others go on with the step under way; nodes may join at any time")
+	fl.IntVar(&f.elastic.MinRanks, "min-ranks", 0, "with --elastic: wait for more with fewer ranks than this (0: go on with one)")
+	fl.IntVar(&f.elastic.MaxRanks, "max-ranks", 0, "with --elastic: refuse more ranks than this (0: as many as come)")
+	fl.DurationVar(&f.elastic.Wait, "elastic-wait", time.Minute, "with --elastic: how long to wait where there are too few ranks, or where the others may go on by themselves")
 }
 
 // check refuses what can be refused before anything is opened, and fills in what --bind leaves open.
@@ -114,6 +124,7 @@ func (f *clusterFlags) config() run.MemberConfig {
 	c.WorldSize, c.Bind, c.Advertise, c.Join, c.JoinTimeout = f.expect, f.bind, f.advertise, f.join, f.joinTimeout
 	c.Job, c.Name, c.NATSURL, c.NATSBind = f.job, f.name, f.natsURL, f.natsBind
 	c.NATSToken, c.Key, c.Insecure = f.token, []byte(f.key), f.insecure
+	c.Elastic = f.elastic
 	return c
 }
 

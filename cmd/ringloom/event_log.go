@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"ringloom/cluster"
 	"ringloom/report"
 	"ringloom/run"
 )
@@ -17,7 +20,8 @@ type eventLog struct {
 	out          io.Writer
 	human, debug bool
 	leads        bool
-	*zap.Logger  // to out, and to the file while there is one
+	formed       bool // the launcher was told
+	*zap.Logger       // to out, and to the file while there is one
 }
 
 // newEventLog logs as the flags and the launcher say.
@@ -54,9 +58,22 @@ func (l *eventLog) take(event run.Event) {
 		l.waiting(e)
 	case run.Joined:
 		l.leads = e.View.Leads()
-		if err := launched.Formed(); err != nil {
-			l.Debug("telling the launcher", zap.Error(err))
+		if !l.formed { // a rank may come back
+			l.formed = true
+			if err := launched.Formed(); err != nil {
+				l.Debug("telling the launcher", zap.Error(err))
+			}
 		}
+	case run.ViewEnded:
+		l.Debug("the view has ended", zap.Uint64("view", e.View.Generation), zap.Error(e.Cause))
+	case run.ViewBegun:
+		l.leads = e.View.Leads()
+		l.Debug("the run goes on in the next view", zap.Uint64("view", e.View.Generation), zap.Int("rank", e.View.Rank),
+			zap.Int("world_size", e.View.WorldSize()), zap.Int("step", e.Aligned.Steps))
+	case run.Recovered:
+		l.recovered(e)
+	case run.Evicted:
+		l.Warn("the others have gone on without this rank, which comes back as one that joins", zap.Error(e.Err))
 	case run.Recording:
 		l.logTo(e.Log)
 	case run.RecordClosed:
@@ -126,6 +143,57 @@ func (l *eventLog) tuned(e run.Tuned) {
 		zap.String("flags", fmt.Sprintf("--chunk-bytes %d --window-bytes %d --rings %d --bucket-bytes %d", e.ChunkBytes, e.WindowBytes, e.Rings, e.BucketBytes)),
 		zap.String("sums", fmt.Sprintf("%.3g ms, %.3g ms before", 1e3*e.After, 1e3*e.Before)), zap.Int("rings_tried", e.RingsTried),
 		zap.Any("bucket_trials", e.BucketTrials))
+}
+
+// recovered says in one line what happened to the cluster, and what it has cost. All ranks have it; the leader says it.
+func (l *eventLog) recovered(e run.Recovered) {
+	log := l.Debug
+	if l.leads {
+		log = l.Warn
+	}
+	var what []string
+	for _, d := range e.View.Dead {
+		what = append(what, fmt.Sprintf("rank %d (%s) %s", d.Rank, d.Member.Name, lossWords[d.Kind]))
+	}
+	if joined := joinedRanks(e.View); len(joined) > 0 {
+		what = append(what, fmt.Sprintf("%s joined as rank %s", plural(len(joined), "node"), strings.Join(joined, ", ")))
+	}
+	if len(what) == 0 {
+		what = []string{"the ring broke and was made anew"}
+	}
+	ms := func(d time.Duration) string { return fmt.Sprintf("%.0f ms", 1e3*d.Seconds()) }
+	log(fmt.Sprintf("%s at step %d; %s on, 0 samples lost, pause %s", strings.Join(what, ", "), e.Aligned.Steps, goOn(e.View.WorldSize()), ms(e.Pause)),
+		zap.Uint64("view", e.View.Generation), zap.String("known", ms(e.Known)), zap.String("agreed", ms(e.Agreed-e.Known)),
+		zap.String("ring", ms(e.Ring-e.Agreed)), zap.String("state", ms(e.AtOnePlace-e.Ring)), zap.String("state_bytes", report.Bytes(e.Aligned.Bytes)))
+}
+
+var lossWords = map[cluster.LossKind]string{
+	cluster.LossDied: "died", cluster.LossProven: "died", cluster.LossSilent: "is silent and was left out", cluster.LossLeft: "left",
+	cluster.LossEvicted: "was left out",
+}
+
+func goOn(ranks int) string {
+	if ranks == 1 {
+		return "1 rank goes"
+	}
+	return fmt.Sprintf("%d ranks go", ranks)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// joinedRanks are those of members that were not in the view before.
+func joinedRanks(v cluster.View) (ranks []string) {
+	for rank, was := range v.Former {
+		if was < 0 {
+			ranks = append(ranks, strconv.Itoa(rank))
+		}
+	}
+	return ranks
 }
 
 func (l *eventLog) diagnostic(e run.Diagnostic) {

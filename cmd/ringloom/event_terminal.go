@@ -33,6 +33,14 @@ func (t *eventTerminal) take(event run.Event) {
 		if t.view.Leads() {
 			t.progress = report.NewProgress(t.log, t.draw)
 		}
+	case run.ViewBegun:
+		t.view = e.View
+		switch {
+		case !t.view.Leads():
+			t.progress = nil
+		case t.progress == nil:
+			t.progress = report.NewProgress(t.log, t.draw)
+		}
 	case run.Step:
 		if t.progress != nil {
 			t.progress.Step(e.Epoch, e.Step.Step, e.Steps, e.Loss)

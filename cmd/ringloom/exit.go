@@ -19,6 +19,7 @@ const (
 	exitData        = 3
 	exitCluster     = 4
 	exitPeer        = 5
+	exitDeparted    = 6
 	exitInterrupted = 130
 )
 
@@ -32,6 +33,7 @@ var exitMeanings = []struct {
 	{exitData, "the data set is missing, damaged or cannot be downloaded; or a checkpoint is missing, damaged, or of another model or run"},
 	{exitCluster, "the cluster did not form: missing peers, another configuration, wrong key, port in use; or no NATS server where --nats says, or it refuses"},
 	{exitPeer, "another rank died or failed during training"},
+	{exitDeparted, "left an elastic run at SIGTERM: the others go on, or all have left and the run's state is kept for --resume"},
 	{exitInterrupted, "ended by SIGINT or SIGTERM"},
 }
 
@@ -67,6 +69,8 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &shown):
 		return shown.code
+	case errors.As(err, new(run.DepartedError)):
+		return exitDeparted
 	case errors.As(err, &stop):
 		return exitInterrupted
 	case errors.As(err, new(usageError)), errors.As(err, new(run.UsageError)):

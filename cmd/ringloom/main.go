@@ -30,7 +30,7 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		s := <-signals
+		s := leaving.first(signals)
 		cancel(&interrupted{s})
 		select {
 		case <-signals:

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +31,7 @@ type trainFlags struct {
 	resume  string
 	runDir  string
 	trace   run.TraceConfig
+	grace   time.Duration
 
 	resumed *run.Resumption // nil without --resume
 	travels []string        // of travelFlags those that were given
@@ -52,7 +55,12 @@ standard output of the leader (rank 0, the oldest node), logs to standard error.
 
   # two machines
   ringloom train --expect 2 --bind 0.0.0.0:7946
-  ringloom train --expect 2 --bind 0.0.0.0:7946 --join first-machine:7946`,
+  ringloom train --expect 2 --bind 0.0.0.0:7946 --join first-machine:7946
+
+  # a job that outlives its ranks, and a rank that joins it while it runs
+  ringloom train --expect 2 --elastic
+  ringloom train --expect 2 --elastic --join 127.0.0.1:7946
+  ringloom train --elastic --join 127.0.0.1:7946`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.resumeConfig(cmd.Flags()); err != nil {
@@ -89,6 +97,8 @@ standard output of the leader (rank 0, the oldest node), logs to standard error.
 	fl.BoolVar(&f.autotune, "autotune", false, "before the first step, try which chunks, window, rings and buckets are fastest here, and take them on all ranks")
 	f.ringFlags.register(fl)
 	f.clusterFlags.register(fl)
+	f.clusterFlags.registerElastic(fl)
+	fl.DurationVar(&f.grace, "leave-within", 20*time.Second, "with --elastic: after SIGTERM, end at once where no step has ended within so long; a second SIGTERM does so too")
 	return cmd
 }
 
@@ -130,13 +140,20 @@ func (f *trainFlags) run(ctx context.Context, out io.Writer) error {
 	if err := f.clusterFlags.check(); err != nil {
 		return usageError{err}
 	}
+	if f.grace <= 0 {
+		return usageError{fmt.Errorf("--leave-within %v: give a positive time, such as 20s", f.grace)}
+	}
 	log := f.newEventLog()
 	member := f.member(log.Logger)
+	var leave <-chan struct{}
+	if f.elastic.On {
+		leave = leaving.arm(f.grace)
+	}
 	f.warnAlone(log)
 	terminal := &eventTerminal{out: out, log: log.out, draw: log.human}
 	_, err := run.Node(ctx, run.Config{
 		Train: f.Config, Member: member, Ring: f.ringFlags.config(f.ringDeadline), Autotune: f.autotune, Device: f.deviceFlags.config(),
-		Data: data.Options{Dir: f.dataDir, Offline: f.offline}, Init: f.init, Resume: f.resumed, RunDir: f.runDir, Trace: f.trace, Version: version,
+		Data: data.Options{Dir: f.dataDir, Offline: f.offline}, Init: f.init, Resume: f.resumed, RunDir: f.runDir, Trace: f.trace, Version: version, Leave: leave,
 	}, func(e run.Event) {
 		terminal.take(e)
 		log.take(e)

@@ -94,14 +94,14 @@ func (p Plan) Cuts(order []int) []int {
 	return cuts
 }
 
-// owned is what this rank updates of the buckets.
-func (p Plan) owned(c Config, ring *allreduce.Group) optim.Ownership {
+// owned is what a rank updates of the buckets, in a ring of this configuration.
+func (p Plan) owned(c Config, ring allreduce.Config, rank int) optim.Ownership {
 	if !c.Shard {
 		return optim.OwnAll(p.Spans())
 	}
 	return optim.OwnShard(p.Spans(), func(length int) []optim.Span {
 		var spans []optim.Span
-		for _, r := range ring.Shard(length, c.Rank) {
+		for _, r := range ring.Shard(length, rank) {
 			spans = append(spans, optim.Span(r))
 		}
 		return spans

@@ -4,31 +4,61 @@ import (
 	"context"
 	"ringloom/nn/op"
 	"ringloom/timeline"
+	"ringloom/train/optim"
 )
 
-// Commit applies the sums, multiplied by scale, at a learning rate. Behind it every rank has the same parameters. An error
-// leaves them in between: the rank cannot go on.
+// Commit applies the sums, multiplied by scale, at a learning rate. Behind it every rank has the same parameters. Where the optimizer is
+// mirrored, nothing is applied anywhere before every rank has all that it needs for its part, and the step is held (Holds) where that does
+// not come about. Another error comes behind this rank's part: the parameters that others update may not have come, and without a mirror the
+// rank cannot go on.
 func (s *Sync) Commit(ctx context.Context, rate, scale float64) error {
+	s.rate, s.scale, s.decided = rate, scale, true
+	if s.cfg.mirrors() {
+		err := s.ring.Barrier(ctx)
+		s.clock.Charge(timeline.Wait, -1)
+		if err != nil {
+			return err
+		}
+	}
 	s.enter(commit)
-	if err := s.opt.Begin(s.step, rate, scale); err != nil {
+	if err := s.apply(s.startGather); err != nil {
 		return err
+	}
+	s.clock.Charge(timeline.Optimizer, -1)
+	if s.cfg.Shard {
+		return s.gather(ctx)
+	}
+	return nil
+}
+
+// apply updates this rank's part of the parameters, and what it mirrors, and takes over what the step has left. gather is called behind
+// each bucket where the optimizer is sharded; it may be nil.
+func (s *Sync) apply(gather func(bucket int) error) error {
+	for _, o := range []*optim.Optimizer{s.opt, s.mirror} {
+		if o == nil {
+			continue
+		}
+		if err := o.Begin(s.step, s.rate, s.scale); err != nil {
+			return err
+		}
 	}
 	for b := range s.plan {
 		if err := s.opt.Update(b); err != nil {
 			return err
 		}
-		if s.cfg.Shard {
-			if err := s.startGather(b); err != nil {
+		if s.mirror != nil { // before the other rank's values come, which are the same
+			if err := s.mirror.Update(b); err != nil {
+				return err
+			}
+		}
+		if s.cfg.Shard && gather != nil {
+			if err := gather(b); err != nil {
 				return err
 			}
 		}
 	}
 	s.residuals.commit()
 	s.factors.commit()
-	s.clock.Charge(timeline.Optimizer, -1)
-	if s.cfg.Shard {
-		return s.gather(ctx)
-	}
 	return nil
 }
 

@@ -22,12 +22,17 @@ type Config struct {
 	// memory for that part alone (ZeRO stage 1: Rajbhandari et al., arXiv:1910.02054).
 	Shard bool
 
+	// Mirror has the rank behind each one keep a copy of what the optimizer remembers there, so that a rank that is lost takes nothing with it;
+	// with Shard alone. It costs the optimizer's memory of a shard more, and half a hop in each bucket's sum.
+	Mirror bool
+
 	// PowerSGD sends the gradients of large fully connected weights as two thin factors of this rank (Vogels et al.,
 	// arXiv:1905.13727), from step PowerSGDStart on; 0 sends them whole.
 	PowerSGD, PowerSGDStart int
 	Seed                    uint64 // of what PowerSGD's factors start from
 
-	Norm bool // every step asks for the gradient's norm
+	Grows bool // the world may have more ranks later on (Sync.Rebind)
+	Norm  bool // every step asks for the gradient's norm
 	// Optimizer updates the parameters. Without a method nothing is ever committed, as where buckets are only tried.
 	Optimizer optim.Config
 }
@@ -61,7 +66,13 @@ func (c Config) FactorsLen(params []nn.Param) (n int) {
 func (c Config) remembers() bool { return c.ErrorFeedback || c.PowerSGD > 0 }
 
 // Travels says whether gradients are needed in the host's memory.
-func (c Config) Travels() bool { return c.WorldSize > 1 || c.PowerSGD > 0 }
+func (c Config) Travels() bool { return c.WorldSize > 1 || c.Grows || c.PowerSGD > 0 }
+
+// mirrors says whether this rank keeps a copy of another one's part.
+func (c Config) mirrors() bool { return c.Shard && c.Mirror && c.WorldSize > 1 }
+
+// before is the rank before this one in the ring.
+func (c Config) before() int { return (c.Rank + c.WorldSize - 1) % c.WorldSize }
 
 // EventsPerStep is the most that a Clock is told of in a step.
 func (c Config) EventsPerStep(params []nn.Param) int {

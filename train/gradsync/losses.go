@@ -1,11 +1,8 @@
 package gradsync
 
 import (
-	"context"
 	"fmt"
 	"math"
-
-	"ringloom/allreduce"
 )
 
 // Losses is what a rank has to say of the losses of its micro-batches in a step. The zero value has seen none.
@@ -31,41 +28,6 @@ type LossError struct {
 
 func (e *LossError) Error() string {
 	return fmt.Sprintf("the loss of micro-batch %d of rank %d is %v", e.Micro, e.Rank, e.Value)
-}
-
-// check tells every rank whether all losses of a step are finite. It is a vector with one element a rank, summed over the
-// ring while backward runs: so nobody waits for it, and every rank ends with the same error without a further message.
-type check struct {
-	ring    *allreduce.Group
-	codes   []float32 // 0 for finite losses, else as encodeLoss makes it
-	pending *allreduce.Pending
-}
-
-func newCheck(ring *allreduce.Group, world int) *check {
-	return &check{ring: ring, codes: make([]float32, world)}
-}
-
-// start sends this rank's part. bucket is a number that no gradient's bucket has.
-func (c *check) start(l Losses, rank, bucket int) {
-	clear(c.codes)
-	if l.bad {
-		c.codes[rank] = encodeLoss(l.micro, l.value)
-	}
-	c.pending = c.ring.StartAllReduce(c.codes, allreduce.Sum{Bucket: bucket})
-}
-
-// wait returns a LossError where a rank's loss is not finite.
-func (c *check) wait(ctx context.Context) (bad *LossError, err error) {
-	if err := c.pending.Wait(ctx); err != nil {
-		return nil, err
-	}
-	for rank, code := range c.codes {
-		if code != 0 {
-			micro, value := decodeLoss(code)
-			return &LossError{rank, micro, value}, nil
-		}
-	}
-	return nil, nil
 }
 
 // badLosses are the losses that are not finite.

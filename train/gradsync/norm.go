@@ -89,11 +89,7 @@ func newNormExchange(ring *allreduce.Group, c Config, bucket int) *normExchange 
 // total waits for all ranks.
 func (x *normExchange) total(ctx context.Context, squares float64) (float64, error) {
 	clear(x.parts)
-	high := float32(squares)
-	x.parts[2*x.rank] = high
-	if Finite(float64(high)) {
-		x.parts[2*x.rank+1] = float32(squares - float64(high))
-	}
+	x.parts[2*x.rank], x.parts[2*x.rank+1] = parts(squares)
 	if err := x.ring.StartAllReduce(x.parts, allreduce.Sum{Bucket: x.bucket}).Wait(ctx); err != nil {
 		return 0, err
 	}

@@ -7,7 +7,7 @@ import "fmt"
 //	idle --Begin--> computing --Announce--> announced --Wait--> summed --Commit--> idle
 //
 // Accumulate and Ready leave computing as it is, Ready and Flush announced, Norm summed. Abort leads from everywhere to
-// idle.
+// idle, and Follow from summed.
 type phase uint8
 
 const (
@@ -32,10 +32,11 @@ const (
 	norm
 	commit
 	abort
+	follow
 )
 
 func (v verb) String() string {
-	return [...]string{"Begin", "Accumulate", "Announce", "Ready", "Flush", "Wait", "Norm", "Commit", "Abort"}[v]
+	return [...]string{"Begin", "Accumulate", "Announce", "Ready", "Flush", "Wait", "Norm", "Commit", "Abort", "Follow"}[v]
 }
 
 // transitions are the phases that a verb leads to, by the phase before.
@@ -48,6 +49,7 @@ var transitions = map[verb]map[phase]phase{
 	wait:       {announced: summed},
 	norm:       {summed: summed},
 	commit:     {summed: idle},
+	follow:     {summed: idle},
 	abort:      {idle: idle, computing: idle, announced: idle, summed: idle},
 }
 

@@ -35,7 +35,6 @@ type powerSGD struct {
 type factored struct {
 	bucket, number int
 	rank           int
-	share          float32   // of the sum that is one rank's
 	grad           []float32 // [rows, cols]
 	p, q           []float32 // [rank, rows] and [rank, cols]
 	products       [2]products
@@ -83,7 +82,7 @@ func newPowerSGD(c Config, device op.Device, params *nn.Params, left *residuals,
 		q, grad := all.Slice(at, c.PowerSGD*cols), bucket.of(params.Grads)
 		at += c.PowerSGD * cols
 		f := &factored{
-			bucket: b, number: len(s.matrices), rank: c.PowerSGD, share: 1 / float32(c.WorldSize),
+			bucket: b, number: len(s.matrices), rank: c.PowerSGD,
 			grad: grad.Host, p: p.Host, q: q.Host,
 		}
 		layer := op.Linear{Src: op.Image{N: c.PowerSGD, H: 1, W: 1, C: cols}, Out: rows}
@@ -149,8 +148,10 @@ func (f *factored) backProject() error {
 	return f.products[f.into].right.Run()
 }
 
-// expand makes the sum of Q into the sum of the gradients, and remembers what it lacks.
-func (f *factored) expand() { decompress(f.grad, f.products[f.into].m, f.p, f.q, f.rank, f.share) }
+// expand makes the sum of Q into the sum of the gradients, and remembers what it lacks of this rank's share.
+func (f *factored) expand(share float32) {
+	decompress(f.grad, f.products[f.into].m, f.p, f.q, f.rank, share)
+}
 
 // commit takes over the factors of the step.
 func (s *powerSGD) commit() {

@@ -49,7 +49,7 @@ func BenchmarkPowerSGD(b *testing.B) {
 				})
 			}
 			project := func() error { return s.project(f, 0, left) }
-			expand := func() error { f.expand(); return nil }
+			expand := func() error { f.expand(1); return nil }
 			run("project", project)
 			run("backProject", f.backProject)
 			run("expand", expand)

@@ -61,7 +61,7 @@ func exchangeFactors(t *testing.T, world, rank, steps int, gradient func(rank, s
 			if err := g.AllReduce(t.Context(), f.q); err != nil {
 				return err
 			}
-			f.expand()
+			f.expand(1.0 / float32(g.WorldSize()))
 			left.commit()
 			s.commit()
 		}

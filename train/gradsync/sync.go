@@ -16,14 +16,19 @@ type Sync struct {
 	clock  Clock
 	plan   Plan
 	opt    *optim.Optimizer // nil where nothing is ever committed
+	mirror *optim.Optimizer // of what the rank before owns; nil without Config.Mirror
 
-	phase phase
-	step  int // of the run
-	flow  *flow
-	blank bool  // the last micro-batch has no sample of this rank
-	err   error // the first of Ready's
+	phase   phase
+	step    int     // of the run
+	share   float32 // of the step's sum that is one rank's
+	rate    float64 // with which it is applied, and scale, once decided
+	scale   float64
+	decided bool
+	flow    *flow
+	blank   bool  // the last micro-batch has no sample of this rank
+	err     error // the first of Ready's
 
-	check       *check
+	reports     *reports
 	accumulated *accumulator
 	copies      *copies
 	blanker     blanker
@@ -32,8 +37,10 @@ type Sync struct {
 	norm        *squaredNorm
 	exchange    *normExchange
 
-	sums    []*allreduce.Pending // by bucket
-	gathers []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
+	sums     []*allreduce.Pending // by bucket
+	arrived  []bool               // by bucket: the step's sum stands in the gradient memory
+	settling [][]float32          // by kind, of all parameters: what Reshard has brought and Settle takes over
+	gathers  []*allreduce.Pending // of updated parameters, by bucket, where the optimizer is sharded
 }
 
 // Parts is what a Sync works with, and closes none of. Gradients are final in Params.Grads of Device when Ready is called.
@@ -49,9 +56,9 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 	plan := NewPlan(c, p.Params.List)
 	s := &Sync{
 		cfg: c, device: p.Device, ring: p.Ring, params: p.Params, clock: p.Clock, plan: plan,
-		flow:  newFlow(plan, len(p.Params.List)),
-		check: newCheck(p.Ring, c.WorldSize),
-		sums:  make([]*allreduce.Pending, len(plan)), gathers: make([]*allreduce.Pending, len(plan)),
+		flow:    newFlow(plan, len(p.Params.List)),
+		reports: newReports(p.Ring, c.WorldSize), arrived: make([]bool, len(plan)),
+		sums: make([]*allreduce.Pending, len(plan)), gathers: make([]*allreduce.Pending, len(plan)),
 	}
 	if acc, ok := op.AsAccelerator(p.Device); ok {
 		s.blanker.acc = acc
@@ -59,19 +66,11 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 			s.copies = newCopies(acc, p.Params, plan)
 		}
 	}
-	owned := plan.owned(c, p.Ring)
-	if c.Optimizer.Method != "" {
-		if s.opt, err = optim.New(c.Optimizer, p.Device, p.Params, owned); err != nil {
-			return nil, err
-		}
+	if err := s.own(p.Ring.Config()); err != nil {
+		return nil, err
 	}
-	if c.Norm {
-		if s.norm, err = newSquaredNorm(p.Device, p.Params, owned); err != nil {
-			return nil, err
-		}
-		if c.Shard {
-			s.exchange = newNormExchange(p.Ring, c, len(plan)+1)
-		}
+	if c.Norm && c.Shard {
+		s.exchange = newNormExchange(p.Ring, c, len(plan)+1)
 	}
 	if c.remembers() {
 		if s.residuals, err = newResiduals(p.Device, p.Params.Len(), plan); err != nil {
@@ -87,11 +86,36 @@ func New(c Config, p Parts) (_ *Sync, err error) {
 	return s, err
 }
 
+// own makes what updates this rank's part of the parameters in a ring, and the mirror of another's.
+func (s *Sync) own(ring allreduce.Config) (err error) {
+	c := s.cfg
+	owned := s.plan.owned(c, ring, c.Rank)
+	if c.Optimizer.Method != "" {
+		if s.opt, err = optim.New(c.Optimizer, s.device, s.params, owned); err != nil {
+			return err
+		}
+		s.mirror = nil
+		if c.mirrors() {
+			if s.mirror, err = optim.New(c.Optimizer, s.device, s.params, s.plan.owned(c, ring, c.before())); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Norm {
+		s.norm, err = newSquaredNorm(s.device, s.params, owned)
+	}
+	return err
+}
+
 // Plan is how the gradients are divided.
 func (s *Sync) Plan() Plan { return s.plan }
 
 // Owned is what this rank updates.
 func (s *Sync) Owned() optim.Ownership { return s.opt.Owned() }
+
+// Reports are what all ranks have announced of the step, by rank, once Wait has returned without an error. They are the Sync's own, and
+// stand still until the next step.
+func (s *Sync) Reports() []Report { return s.reports.all }
 
 // FreeBucket is a number that no collective of a Sync has, for those of its caller in the middle of a step.
 func (s *Sync) FreeBucket() int { return len(s.plan) + 2 }
@@ -100,8 +124,11 @@ func (s *Sync) FreeBucket() int { return len(s.plan) + 2 }
 func (s *Sync) Begin(step int) {
 	s.enter(begin)
 	s.step, s.blank, s.err = step, false, nil
+	s.share = 1 / float32(s.cfg.WorldSize)
 	s.flow.reset()
 	s.accumulated.begin()
+	clear(s.arrived)
+	s.decided = false
 }
 
 // Accumulate takes the gradients of a micro-batch that is not the last. Config.MicroBatches must be above 1.
@@ -114,10 +141,11 @@ func (s *Sync) Accumulate() error {
 // between Begin and the first Ready.
 func (s *Sync) Blank() { s.blank = true }
 
-// Announce tells the other ranks whether this rank's losses are finite. Buckets leave from now on.
-func (s *Sync) Announce(l Losses) {
+// Announce tells the other ranks how this rank's forward passes have gone, above all whether its losses are finite. Buckets leave from
+// now on.
+func (s *Sync) Announce(r Report) {
 	s.enter(announce)
-	s.check.start(l, s.cfg.Rank, len(s.plan))
+	s.reports.start(r, s.cfg.Rank, len(s.plan))
 	s.flow.open = true
 	s.send()
 }
@@ -134,8 +162,8 @@ func (s *Sync) Ready(param int) {
 }
 
 // Skip takes the place of a last micro-batch where this rank has no sample in the whole step.
-func (s *Sync) Skip() {
-	s.Announce(Losses{})
+func (s *Sync) Skip(r Report) {
+	s.Announce(r)
 	s.Blank()
 	for p := range s.params.List {
 		s.Ready(p)
@@ -187,6 +215,7 @@ func (s *Sync) startSum(b int) *allreduce.Pending {
 		sum.Residual = s.residuals.fork(b)
 	}
 	if s.cfg.Shard {
+		sum.Mirror = s.cfg.mirrors()
 		return s.ring.StartReduceScatter(grads, sum)
 	}
 	return s.ring.StartAllReduce(grads, sum)

@@ -11,12 +11,12 @@ import (
 // owns. A LossError is the same on all ranks, and the ring is then still whole.
 func (s *Sync) Wait(ctx context.Context) error {
 	s.enter(wait)
-	bad, err := s.check.wait(ctx)
+	bad, err := s.reports.wait(ctx)
 	s.clock.Charge(timeline.Wait, -1)
 	if err != nil {
 		return err
 	}
-	s.clock.Collective(timeline.FiniteCheck, -1, 0, s.check.pending)
+	s.clock.Collective(timeline.FiniteCheck, -1, 0, s.reports.pending)
 	if bad != nil {
 		// This rank plays its part in the collectives under way, so that no neighbour takes its end for the cause.
 		for _, p := range s.sums {
@@ -65,9 +65,10 @@ func (s *Sync) arrive(ctx context.Context, b int) error {
 		return err
 	}
 	f := s.factors.matrix(b, s.step)
+	s.arrived[b] = true
 	if f != nil {
 		s.clock.Collective(timeline.Return, b, 4*int64(len(f.q)), s.sums[b])
-		f.expand()
+		f.expand(s.share)
 	} else {
 		s.clock.Collective(timeline.Comm, b, 4*int64(s.plan[b].Len()), s.sums[b])
 	}

@@ -1,0 +1,395 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringloom/allreduce"
+	"ringloom/allreduce/memring"
+	"ringloom/train/gradsync"
+)
+
+// mortal is a transport that dies, as its process would, when it has sent so many frames.
+type mortal struct {
+	*memring.Transport
+	sent  *atomic.Int64
+	until int64 // 0 for ever
+}
+
+func (m *mortal) Send(to allreduce.Peer, frame []byte) error {
+	if n := m.sent.Add(1); m.until > 0 && n >= m.until {
+		m.Kill()
+	}
+	return m.Transport.Send(to, frame)
+}
+
+// troupe is a run of ranks that may die, leave and join.
+type troupe struct {
+	t       *testing.T
+	cfg     Config
+	devices fleet
+	victim  int   // the first view's rank that goes
+	dies    int64 // behind so many frames; 0 never
+	leaves  int   // behind so many steps; 0 never
+	joins   int   // behind so many steps somebody joins; 0 never
+	second  int   // the second view's rank that dies too, behind so many frames; 0 never
+	again   int64
+	lost    error // why a run with shards has ended
+
+	mu      sync.Mutex
+	sent    atomic.Int64 // frames of the victim
+	changes []Aligned
+	views   uint64
+	errs    []error
+}
+
+// actor is a rank of a troupe.
+type actor struct {
+	*Worker
+	name int // its rank in the first view
+	end  outcome
+	ring *allreduce.Group
+	err  error // with which Run has ended
+	gone bool
+}
+
+func (x *troupe) ring(world int, victim int) []*allreduce.Group {
+	x.views++
+	c := allreduce.DefaultConfig()
+	c.Job, c.View, c.WorldSize, c.ChunkBytes, c.WindowBytes, c.Linger = "test", x.views, world, 512, 2048, 5*time.Second
+	groups := make([]*allreduce.Group, world)
+	if world == 1 {
+		c.Alone = true
+		groups[0], _ = allreduce.New(c)
+		return groups
+	}
+	for rank, transport := range memring.New(c) {
+		c.Rank = rank
+		var end allreduce.Transport = transport
+		switch {
+		case rank == victim:
+			end = &mortal{transport, &x.sent, x.dies}
+		case x.again > 0 && x.views == 2 && rank == x.second:
+			end = &mortal{transport, new(atomic.Int64), x.again}
+		}
+		var err error
+		if groups[rank], err = allreduce.New(c, end); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	return groups
+}
+
+func (x *troupe) newActor(name int, v View) *actor {
+	a := &actor{name: name, ring: v.Ring}
+	trainSet, testSet := stripes(90, 1), stripes(33, 2)
+	o := Options{
+		Config: x.cfg, Device: x.devices(name), Ring: v.Ring, Rank: v.Rank, WorldSize: v.WorldSize, Train: trainSet, Test: testSet, Elastic: true, Generation: v.Generation,
+		OnEpoch: func(e Epoch) error { a.end.epochs = append(a.end.epochs, e); return nil },
+	}
+	o.Wants = func() gradsync.Wish {
+		switch next := a.Progress().Steps + 1; {
+		case x.leaves > 0 && next == x.leaves && name == x.victim:
+			return gradsync.Leaves
+		case x.joins > 0 && next == x.joins && v.Rank == 0:
+			return gradsync.Admits
+		}
+		return 0
+	}
+	var err error
+	if a.Worker, err = newWorker(o, specOf(x.t, x.cfg.Model)); err != nil {
+		x.t.Fatal(err)
+	}
+	return a
+}
+
+// play runs it to the end, and returns those that are left.
+func (x *troupe) play(world int) []*actor {
+	x.t.Helper()
+	ctx := context.Background()
+	groups := x.ring(world, x.victim)
+	var cast []*actor
+	for rank := range world {
+		cast = append(cast, x.newActor(rank, View{x.views, groups[rank], rank, world}))
+	}
+	defer func() {
+		for _, a := range cast {
+			a.Device.Close()
+		}
+	}()
+	for round := 0; ; round++ {
+		var wg sync.WaitGroup
+		for rank, a := range cast {
+			wg.Go(func() {
+				a.err = func() error {
+					if round > 0 {
+						aligned, err := a.Rejoin(ctx, View{x.views, a.ring, rank, len(cast)})
+						if err != nil {
+							return err
+						}
+						if rank == 0 {
+							x.changes = append(x.changes, aligned)
+						}
+					}
+					if err := a.Run(ctx); err != nil {
+						return err
+					}
+					_ = a.ring.Barrier(ctx) // nobody goes before all are done
+					return nil
+				}()
+				a.ring.Close()
+			})
+		}
+		wg.Wait()
+		done := true
+		var next []*actor
+		joined := false
+		for rank, a := range cast {
+			var change *Change
+			var broken *allreduce.Error
+			switch {
+			case a.err == nil:
+			case errors.As(a.err, &change):
+				done = false
+				joined = joined || x.joins > 0 && change.Step == x.joins
+				a.gone = slices.Contains(change.Leaving, rank)
+			case errors.As(a.err, &broken):
+				done = false
+				a.gone = x.dies > 0 && a.name == x.victim || x.again > 0 && round == 1 && rank == x.second
+			case errors.Is(a.err, gradsync.ErrShardLost):
+				x.lost = a.err
+			default:
+				x.t.Fatalf("rank %d: %v", a.name, a.err)
+			}
+			if a.gone {
+				a.Device.Close()
+				continue
+			}
+			next = append(next, a)
+		}
+		if x.lost != nil {
+			return nil
+		}
+		if done {
+			break
+		}
+		world := len(next)
+		if joined {
+			world++
+		}
+		groups = x.ring(world, -1)
+		if joined {
+			next = append(next, x.newActor(len(cast), View{x.views, groups[world-1], world - 1, world}))
+		}
+		for rank, a := range next {
+			a.ring = groups[rank]
+		}
+		cast = next
+	}
+	for _, a := range cast {
+		if err := a.params.Pull(); err != nil {
+			x.t.Fatal(err)
+		}
+		a.end.values, a.end.moments = slices.Clone(a.values()), slices.Clone(a.params.StateValues.Host)
+		local, err := a.grads.Local()
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		for _, kind := range local.Optimizer {
+			a.end.optimizer = append(a.end.optimizer, slices.Clone(kind.Values)...)
+		}
+		a.end.residual = slices.Concat(local.Residuals...)
+	}
+	return cast
+}
+
+// elasticConfigs are runs with every option that remembers something or meets in the middle of a step.
+func elasticConfigs() map[string]Config {
+	feedback := denseConfig()
+	feedback.Wire, feedback.ClipNorm = "int8", 0.1
+	factors := denseConfig()
+	factors.PowerSGD, factors.PowerSGDStart, factors.Wire, factors.ErrorFeedback = 2, 2, "bf16", "on"
+	moments := normConfig()
+	moments.Accumulate, moments.Wire = 2, "fp16"
+	shards := feedback
+	shards.ShardOptimizer = true
+	plainShards := testConfig()
+	plainShards.ShardOptimizer = true
+	shared := moments
+	shared.SyncBatchNorm, shared.Wire = true, "float32"
+	return map[string]Config{"plain": testConfig(), "int8, clipped": feedback, "powersgd, bf16": factors, "batch norm, fp16": moments, "shared batch norm": shared,
+		"sharded int8, clipped": shards, "sharded": plainShards}
+}
+
+// A rank that dies anywhere, in the middle of a bucket, between the sums and the commit, in an evaluation, costs the others at most the step
+// under way: they end with the bits of a run in which it has left behind the last committed step, and no sample is lost or repeated.
+func TestADeathAnywhereLeavesTheBitsOfALeave(t *testing.T) {
+	points := 8
+	if testing.Short() {
+		points = 3
+	}
+	for name, cfg := range elasticConfigs() {
+		for fleetName, devices := range map[string]fleet{"hosts": hosts, "accelerators": accelerators} {
+			t.Run(name+", "+fleetName, func(t *testing.T) {
+				whole := &troupe{t: t, cfg: cfg, devices: devices, victim: 1}
+				whole.play(3)
+				frames := whole.sent.Load()
+				leaves := map[int][]*actor{}
+				random := rand.New(rand.NewPCG(17, uint64(len(name)+len(fleetName))))
+				followed := 0
+				for range points {
+					x := &troupe{t: t, cfg: cfg, devices: devices, victim: random.IntN(3), dies: 1 + random.Int64N(frames)}
+					got := x.play(3)
+					if len(x.changes) == 0 && len(got) == 3 {
+						continue // it died when all were done
+					}
+					if len(x.changes) != 1 || len(got) != 2 {
+						t.Fatalf("behind %d frames of rank %d: %+v, %d ranks", x.dies, x.victim, x.changes, len(got))
+					}
+					at := x.changes[0].Steps
+					followed += x.changes[0].Followed
+					if at == 0 || at == 6*cfg.Epochs { // nothing to leave behind, or nothing left to do
+						continue
+					}
+					key := at*3 + x.victim
+					if leaves[key] == nil {
+						leaves[key] = (&troupe{t: t, cfg: cfg, devices: devices, victim: x.victim, leaves: at}).play(3)
+					}
+					for rank, a := range got {
+						if d := difference(a, leaves[key][rank]); d != "" {
+							t.Errorf("rank %d died behind %d frames, step %d: rank %d ends with %s", x.victim, x.dies, at, rank, d)
+						}
+						countSamples(t, a, fmt.Sprintf("behind %d frames of rank %d", x.dies, x.victim))
+					}
+				}
+				t.Logf("%d frames, %d ranks followed another", frames, followed)
+			})
+		}
+	}
+}
+
+// difference says in what two ranks differ.
+func difference(a, b *actor) string {
+	var d []string
+	for what, pair := range map[string][2][]float32{
+		"values": {a.end.values, b.end.values}, "moments": {a.end.moments, b.end.moments},
+		"optimizer": {a.end.optimizer, b.end.optimizer}, "residual": {a.end.residual, b.end.residual},
+	} {
+		if !slices.Equal(pair[0], pair[1]) {
+			d = append(d, "other "+what)
+		}
+	}
+	return strings.Join(d, ", ")
+}
+
+// countSamples checks that each epoch's outcome was told once and counts each sample once.
+func countSamples(t *testing.T, a *actor, when string) {
+	t.Helper()
+	for i, e := range a.end.epochs {
+		samples := 0
+		for _, r := range e.Ranks {
+			samples += r.Samples
+		}
+		if e.Number != i+1+a.Epochs-len(a.end.epochs) || samples != 90 || len(e.StepLoss) != 6 {
+			t.Errorf("%s, rank %d: epoch %d has %d samples in %d steps", when, a.name, e.Number, samples, len(e.StepLoss))
+		}
+	}
+}
+
+// A rank that joins takes part from the next step on; one that left and one that joined, in turn, from two to one to two.
+func TestJoiningAndLeaving(t *testing.T) {
+	for name, cfg := range elasticConfigs() {
+		t.Run(name, func(t *testing.T) {
+			for _, devices := range []fleet{hosts, accelerators} {
+				x := &troupe{t: t, cfg: cfg, devices: devices, victim: 1, leaves: 2, joins: 8}
+				cast := x.play(2)
+				if len(cast) != 2 || len(x.changes) != 2 || x.changes[0].Steps != 2 || x.changes[1].Steps != 8 || x.changes[1].Joined != 1 {
+					t.Fatalf("%d ranks, %+v", len(cast), x.changes)
+				}
+				if !slices.Equal(cast[0].end.values, cast[1].end.values) || !cfg.ShardOptimizer && !slices.Equal(cast[0].end.optimizer, cast[1].end.optimizer) {
+					t.Error("the ranks end with different parameters")
+				}
+				countSamples(t, cast[0], "joined")
+			}
+		})
+	}
+}
+
+// The table of how ranks come to one place.
+func TestAlign(t *testing.T) {
+	at := func(steps, epochs int) standing {
+		return standing{Progress: Progress{steps, epochs, true}, BaseWorld: 3}
+	}
+	fresh := standing{}
+	for name, c := range map[string]struct {
+		ranks []standing
+		want  alignment
+		fails string
+	}{
+		"all alike":              {[]standing{at(4, 0), at(4, 0)}, alignment{to: Progress{4, 0, true}, base: 3}, ""},
+		"one is a step ahead":    {[]standing{at(4, 0), at(5, 0)}, alignment{to: Progress{5, 0, true}, base: 3, source: 1, transfer: true}, ""},
+		"one has told":           {[]standing{at(6, 1), at(6, 0)}, alignment{to: Progress{6, 0, true}, base: 3, source: 1}, ""},
+		"one has joined":         {[]standing{at(4, 0), fresh}, alignment{to: Progress{4, 0, true}, base: 3, transfer: true}, ""},
+		"nobody has begun":       {[]standing{fresh, fresh}, alignment{begins: true, source: -1}, ""},
+		"two steps apart":        {[]standing{at(4, 0), at(6, 0)}, alignment{}, "more than one"},
+		"the state is elsewhere": {[]standing{fresh, {Resumes: true}}, alignment{}, "does not lead"},
+	} {
+		got, err := align(c.ranks)
+		if c.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fails) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		got.former, got.places = seat{}, nil
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
+		}
+	}
+}
+
+// A second rank dies while the others come to one place after the first one's death: those that are left end with the same parameters, and
+// count each sample once. Where the two had all that there was of a part of the optimizer's memory, the run says so.
+func TestADeathInTheMiddleOfAChange(t *testing.T) {
+	points := 10
+	if testing.Short() {
+		points = 3
+	}
+	for name, cfg := range elasticConfigs() {
+		t.Run(name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(23, uint64(len(name))))
+			lost := 0
+			for range points {
+				x := &troupe{t: t, cfg: cfg, devices: hosts, victim: random.IntN(4), dies: 1 + random.Int64N(250), second: random.IntN(3), again: 1 + random.Int64N(60)}
+				cast := x.play(4)
+				when := fmt.Sprintf("rank %d died behind %d frames, then rank %d behind %d", x.victim, x.dies, x.second, x.again)
+				if x.lost != nil && cfg.ShardOptimizer {
+					lost++
+					continue
+				}
+				if len(cast) != 2 {
+					t.Fatalf("%s: %d ranks are left, %v", when, len(cast), x.lost)
+				}
+				if !slices.Equal(cast[0].end.values, cast[1].end.values) {
+					t.Errorf("%s: the ranks end with different parameters", when)
+				}
+				for _, a := range cast {
+					countSamples(t, a, when)
+				}
+			}
+			if lost == points {
+				t.Error("a part of the optimizer's memory was lost every time")
+			}
+			t.Logf("lost %d of %d", lost, points)
+		})
+	}
+}
