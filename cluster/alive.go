@@ -12,11 +12,11 @@ import (
 const (
 	// askTwice is how often a member is asked before it is taken to be silent.
 	askTwice = 2
+	// askSuspect is how long it may take each time. The ring has had no answer for longer already, and a false suspicion
+	// costs speed alone.
+	askSuspect = 250 * time.Millisecond
 	// cutTries bounds the tries, of which some may end in a connection that is cut.
 	cutTries = 20
-	// answerWithin is how long it may take to answer each time. The ring has had no answer for longer already, and a false suspicion costs
-	// speed alone.
-	answerWithin = 300 * time.Millisecond
 	// proofWithin is how long the process of a member that refuses connections may take to end: its sockets close first.
 	proofWithin   = 300 * time.Millisecond
 	proofInterval = 5 * time.Millisecond
@@ -62,7 +62,7 @@ func (n *Node) evidence(m Member) Evidence {
 		if processEnded(m) {
 			return Proven
 		}
-		err := n.answers(m, answerWithin)
+		err := n.answers(m, askSuspect)
 		switch {
 		case err == nil || n.ctx.Err() != nil:
 			return ""

@@ -574,7 +574,7 @@ func (n *simNode) check(o *simNode) {
 		case answers():
 			report("")
 		default:
-			n.s.after(askTwice*answerWithin, func() {
+			n.s.after(askTwice*askSuspect, func() {
 				if answers() {
 					report("")
 				} else {
