@@ -175,7 +175,8 @@ FUZZTIME ?= 1m
 
 .PHONY: test-long
 test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
-	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/... ./cmd/ringloom
+	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/... ./cluster ./cmd/ringloom
+	RINGLOOM_TEST_LONG=1 $(GO) test -tags onednn -timeout 60m ./train
 	RINGLOOM_TEST_LONG=1 $(GO) test -tags onednn -run OtherSeeds -timeout 60m ./nn/onednn
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
 	$(RACE_TEST) -timeout 60m $(RACE)

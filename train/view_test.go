@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -255,13 +256,21 @@ func elasticConfigs() map[string]Config {
 		"sharded int8, clipped": shards, "sharded": plainShards}
 }
 
+// deaths is how many a test goes through: few where tests are short or many run, all with RINGLOOM_TEST_LONG=1.
+func deaths(few, all int) int {
+	switch {
+	case os.Getenv("RINGLOOM_TEST_LONG") != "":
+		return all
+	case testing.Short():
+		return min(few, 2)
+	}
+	return few
+}
+
 // A rank that dies anywhere, in the middle of a bucket, between the sums and the commit, in an evaluation, costs the others at most the step
 // under way: they end with the bits of a run in which it has left behind the last committed step, and no sample is lost or repeated.
 func TestADeathAnywhereLeavesTheBitsOfALeave(t *testing.T) {
-	points := 8
-	if testing.Short() {
-		points = 3
-	}
+	points := deaths(4, 60)
 	for name, cfg := range elasticConfigs() {
 		for fleetName, devices := range map[string]fleet{"hosts": hosts, "accelerators": accelerators} {
 			t.Run(name+", "+fleetName, func(t *testing.T) {
@@ -385,10 +394,7 @@ func TestAlign(t *testing.T) {
 // A second rank dies while the others come to one place after the first one's death: those that are left end with the same parameters, and
 // count each sample once. Where the two had all that there was of a part of the optimizer's memory, the run says so.
 func TestADeathInTheMiddleOfAChange(t *testing.T) {
-	points := 10
-	if testing.Short() {
-		points = 3
-	}
+	points := deaths(5, 120)
 	for name, cfg := range elasticConfigs() {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(23, uint64(len(name))))
@@ -411,7 +417,7 @@ func TestADeathInTheMiddleOfAChange(t *testing.T) {
 					countSamples(t, a, when)
 				}
 			}
-			if lost == points && !testing.Short() {
+			if lost == points && points > 5 {
 				t.Error("a part of the optimizer's memory was lost every time")
 			}
 			t.Logf("lost %d of %d", lost, points)
