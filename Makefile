@@ -134,12 +134,13 @@ test-purego: setup-test ## run the tests of the devices and the command without 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 MISSPELL    := github.com/golangci/misspell/cmd/misspell@v0.8.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # American spellings in names of Go, C and CSS, and of the emulator; ours are British.
 FOREIGN     := fiber,fibers,synchronize,serialize,color,normalize,unauthorized,signaled
-VERIFY      := format vet static dead spelling modules rules
+VERIFY      := format vet static dead spelling modules vulnerabilities rules
 
 .PHONY: verify $(VERIFY:%=verify-%)
-verify: $(VERIFY:%=verify-%) ## check the sources without running them: format, vet, staticcheck, dead code, spelling, go.mod, imports, docs
+verify: $(VERIFY:%=verify-%) ## check the sources without running them: format, vet, staticcheck, dead code, spelling, go.mod, vulnerabilities, imports, docs
 
 verify-format:
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -163,6 +164,10 @@ verify-spelling:
 verify-modules:
 	$(GO) mod tidy -diff
 
+# govulncheck's database is fetched; without it this is skipped.
+verify-vulnerabilities: setup-test $(CUDA_STUB)
+	.ci/vulnerabilities $(GO) $(GOVULNCHECK)
+
 verify-rules:
 	$(GO) test -count=1 .
 
@@ -171,6 +176,7 @@ FUZZTIME ?= 1m
 .PHONY: test-long
 test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, everything repeated, and every fuzz target for FUZZTIME (1m)
 	RINGLOOM_TEST_LONG=1 $(GO) test -timeout 60m ./allreduce/... ./cmd/ringloom
+	RINGLOOM_TEST_LONG=1 $(GO) test -tags onednn -run OtherSeeds -timeout 60m ./nn/onednn
 	$(GO) test -tags onednn -count=5 -timeout 60m ./...
 	$(RACE_TEST) -timeout 60m $(RACE)
 	CGO_ENABLED=0 $(GO) test -timeout 60m ./cmd/... ./run ./nn/...
@@ -182,6 +188,13 @@ test-long: setup-test $(CUDA_STUB) ## run the long tests: thousands of faults, e
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 		done; \
 	done
+
+# A seed of its own: make campaign SEED=new. RINGLOOM_TEST_LONG=1 has longer fuzzing and the C code under sanitizers.
+SEED ?= 1
+
+.PHONY: campaign
+campaign: setup-test ## kill, pause, part, annoy and damage jobs at moments of a seed, SEED (1), and fuzz; a table says what came of it
+	RINGLOOM_CAMPAIGN=$(SEED) $(GO) test -vet=off -tags onednn -count=1 -v -timeout 60m -run '^TestCampaign$$' ./cmd/ringloom
 
 .PHONY: bench
 bench: setup ## benchmark the kernels, the ring and the training step on this machine
@@ -196,7 +209,7 @@ compare-allreduce: build ## time all-reduces beside PyTorch's gloo, in turn (nee
 	compare/allreduce_compare.py $(ARGS)
 
 .PHONY: compare-step
-compare-step: build ## time a training step of every model beside PyTorch, in turn; ARGS goes to compare/step_compare.py
+compare-step: build ## speed and error of a training step of every model, tuned and strict, beside PyTorch; ARGS goes to compare/step_compare.py
 	compare/step_compare.py $(ARGS)
 
 .PHONY: compare-curve

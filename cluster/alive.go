@@ -12,8 +12,11 @@ import (
 const (
 	// askTwice is how often a member is asked before it is taken to be silent.
 	askTwice = 2
-	// askSuspect is how long it may take each time. The ring has had no answer for longer already, and a false suspicion costs speed alone.
-	askSuspect = 250 * time.Millisecond
+	// cutTries bounds the tries, of which some may end in a connection that is cut.
+	cutTries = 20
+	// answerWithin is how long it may take to answer each time. The ring has had no answer for longer already, and a false suspicion costs
+	// speed alone.
+	answerWithin = 300 * time.Millisecond
 	// proofWithin is how long the process of a member that refuses connections may take to end: its sockets close first.
 	proofWithin   = 300 * time.Millisecond
 	proofInterval = 5 * time.Millisecond
@@ -51,27 +54,39 @@ func (n *Node) regain(m Member) {
 	})
 }
 
-// evidence is how a member seems to be dead; empty if it answers.
+// evidence is how a member seems to be dead; empty if it answers. A process that is being killed may cut connections for
+// a moment before it refuses them and has ended.
 func (n *Node) evidence(m Member) Evidence {
-	if processEnded(m) {
-		return Proven
-	}
-	by := Silent
-	for range askTwice {
-		err := n.answers(m, askSuspect)
+	silent, refused := 0, 0
+	for range cutTries {
+		if processEnded(m) {
+			return Proven
+		}
+		err := n.answers(m, answerWithin)
 		switch {
-		case err == nil:
+		case err == nil || n.ctx.Err() != nil:
 			return ""
-		case n.ctx.Err() != nil:
-			return "" // this node is closing
+		case errors.Is(err, errNoAnswer):
+			silent++
+		case n.endsSoon(m):
+			return Proven
 		case errors.Is(err, syscall.ECONNREFUSED):
-			by = Refused
-			if n.endsSoon(m) {
-				return Proven
+			refused++
+		default:
+			select {
+			case <-n.ctx.Done():
+				return ""
+			case <-time.After(proofInterval):
 			}
 		}
+		if refused == askTwice {
+			return Refused
+		}
+		if silent == askTwice {
+			return Silent
+		}
 	}
-	return by
+	return Silent
 }
 
 // endsSoon waits for the end of a process that listens no more.

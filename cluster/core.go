@@ -228,6 +228,9 @@ func (c *core) leave(p *peer, msg message) {
 	delete(c.waiting, p.ID)
 	if c.on && msg.Leaving && c.view != nil && msg.Generation <= c.generation() {
 		c.prove(p.ID, LossLeft) // what it decided it would know of, and say
+		if c.agreed.choice != nil && indexOf(c.agreed.Ghosts, p.ID) >= 0 {
+			c.tellProven(p.ID)
+		}
 	}
 	c.reached(p.Member, nil)
 	delete(c.peers, p.ID)

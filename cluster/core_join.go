@@ -48,7 +48,17 @@ func (c *core) joiners() int {
 
 // unresolved lists the nodes of a list that may still be alive without knowing of the present view.
 func (c *core) unresolved(list []Member) []Member {
-	return slices.DeleteFunc(slices.Clone(list), func(m Member) bool { return c.proven[m.ID] != "" || c.tamed[m.ID] })
+	return slices.DeleteFunc(slices.Clone(list), func(m Member) bool { return c.proven[m.ID] != "" || c.tamed[m.ID] || c.succeeded(m) })
+}
+
+// succeeded says whether a node's process has closed it and waits to join as another one.
+func (c *core) succeeded(m Member) bool {
+	for id := range c.waiting {
+		if p := c.peers[id]; p != nil && id != m.ID && m.Machine != "" && p.Machine == m.Machine && p.PID == m.PID {
+			return true
+		}
+	}
+	return false
 }
 
 // ghosts are the former members that may not know of the next view with these members: those that were left out in
@@ -78,7 +88,7 @@ func (c *core) mayAdmit() bool {
 		return true
 	}
 	return slices.ContainsFunc(c.view.Members, func(m Member) bool {
-		return !slices.ContainsFunc(ghosts, func(g Member) bool { return g.Machine == m.Machine })
+		return m.Machine == "" || !slices.ContainsFunc(ghosts, func(g Member) bool { return g.Machine == m.Machine })
 	})
 }
 

@@ -10,8 +10,9 @@ const (
 	// repeatAfter is how often a member that waits for an answer asks again: what was sent to one that was given up
 	// meanwhile is lost.
 	repeatAfter = time.Second
-	// lookAfter is how often a member that is waited for is looked after.
+	// lookAfter is how often a member that is waited for is looked after, and lookFirst how soon for the first time.
 	lookAfter = 500 * time.Millisecond
+	lookFirst = 100 * time.Millisecond
 	// yieldFor is how long a candidate leaves the field to another one, and as much more for each rank.
 	yieldFor = 200 * time.Millisecond
 	// mostEarly bounds the messages of a sender that are kept because they are of a later view.
@@ -77,8 +78,8 @@ func (c *core) next(now time.Time, generation uint64, leaving bool) {
 		return
 	}
 	if !c.called {
-		c.since = now
-		c.looked, c.repeated = now, now
+		c.since, c.repeated = now, now
+		c.looked = now.Add(lookFirst - lookAfter)
 	}
 	c.called, c.leaving, c.stopped = true, leaving, true
 	c.endForChange()
@@ -152,9 +153,7 @@ func (c *core) found(id string, by Evidence) {
 	lastHeard := c.heardSince[id]
 	if by == Proven && c.proven[id] == "" {
 		c.prove(id, LossProven)
-		if c.view != nil { // a proof is worth telling where the death is known, and of one that is in the view no more
-			c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: by, At: lastHeard})
-		}
+		c.tellProven(id)
 	}
 	c.bury(id, by, lastHeard, by != Proven)
 	c.advance()
@@ -181,6 +180,13 @@ func (c *core) generation() uint64 {
 		return 0
 	}
 	return max(c.view.Generation, c.agreed.generation)
+}
+
+// tellProven tells the others of a proof, also where they know of the death, and of one that is in the view no more.
+func (c *core) tellProven(id string) {
+	if c.view != nil {
+		c.sendAll(c.view.Members, message{Kind: msgLost, Generation: c.view.Generation, Subject: id, Evidence: Proven, At: c.heardSince[id]})
+	}
 }
 
 // receiveNext takes the messages that only an elastic job has.
@@ -275,7 +281,7 @@ func (c *core) answer(to Member, msg message) {
 	switch {
 	case msg.Kind == msgPrepare && c.acceptor.promise(msg.Ballot, msg.Joining):
 		reply.Kind, reply.Accepted, reply.Choice = msgPromise, c.acceptor.accepted, c.acceptor.value
-		reply.Before, reply.Leaving, reply.Proven = c.acceptor.joiningBefore, c.leaving, c.provenMembers()
+		reply.Before, reply.Leaving, reply.Proven = c.acceptor.joiningBefore(msg.Ballot), c.leaving, c.provenMembers()
 	case msg.Kind == msgChoose && msg.Choice != nil && c.acceptor.accept(msg.Ballot, msg.Choice):
 		reply.Kind = msgChosen
 	default:
@@ -335,6 +341,10 @@ func (c *core) pursue() {
 	k := c.own
 	if k.value == nil {
 		v := c.pick()
+		if c.own != k {
+			c.pursue() // in a ballot that lets nodes join
+			return
+		}
 		if v == nil || !c.acceptor.accept(k.ballot, v) {
 			return
 		}
@@ -355,7 +365,7 @@ func (c *core) prepare() {
 	b := ballot{c.round, c.view.Rank}
 	k := &candidacy{ballot: b, joining: c.mayAdmit() && len(c.admissible()) > 0}
 	c.acceptor.promise(b, k.joining)
-	k.promises = map[int]promise{b.Rank: {accepted: c.acceptor.accepted, value: c.acceptor.value, joining: c.acceptor.joiningBefore}}
+	k.promises = map[int]promise{b.Rank: {accepted: c.acceptor.accepted, value: c.acceptor.value, joining: c.acceptor.joiningBefore(b)}}
 	c.own = k
 	c.sendAll(c.view.Members, c.prepared())
 }
@@ -483,10 +493,33 @@ func (c *core) tell(to Member) {
 	c.sendTo(to, message{Kind: msgView, Generation: c.view.Generation, Choice: first})
 }
 
-// tellAll says it to all who are concerned, because any of them may die.
+// joined lists those who are new in the view.
+func (v *choice) joined() []Member {
+	var out []Member
+	for i, m := range v.Members {
+		if v.Former[i] < 0 {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// tellJoined says it to those who join, which all do, because the candidate may die.
+func (c *core) tellJoined(d decision) {
+	for _, m := range d.joined() {
+		if c.peers[m.ID] != nil {
+			c.tell(m)
+		}
+	}
+}
+
+// tellAll is the candidate's: it says it to all who have not heard it from adopt.
 func (c *core) tellAll(former []Member, d decision) {
-	left := slices.DeleteFunc(slices.Clone(former), func(m Member) bool { return indexOf(d.Members, m.ID) >= 0 })
-	c.sendAll(slices.Concat(d.Members, left), message{Kind: msgView, Generation: d.generation, Ballot: d.ballot, Choice: d.choice})
+	to := slices.Clone(former)
+	if c.outside() {
+		to = slices.Concat(former, d.joined())
+	}
+	c.sendAll(to, message{Kind: msgView, Generation: d.generation, Ballot: d.ballot, Choice: d.choice})
 }
 
 // adopt begins a view in which this node is.
@@ -540,11 +573,7 @@ func (c *core) adopt(d decision) {
 			c.out = append(c.out, check{m})
 		}
 	}
-	for i, m := range members { // those who join hear of it from all, because the candidate may die
-		if d.Former[i] < 0 && c.peers[m.ID] != nil {
-			c.tell(m)
-		}
-	}
+	c.tellJoined(d)
 	c.replayEarly()
 }
 

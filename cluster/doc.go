@@ -29,6 +29,28 @@
 // and its time-out, and goes on waiting, so that a corrected node can still join. One node too many is refused as well,
 // and the running ranks never notice.
 //
+// # Views that follow each other
+//
+// With Config.Elastic a job outlives its ranks. A view ends on all as soon as one of them misses another or asks for the
+// next view; each stops its work and calls [Node.Next]:
+//
+//	for {
+//		err = train(view.Context(), view)
+//		view, err = node.Next(ctx, view, leaving)  // nothing more is committed in the old view
+//	}
+//
+// The oldest member that is there proposes the next: those who are there, then nodes that wait to join. More than
+// half of the old view must agree, or half with its rank 0, or all who are not proven dead, which on one machine the
+// system knows (machine_linux.go). So at no time are two views at work of which neither follows from the other:
+// decision 0023 says why, simulation_test.go tries. Work is bound to a view, so what the next one does with a step
+// that some had committed is the caller's to settle; ranks that go on together are at most one step apart if a step
+// needs all of them.
+//
+// A rank that the others left out gets an *Evicted, from Next or, where it never heard of the view that it was let
+// into, from WaitView. It calls Leave and Close, and comes back as a new node with a WorldSize of 0 that joins the
+// others. A rank of the former view, View.Former[rank] >= 0, may be one that was let into a view that never worked:
+// whether it has what the job has reached, only the caller knows.
+//
 // # How a death is noticed
 //
 // A refused TCP connection to the member's gossip port is certain evidence: names are unique to an incarnation, so
@@ -53,8 +75,9 @@
 //
 // # Inside
 //
-// core.go, core_form.go and core_run.go are a state machine without sockets, goroutines or clocks: inputs come with
-// their time, outputs are actions. node.go is the shell. Messages between nodes travel in order and exactly once per
-// pair of nodes (courier.go, inbox.go) over memberlist's reliable streams. scenario_test.go runs many cores by script;
-// testdata has what they say.
+// core.go, core_form.go, core_run.go, core_next.go, core_join.go and succession.go are a state machine without
+// sockets, goroutines or clocks: inputs come with their time, outputs are actions. node.go is the shell. Messages
+// between nodes travel in order and exactly once per pair of nodes (courier.go, inbox.go) over memberlist's reliable
+// streams. scenario_test.go runs many cores by script, testdata has what they say; simulation_test.go runs them in
+// virtual time, with faults.
 package cluster

@@ -24,7 +24,9 @@ func (n *Node) Abort(reason error) {
 }
 
 // Suspect says that this rank has lost its connection to another. If nobody listens on that member's gossip port any
-// more, the member is dead and the view ends at once; else gossip decides. It does not block.
+// more, the member is dead and the view ends at once; else gossip decides. In an elastic job a member that does not answer
+// within about a second is silent, which ends the view too; if that was wrong, the next view costs time, and nothing
+// else. It does not block.
 func (n *Node) Suspect(rank int) {
 	n.mail.post(func() { n.core.suspect(rank) })
 }

@@ -155,6 +155,16 @@ func (e *KeyMismatch) Error() string {
 
 func (e *KeyMismatch) Unwrap() error { return e.Err }
 
+// JobMismatch is why a node cannot join: the peer at Addr is a node of another job.
+type JobMismatch struct {
+	Addr        string
+	Job, Theirs string
+}
+
+func (e *JobMismatch) Error() string {
+	return fmt.Sprintf("could not join %s: the node there is of job %q, this one of job %q; give both the same --job, or this one another address to join", e.Addr, e.Theirs, e.Job)
+}
+
 // BindError is why a node could not start: its gossip address cannot be bound.
 type BindError struct {
 	Addr string
@@ -188,7 +198,11 @@ type JoinTimeout struct {
 func (e *JoinTimeout) Error() string {
 	s := e.Status
 	var b strings.Builder
-	fmt.Fprintf(&b, "job %q has %d of %d ranks after %v, %d missing; here: %s", e.Job, len(s.Joined), s.Expected, e.After, s.Missing, names(s.Joined))
+	if s.Expected == 0 {
+		fmt.Fprintf(&b, "no running job %q has let this node in within %v", e.Job, e.After)
+	} else {
+		fmt.Fprintf(&b, "job %q has %d of %d ranks after %v, %d missing; here: %s", e.Job, len(s.Joined), s.Expected, e.After, s.Missing, names(s.Joined))
+	}
 	for _, r := range s.Refusals {
 		fmt.Fprintf(&b, "; refused: %s", r)
 	}
@@ -201,7 +215,7 @@ func (e *JoinTimeout) Error() string {
 	for _, u := range s.Unreached {
 		fmt.Fprintf(&b, "; this node (%s) cannot reach %s: %v", s.Self.Addr, u, u.Err)
 	}
-	if s.Missing == 0 && len(s.Unreached) == 0 && len(s.Joined) > 0 {
+	if s.Expected > 0 && s.Missing == 0 && len(s.Unreached) == 0 && len(s.Joined) > 0 {
 		if s.Joined[0].ID == s.Self.ID {
 			b.WriteString("; all are there, but not all have agreed to begin")
 		} else {
@@ -209,10 +223,14 @@ func (e *JoinTimeout) Error() string {
 				s.Joined[0].Name, s.Self.Addr)
 		}
 	}
-	if s.Missing > 0 {
+	switch {
+	case s.Expected == 0:
+		b.WriteString("; check that the job runs and is elastic, that the addresses to join are those of its nodes, that the job names and the gossip keys agree, " +
+			"and that firewalls pass TCP and UDP on the gossip ports")
+	case s.Missing > 0:
 		b.WriteString("; check that every rank was started with this expected size and job name, that the addresses to join are those of running nodes " +
 			"(one that was started without --bind is reached from its own machine only), that the gossip keys agree, and that firewalls pass TCP and UDP on the gossip ports")
-	} else {
+	default:
 		b.WriteString("; check that every node tells the others an address that they reach (--bind, --advertise; behind NAT, that of the outside), and that firewalls pass TCP and UDP on the gossip ports in both directions")
 	}
 	return b.String()

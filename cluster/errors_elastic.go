@@ -23,8 +23,8 @@ var ErrDeparted = errors.New("cluster: the others go on without this rank, which
 // ErrRigid is what [Node.Next] gives without Config.Elastic.
 var ErrRigid = errors.New("cluster: views follow each other in an elastic job only")
 
-// Evicted is why a rank is in no later view: the others took it for dead and went on without it. It can come back as a
-// new node that joins one of Members.
+// Evicted is why a rank is in no later view: the others took it for dead and went on without it. Its process can
+// come back as a new node that joins one of Members, once this one has left and is closed.
 type Evicted struct {
 	// Generation is that of the view in which this rank is not.
 	Generation uint64

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+
+	"ringloom/internal/printable"
 )
 
 // Before memberlist sees a stream, both ends show that they have the job's gossip key. memberlist itself buffers up to
@@ -18,8 +20,9 @@ import (
 //
 //	listener: "ringloom" version:1 keyed:1 job:8 nonce:16
 //	dialler:  "ringloom" version:1 keyed:1 job:8 nonce:16 mac:32    HMAC of "dial" and both greetings
-//	listener: verdict:1 mac:32 length:1 id:length                   HMAC of "accept", both greetings, verdict and id
+//	listener: verdict:1 mac:32 length:1 name:length                 HMAC of "accept", both greetings, verdict and name
 //
+// The name is the listener's id, or its job's where that is another one.
 // The job is the beginning of its name's SHA-256: two jobs may have the same key. The key of the HMAC (SHA-256) is derived from the gossip key by HKDF; without a gossip key it is a constant, and the
 // handshake only tells a ringloom node from everything else. Both nonces are random, so nothing recorded can be
 // replayed. A verdict other than granted ends the connection, and nothing follows it.
@@ -40,7 +43,6 @@ const (
 
 var (
 	errOtherKey   = errors.New("its gossip key differs from this node's")
-	errOtherJob   = errors.New("it is a node of another job (--job)")
 	errNoRingloom = errors.New("what answers there is no ringloom node of this version")
 )
 
@@ -48,6 +50,7 @@ var (
 type secret struct {
 	mac   []byte
 	keyed bool
+	name  string // of the job
 	job   [nonceAt - jobAt]byte
 }
 
@@ -57,7 +60,7 @@ func newSecret(gossipKey []byte, job string) secret {
 		panic(fmt.Sprintf("cluster: %v", err)) // only for lengths that this one is not
 	}
 	sum := sha256.Sum256([]byte(job))
-	return secret{mac, len(gossipKey) > 0, [nonceAt - jobAt]byte(sum[:nonceAt-jobAt])}
+	return secret{mac, len(gossipKey) > 0, job, [nonceAt - jobAt]byte(sum[:nonceAt-jobAt])}
 }
 
 func (s secret) greeting() []byte {
@@ -89,11 +92,13 @@ func known(greeting []byte) error {
 	return nil
 }
 
-// refusals are what the verdicts mean.
-var refusals = map[byte]error{otherKey: errOtherKey, otherJob: errOtherJob}
+// otherJobError is a node of another job, whose name is printable.
+type otherJobError struct{ job string }
 
-// admit does the listener's part. The caller has set a deadline. Errors: errOtherKey, errOtherJob, errNoRingloom, or the
-// connection's.
+func (e otherJobError) Error() string { return fmt.Sprintf("it is a node of job %q", e.job) }
+
+// admit does the listener's part. The caller has set a deadline. Errors: errOtherKey, otherJobError (without a name),
+// errNoRingloom, or the connection's.
 func (s secret) admit(conn net.Conn, id string) error {
 	mine := s.greeting()
 	if _, err := conn.Write(mine); err != nil {
@@ -115,14 +120,20 @@ func (s secret) admit(conn net.Conn, id string) error {
 	case theirs[keyedAt] != mine[keyedAt] || !hmac.Equal(answer[greetingBytes:], s.sum([]byte("dial"), mine, theirs)):
 		verdict, id = otherKey, ""
 	case !bytes.Equal(theirs[jobAt:nonceAt], mine[jobAt:nonceAt]):
-		verdict, id = otherJob, ""
+		verdict, id = otherJob, s.name
 	}
 	named := append([]byte{byte(len(id))}, id...)
 	reply := append([]byte{verdict}, s.sum([]byte("accept"), mine, theirs, []byte{verdict}, named)...)
 	if _, err := conn.Write(append(reply, named...)); err != nil {
 		return err
 	}
-	return refusals[verdict]
+	switch verdict {
+	case otherKey:
+		return errOtherKey
+	case otherJob:
+		return otherJobError{}
+	}
+	return nil
 }
 
 // greet does the dialler's part, and returns who listens. The caller has set a deadline.
@@ -154,8 +165,8 @@ func (s secret) greet(conn net.Conn) (id string, err error) {
 	if head[0] == otherKey || !hmac.Equal(head[1:1+macBytes], s.sum([]byte("accept"), theirs, mine, head[:1], named)) {
 		return "", errOtherKey
 	}
-	if err := refusals[head[0]]; err != nil {
-		return "", err
+	if head[0] == otherJob {
+		return "", otherJobError{printable.Text(string(named[1:]))}
 	}
 	return string(named[1:]), nil
 }

@@ -67,10 +67,10 @@ func TestLargestProposalFits(t *testing.T) {
 func TestOtherJob(t *testing.T) {
 	first := start(t, testConfig(t, 0, 2))
 	cfg := testConfig(t, 1, 2, first.Self().Addr)
-	cfg.Job, cfg.JoinTimeout = "other", 2*time.Second
+	cfg.Job = "other"
 	_, err := start(t, cfg).WaitView(within(t))
-	var timeout *JoinTimeout
-	if !errors.As(err, &timeout) || len(timeout.Status.Unreachable) != 1 || !errors.Is(timeout.Status.Unreachable[0].Err, errOtherJob) {
+	var mismatch *JobMismatch
+	if !errors.As(err, &mismatch) || mismatch.Job != "other" || mismatch.Theirs != testConfig(t, 0, 2).Job || mismatch.Addr != first.Self().Addr {
 		t.Errorf("%v", err)
 	}
 }

@@ -22,8 +22,8 @@ const (
 // and a name may stand for more and more nodes as they start.
 type joiner struct {
 	ml       *memberlist.Memberlist
-	known    func() []string        // the addresses of the nodes that gossip knows
-	otherKey func(addr string) bool // whether a node with another key answered there last
+	known    func() []string         // the addresses of the nodes that gossip knows
+	refusal  func(addr string) error // why the node that answered there last has refused this one
 	self     string
 	addrs    []string
 	port     int // where an address has none
@@ -82,23 +82,30 @@ func (j *joiner) try(ctx context.Context, addr string) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err = joinError(target, err, j.otherKey(target)); firstErr == nil || errors.As(err, new(*KeyMismatch)) {
+			if err = joinError(err, j.refusal(target)); firstErr == nil || isRefusal(err) {
 				firstErr = err
 			}
 			continue
 		}
 		joined = true
 	}
-	if joined && !errors.As(firstErr, new(*KeyMismatch)) {
+	if joined && !isRefusal(firstErr) {
 		firstErr = nil // some of a name's nodes may be old entries
 	}
 	j.report(addr, firstErr)
 }
 
+var errNoAnswer = errors.New("no answer")
+
+// isRefusal says whether a node has refused this one, for which waiting helps nothing.
+func isRefusal(err error) bool {
+	return errors.As(err, new(*KeyMismatch)) || errors.As(err, new(*JobMismatch))
+}
+
 // joinError makes memberlist's error, which is text on several lines, short and typed.
-func joinError(addr string, err error, otherKey bool) error {
-	if otherKey {
-		return &KeyMismatch{Addr: addr, Err: err}
+func joinError(err, refusal error) error {
+	if refusal != nil {
+		return refusal
 	}
 	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
 		if strings.Contains(err.Error(), errno.Error()) {
@@ -107,9 +114,7 @@ func joinError(addr string, err error, otherKey bool) error {
 	}
 	switch {
 	case strings.Contains(err.Error(), "i/o timeout"):
-		return errors.New("no answer")
-	case strings.Contains(err.Error(), errOtherJob.Error()):
-		return errOtherJob
+		return errNoAnswer
 	case strings.Contains(err.Error(), errNoRingloom.Error()):
 		return errNoRingloom
 	}

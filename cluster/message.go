@@ -25,7 +25,7 @@ const (
 	// Of elastic jobs. Generation is that of the view whose members agree on the next one, but in msgView.
 	msgNext    messageKind = "next"    // I am in Next (Generation, Leaving)
 	msgPrepare messageKind = "prepare" // candidate: take part in this ballot? (Generation, Ballot, Joining, Proven)
-	msgPromise messageKind = "promise" // member: yes (Generation, Ballot; Accepted, Choice: what it accepted before; Before, Leaving, Proven)
+	msgPromise messageKind = "promise" // member: yes (Generation, Ballot; Accepted, Choice: what it accepted before; Before: lower ones that may let nodes join; Leaving, Proven)
 	msgNack    messageKind = "nack"    // member: no (Generation, Ballot; Accepted: the higher one that it has promised)
 	msgChoose  messageKind = "choose"  // candidate: accept this value (Generation, Ballot, Choice, Proven)
 	msgChosen  messageKind = "chosen"  // member: accepted (Generation, Ballot)
@@ -47,7 +47,7 @@ type message struct {
 	At         time.Time   `json:"at,omitzero"`
 	Ballot     ballot      `json:"ballot,omitzero"`
 	Accepted   ballot      `json:"accepted,omitzero"`
-	Before     ballot      `json:"before,omitzero"`
+	Before     []ballot    `json:"before,omitempty"`
 	Choice     *choice     `json:"choice,omitempty"`
 	Proven     []string    `json:"proven,omitempty"`
 	Joining    bool        `json:"joining,omitempty"`

@@ -18,7 +18,7 @@ func FuzzFrame(f *testing.F) {
 		{Kind: msgLost, Generation: 1, Subject: "b~0", Evidence: Silent, At: at},
 		{Kind: msgPrepare, Generation: 1, Ballot: ballot{2, 1}, Joining: true, Proven: []string{"b~0"}},
 		{
-			Kind: msgPromise, Generation: 1, Ballot: ballot{2, 1}, Accepted: ballot{1, 0}, Before: ballot{1, 0}, Leaving: true,
+			Kind: msgPromise, Generation: 1, Ballot: ballot{2, 1}, Accepted: ballot{1, 0}, Before: []ballot{{1, 0}}, Leaving: true,
 			Choice: &choice{Members: []Member{{ID: "a~0", Birth: at}}, Former: []int{0}, Ghosts: []Member{{ID: "c~0", Birth: at}}, Idle: true},
 		},
 	} {
@@ -95,7 +95,7 @@ func FuzzReceive(f *testing.F) {
 		}
 		msg := message{
 			Kind: messageKind(kind), Generation: generation, Attempt: attempt, Subject: subject, Members: []Member{member(subject, 0), b},
-			Report: &report{Kind: Kind(subject)}, Ballot: ballot{attempt, rank}, Accepted: ballot{generation, rank}, Before: ballot{attempt, rank},
+			Report: &report{Kind: Kind(subject)}, Ballot: ballot{attempt, rank}, Accepted: ballot{generation, rank}, Before: []ballot{{attempt, rank}},
 			Proven: []string{subject},
 		}
 		if v := (&choice{Members: []Member{member(subject, 0), b}, Former: []int{rank, 1}}); v.valid() {

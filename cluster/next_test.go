@@ -79,8 +79,10 @@ func newcomer(t *testing.T, i int, join string) (*Node, <-chan View) {
 
 // A rank dies, whichever it is: the others go on in the next view, and say what became of it.
 func TestNextAfterDeath(t *testing.T) {
+	t.Parallel()
 	for _, victim := range []int{0, 1, 2} {
 		t.Run(fmt.Sprintf("rank %d", victim), func(t *testing.T) {
+			t.Parallel()
 			nodes, views := formElastic(t, 3, nil)
 			dead := nodes[victim].Self()
 			_ = nodes[victim].Close()
@@ -115,6 +117,7 @@ func TestNextAfterDeath(t *testing.T) {
 
 // A node joins: it waits, all see that it does, and the next view has it. It takes no part in deciding what is first.
 func TestNextJoin(t *testing.T) {
+	t.Parallel()
 	nodes, views := formElastic(t, 2, nil)
 	late, joined := newcomer(t, 2, nodes[1].Self().Addr)
 	for _, n := range nodes {
@@ -139,6 +142,7 @@ func TestNextJoin(t *testing.T) {
 
 // One member asks for the next view, which ends the view of the others; one of them leaves.
 func TestNextLeave(t *testing.T) {
+	t.Parallel()
 	nodes, views := formElastic(t, 3, nil)
 	gone := make(chan error, 1)
 	go func() {
@@ -170,6 +174,7 @@ func TestNextLeave(t *testing.T) {
 
 // The second of two ranks does not go on alone without a proof: the process of the first lives.
 func TestNextNoQuorum(t *testing.T) {
+	t.Parallel()
 	nodes, views := formElastic(t, 2, func(c *Config) { c.ElasticWait = 2 * time.Second })
 	_ = nodes[0].Close()
 	waitEnd(t, views[1])
@@ -185,6 +190,7 @@ func TestNextNoQuorum(t *testing.T) {
 
 // Fewer than the least number of ranks wait for a node that joins.
 func TestNextMinRanks(t *testing.T) {
+	t.Parallel()
 	if machine() == "" {
 		t.Skip("this system does not say which processes are on the same machine")
 	}
@@ -276,6 +282,7 @@ func expect(t *testing.T, says *bufio.Reader, want string) string {
 
 // The second of two ranks goes on alone where the end of the first one's process is proven.
 func TestNextProof(t *testing.T) {
+	t.Parallel()
 	if machine() == "" {
 		t.Skip("this system does not say which processes are on the same machine")
 	}
@@ -311,6 +318,7 @@ func TestNextProof(t *testing.T) {
 
 // A rank that is stopped is left out long before gossip gives it up; when it goes on it learns that, and comes back.
 func TestNextEvicted(t *testing.T) {
+	t.Parallel()
 	n := start(t, elasticConfig(t, 0, 2))
 	child, says := startElasticChild(t, n.Self().Addr)
 	v, err := n.WaitView(within(t))
@@ -346,6 +354,7 @@ func TestNextEvicted(t *testing.T) {
 
 // With as many ranks as there may be, a node that joins is refused, and the run goes on; so is one that differs.
 func TestNextRefused(t *testing.T) {
+	t.Parallel()
 	nodes, views := formElastic(t, 2, func(c *Config) { c.MaxRanks = 2 })
 	_, err := start(t, elasticConfig(t, 2, 0, nodes[0].Self().Addr)).WaitView(within(t))
 	if !errors.As(err, new(*JobFull)) {
@@ -367,6 +376,7 @@ func TestNextRefused(t *testing.T) {
 
 // Without Elastic there is no next view.
 func TestNextRigid(t *testing.T) {
+	t.Parallel()
 	n := start(t, testConfig(t, 0, 1))
 	v, err := n.WaitView(within(t))
 	if err != nil {

@@ -131,7 +131,7 @@ func (n *Node) startJoining(self string, port int) {
 	if n.cfg.BindPort == 0 {
 		port = DefaultPort
 	}
-	j := &joiner{ml: n.ml, known: n.roll.addresses, otherKey: n.net.hasOtherKey, self: self, addrs: n.cfg.Join, port: port, resolved: n.resolved, report: n.joinReport, resolve: net.DefaultResolver.LookupHost}
+	j := &joiner{ml: n.ml, known: n.roll.addresses, refusal: n.net.refusal, self: self, addrs: n.cfg.Join, port: port, resolved: n.resolved, report: n.joinReport, resolve: net.DefaultResolver.LookupHost}
 	n.spawn(func() {
 		ctx, cancel := context.WithCancel(n.ctx)
 		defer cancel()

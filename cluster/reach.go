@@ -144,7 +144,7 @@ func (n *Node) probe(now time.Time) {
 func (n *Node) answers(m Member, timeout time.Duration) error {
 	conn, id, err := n.net.dial(m.Addr, timeout)
 	if err != nil {
-		return joinError(m.Addr, err, n.net.hasOtherKey(m.Addr))
+		return joinError(err, n.net.refusal(m.Addr))
 	}
 	_ = conn.Close()
 	if id != m.ID {

@@ -57,6 +57,9 @@ type world struct {
 	names  []string // in the order of their start
 	flight []letter
 	out    strings.Builder
+
+	elastic bool
+	min     int
 }
 
 type letter struct {
@@ -75,6 +78,15 @@ func (w *world) run(t *testing.T, f []string) {
 			model = f[3]
 		}
 		w.start(f[1], atoi(t, f[2]), model)
+	case "elastic": // elastic MIN: views follow each other, among the nodes that start from now on; those with size 0 join
+		w.elastic, w.min = true, atoi(t, f[1])
+	case "next": // next A VIEW [leaving]
+		w.nodes[f[1]].next(w.now, uint64(atoi(t, f[2])), len(f) > 3)
+	case "found": // found A B refused|silent|proven: A looks after B
+		w.nodes[f[1]].found(f[2]+"~0", Evidence(f[3]))
+	case "outcome": // outcome A VIEW: what Next says after that view
+		reached, err := w.nodes[f[1]].nextReached(uint64(atoi(t, f[2])))
+		w.say("reached %v, %v; %d may join", reached, err, w.nodes[f[1]].joiners())
 	case "meet": // meet A B...: each of them learns of all of the others
 		for _, a := range f[1:] {
 			for _, b := range f[1:] {
@@ -136,10 +148,11 @@ func atoi(t *testing.T, s string) int {
 
 func (w *world) start(name string, size int, model string) {
 	w.now = w.now.Add(time.Second)
-	d := Digest{{"job", "j"}, {"expected ranks", strconv.Itoa(size)}, {"model", model}}
+	cfg := Config{Job: "j", WorldSize: size, Elastic: w.elastic, MinRanks: w.min, ElasticWait: time.Minute, Digest: Digest{{"model", model}}}
+	d := cfg.fullDigest()
 	port := 4000 + len(w.names)
-	m := Member{ID: name + "~0", Name: name, PID: port % 100, Addr: fmt.Sprintf("10.0.0.1:%d", port), Birth: w.now, Hash: d.hash()}
-	w.nodes[name] = newCore(w.now, m, "j", d, size, time.Minute, elastic{})
+	m := Member{ID: name + "~0", Name: name, PID: port % 100, Addr: fmt.Sprintf("10.0.0.1:%d", port), Birth: w.now, Hash: d.hash(), Machine: "m", Joiner: w.elastic && size == 0}
+	w.nodes[name] = newCore(w.now, m, "j", d, size, time.Minute, newElastic(cfg))
 	w.names = append(w.names, name)
 }
 
@@ -182,6 +195,8 @@ func (w *world) perform() {
 				w.say("%s: fails: %v", name, a.err)
 			case check:
 				w.say("%s: looks after %s", name, a.member.Name)
+			case regain:
+				w.say("%s: tries to reach %s", name, a.member.Name)
 			case drop:
 				w.say("%s: forgets %s", name, a.member.Name)
 			case note:
@@ -201,6 +216,21 @@ func summary(m message) string {
 	}
 	for _, x := range m.Members {
 		s += " " + x.Name
+	}
+	if m.Ballot != (ballot{}) {
+		s += fmt.Sprintf(" ballot %d.%d", m.Ballot.Round, m.Ballot.Rank)
+	}
+	if m.Accepted != (ballot{}) {
+		s += fmt.Sprintf(" accepted %d.%d", m.Accepted.Round, m.Accepted.Rank)
+	}
+	if m.Choice != nil {
+		s += " " + describeChoice(m.Choice)
+	}
+	if m.Leaving {
+		s += " leaving"
+	}
+	if m.Joining {
+		s += " joining"
 	}
 	if m.Subject != "" {
 		s += fmt.Sprintf(" %s, %s", nameOf(m.Subject), m.Evidence)

@@ -342,9 +342,14 @@ func (s *sim) settle() {
 
 // start begins a process; size 0 joins a running job.
 func (s *sim) start(size int, machine string) *simNode {
+	return s.startIn(len(s.nodes)+1, size, machine)
+}
+
+// startIn is start in a process that has had a node before.
+func (s *sim) startIn(pid, size int, machine string) *simNode {
 	i := len(s.nodes)
 	n := &simNode{s: s, i: i, machine: machine, skew: s.between(-5000, 5000), alive: map[int]bool{}, since: map[int]time.Duration{}, working: false}
-	m := Member{ID: fmt.Sprintf("n%d~0", i), Name: fmt.Sprint("n", i), Birth: simEpoch.Add(time.Duration(i)), Hash: s.hash, Machine: machine, PID: i + 1, Joiner: size == 0}
+	m := Member{ID: fmt.Sprintf("n%d~0", i), Name: fmt.Sprint("n", i), Birth: simEpoch.Add(time.Duration(i)), Hash: s.hash, Machine: machine, PID: pid, Joiner: size == 0}
 	e := newElastic(Config{Elastic: true, WorldSize: size, MinRanks: s.min, MaxRanks: s.max, ElasticWait: simWait})
 	e.mutant = s.mutant
 	n.core = newCore(n.now(), m, "j", s.digest, size, time.Hour, e)
@@ -476,7 +481,7 @@ func (n *simNode) send(to Member, msg message) {
 		due = max(due, l.due[k-1]+1)
 	}
 	if n.s.trace {
-		n.s.say("n%d -> n%d: %s %v %v", n.i, o.i, summary(msg), msg.Ballot, describeChoice(msg.Choice))
+		n.s.say("n%d -> n%d: %s", n.i, o.i, summary(msg))
 	}
 	if n.s.trap == msg.Kind && !n.s.calm && (msg.Kind != msgView || msg.Generation > 1) {
 		if n.s.trapIn--; n.s.trapIn == 0 {
@@ -569,7 +574,7 @@ func (n *simNode) check(o *simNode) {
 		case answers():
 			report("")
 		default:
-			n.s.after(2*askTimeout, func() {
+			n.s.after(askTwice*answerWithin, func() {
 				if answers() {
 					report("")
 				} else {
@@ -601,7 +606,7 @@ func (n *simNode) begin(v View) {
 		s.fail("n%d begins view %s while it works in %s", n.i, key, n.view)
 	}
 	for i, m := range v.Members { // a newcomer may be the first to hear of a view
-		if o := s.node(m.ID); v.Generation > 1 && v.Former[i] >= 0 && o.view != key && s.parents[key] == "" {
+		if o := s.node(m.ID); v.Generation > 1 && v.Former[i] >= 0 && !o.killed && o.view != key && s.parents[key] == "" {
 			s.parents[key] = o.view
 		}
 	}
@@ -611,6 +616,9 @@ func (n *simNode) begin(v View) {
 			s.fail("view %s follows %s and %s", key, p, n.view)
 		}
 		s.parents[key] = n.view
+	}
+	if !joined && n.view != "" {
+		n.account(v)
 	}
 	if joined != (n.view == "" && v.Generation > 1) {
 		s.fail("n%d in view %s: former %v", n.i, key, v.Former)
@@ -625,6 +633,26 @@ func (n *simNode) begin(v View) {
 	}
 	work := n.incarnation
 	s.after(s.between(1, 30), func() { n.work(work) })
+}
+
+// account checks that the view says of each rank of the former one where it is now, or that it is lost.
+func (n *simNode) account(v View) {
+	former := n.s.begun[n.view]
+	seen := map[string]bool{}
+	for rank, r := range v.Former {
+		if r >= 0 {
+			seen[former.members[r]] = former.members[r] == v.Members[rank].ID
+		}
+	}
+	for _, l := range v.Dead {
+		_, twice := seen[l.Member.ID]
+		seen[l.Member.ID] = !twice && former.members[l.Rank] == l.Member.ID && l.Kind != ""
+	}
+	for _, id := range former.members {
+		if !seen[id] {
+			n.s.fail("n%d in view %s: former %v, dead %v do not account for the ranks of view %s", n.i, n.s.key(v), v.Former, v.Dead, n.view)
+		}
+	}
 }
 
 // follows says whether a view is another one or follows from it.
@@ -770,7 +798,7 @@ func (n *simNode) close(err error) {
 		n.input(func() {
 			n.killed, n.restarted = true, comesBack
 			if comesBack {
-				n.s.start(0, n.machine)
+				n.s.startIn(n.core.self.PID, 0, n.machine)
 			}
 		})
 	})
@@ -803,7 +831,9 @@ func (s *sim) fault() {
 			}
 		}
 	case 7:
-		s.start(0, n.machine)
+		for range 1 + s.rng.IntN(3) {
+			s.start(0, n.machine)
+		}
 	case 8:
 		if !n.leaves {
 			n.leaves = true
@@ -954,7 +984,7 @@ func (s *sim) stuck(n *simNode) error {
 		o := s.node(m.ID)
 		here[rank] = !o.killed && !o.departed && o.core.view != nil && s.key(*o.core.view) == s.key(*c.view)
 		if here[rank] {
-			joining = joining || o.core.acceptor.joining != ballot{}
+			joining = joining || len(o.core.acceptor.joining) > 0
 			if !o.leaves {
 				stay++
 			}

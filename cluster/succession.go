@@ -54,8 +54,7 @@ type acceptor struct {
 	promised ballot // it takes part in no lower one
 	accepted ballot // of value
 	value    *choice
-	// joining is the highest promised ballot that may let nodes join, and joiningBefore that below promised.
-	joining, joiningBefore ballot
+	joining  []ballot // the promised ones that may let nodes join, of each candidate the highest
 }
 
 // promise takes part in a ballot, if in none higher.
@@ -63,13 +62,16 @@ func (a *acceptor) promise(b ballot, joining bool) bool {
 	if b.less(a.promised) {
 		return false
 	}
-	if a.promised.less(b) {
-		a.promised, a.joiningBefore = b, a.joining
-		if joining {
-			a.joining = b
-		}
+	if a.promised.less(b) && joining {
+		a.joining = append(slices.DeleteFunc(a.joining, func(o ballot) bool { return o.Rank == b.Rank }), b)
 	}
+	a.promised = b
 	return true
+}
+
+// joiningBefore lists the ballots below a promised one that may have let nodes join.
+func (a *acceptor) joiningBefore(b ballot) []ballot {
+	return slices.DeleteFunc(slices.Clone(a.joining), func(o ballot) bool { return !o.less(b) })
 }
 
 // accept takes the value of a ballot, if it takes part in none higher.
@@ -77,10 +79,7 @@ func (a *acceptor) accept(b ballot, v *choice) bool {
 	if b.less(a.promised) {
 		return false
 	}
-	if a.promised.less(b) {
-		a.promised, a.joiningBefore = b, a.joining
-	}
-	a.accepted, a.value = b, v
+	a.promised, a.accepted, a.value = b, b, v
 	return true
 }
 
@@ -88,7 +87,7 @@ func (a *acceptor) accept(b ballot, v *choice) bool {
 type promise struct {
 	accepted ballot
 	value    *choice
-	joining  ballot // the highest ballot below this one that might have let nodes join
+	joining  []ballot // those below this one that may have let nodes join
 }
 
 // candidacy is a ballot of this node.
@@ -117,11 +116,13 @@ func (k *candidacy) highest() (b ballot, v *choice) {
 func (k *candidacy) proofsCount() bool {
 	seen, _ := k.highest()
 	for _, p := range k.promises {
-		if p.joining == (ballot{}) || !seen.less(p.joining) {
-			continue
-		}
-		if candidate, here := k.promises[p.joining.Rank]; !here || !candidate.accepted.less(p.joining) {
-			return false
+		for _, b := range p.joining {
+			if !seen.less(b) {
+				continue
+			}
+			if candidate, here := k.promises[b.Rank]; !here || !candidate.accepted.less(b) {
+				return false
+			}
 		}
 	}
 	return true

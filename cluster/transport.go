@@ -43,7 +43,7 @@ type transport struct {
 	running sync.WaitGroup
 
 	mu       sync.Mutex
-	otherKey map[string]bool // guarded by mu; the addresses that were dialled last with another key there
+	refusals map[string]error // guarded by mu; by the addresses that were dialled, what the node there last refused this one for
 }
 
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
@@ -93,7 +93,7 @@ func newTransport(ctx context.Context, tcp *net.TCPListener, udp *net.UDPConn, i
 	t := &transport{
 		ctx: ctx, id: id, label: job, secret: newSecret(gossipKey, job), maxStream: maxStreamBytes(worldSize), log: logger, gate: newGate(maxStreams()),
 		tcp: tcp, udp: udp, packets: make(chan *memberlist.Packet), streams: make(chan net.Conn), done: make(chan struct{}),
-		otherKey: map[string]bool{},
+		refusals: map[string]error{},
 	}
 	if len(gossipKey) > 0 {
 		block, err := aes.NewCipher(gossipKey)
@@ -149,7 +149,7 @@ func (t *transport) admit(s *stream) {
 	}
 	_ = s.Close()
 	switch {
-	case errors.Is(err, errOtherKey), errors.Is(err, errOtherJob):
+	case errors.Is(err, errOtherKey), errors.As(err, new(otherJobError)):
 		t.strangers.note(s.host)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.gate.countSilent()
@@ -255,7 +255,7 @@ func (t *transport) dial(addr string, timeout time.Duration) (_ *stream, id stri
 	defer stop()
 	_ = conn.SetDeadline(d.Deadline) // as above
 	id, err = t.secret.greet(conn)
-	t.remember(addr, errors.Is(err, errOtherKey))
+	t.remember(addr, err)
 	if err != nil {
 		_ = conn.Close()
 		return nil, "", err
@@ -264,22 +264,26 @@ func (t *transport) dial(addr string, timeout time.Duration) (_ *stream, id stri
 	return s, id, s.SetDeadline(time.Time{})
 }
 
-// remember keeps whether a node with another key answers at an address, for memberlist passes the text of an error on
-// alone.
-func (t *transport) remember(addr string, otherKey bool) {
+// remember keeps that the node at an address has refused this one, for memberlist passes the text of an error on alone.
+func (t *transport) remember(addr string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if otherKey {
-		t.otherKey[addr] = true
-	} else {
-		delete(t.otherKey, addr)
+	var job otherJobError
+	switch {
+	case errors.Is(err, errOtherKey):
+		t.refusals[addr] = &KeyMismatch{Addr: addr, Err: err}
+	case errors.As(err, &job):
+		t.refusals[addr] = &JobMismatch{Addr: addr, Job: t.label, Theirs: job.job}
+	default:
+		delete(t.refusals, addr)
 	}
 }
 
-func (t *transport) hasOtherKey(addr string) bool {
+// refusal is why the node at an address has refused this one, a *KeyMismatch or *JobMismatch, or nil.
+func (t *transport) refusal(addr string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.otherKey[addr]
+	return t.refusals[addr]
 }
 
 // Shutdown implements memberlist.Transport. It may be called more than once.

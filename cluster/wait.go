@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -10,7 +9,8 @@ import (
 const repeatInterval = 5 * time.Second
 
 // WaitView blocks until exactly the expected number of members have agreed on a view, and returns it. Errors:
-// *JoinTimeout, *Mismatch, *JobFull, *KeyMismatch, ErrClosed, or the context's cause. Once it has failed, the node has
+// *JoinTimeout, *Mismatch, *JobFull, *KeyMismatch, *JobMismatch, ErrClosed, or the context's cause. In an elastic job a node that joins gets
+// the first view that it is in, or *Evicted where it has missed that: it may join again as a new node. Once it has failed, the node has
 // left the gossip or is about to: call Leave and Close.
 func (n *Node) WaitView(ctx context.Context) (View, error) {
 	repeat := time.NewTicker(repeatInterval)
@@ -61,7 +61,7 @@ func (n *Node) joinReport(addr string, err error) {
 			return
 		}
 		n.core.unreachable[addr] = err
-		if errors.As(err, new(*KeyMismatch)) {
+		if isRefusal(err) {
 			n.core.failWith(err)
 		}
 	})

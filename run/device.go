@@ -25,7 +25,8 @@ type DeviceConfig struct {
 	Name string
 	// Threads compute on the processor. 0, the default: as many as there are cores.
 	Threads int
-	// Precision is a GPU's arithmetic, one of cuda.Precisions. Empty, the default: tf32; elsewhere all is float32.
+	// Precision is the arithmetic, one of cuda.Precisions, of which float32 and strict are every device's. Empty, the
+	// default: a GPU's is tf32, others' float32.
 	Precision string
 	// MemoryBytes is the most of a GPU's memory to take. 0, the default: all that is free.
 	MemoryBytes int64
@@ -64,6 +65,9 @@ func (c DeviceConfig) ComputeThreads() int {
 	}
 	return c.Threads
 }
+
+// Strict says that convolutions add up their products as they are defined, on whatever device.
+func (c DeviceConfig) Strict() bool { return c.Precision == string(cuda.Strict) }
 
 // needsGPU says which of the settings only a GPU can follow, or nil.
 func (c DeviceConfig) needsGPU() error {
@@ -121,7 +125,7 @@ func OpenDevice(c DeviceConfig) (device op.Device, note string, err error) {
 		if err := onednn.Available(); err != nil {
 			return nil, "", UsageError{settingError("device", " cpu: %w", err)}
 		}
-		device, err = onednn.New(onednn.Options{Threads: c.ComputeThreads(), Direct: c.Kernels.Pin == KernelsDirect})
+		device, err = onednn.New(onednn.Options{Threads: c.ComputeThreads(), Direct: c.Kernels.Pin == KernelsDirect, Strict: c.Strict()})
 		if errors.Is(err, onednn.ErrThreads) {
 			err = UsageError{settingError("threads", ": %w", err)}
 		}

@@ -60,10 +60,13 @@ func TestFlagsOfGPUsAreRefusedElsewhere(t *testing.T) {
 	}{
 		{DeviceConfig{}, "purego", ""},
 		{DeviceConfig{Precision: "float32"}, "cpu", ""},
+		{DeviceConfig{Precision: "strict"}, "cpu", ""},
+		{DeviceConfig{Precision: "strict"}, "purego", ""},
+		{DeviceConfig{Precision: "strict", Kernels: Kernels{Pin: KernelsDirect}}, "cpu", ""},
 		{DeviceConfig{Precision: "tf32"}, "cpu", "precision tf32 is a GPU's"},
 		{DeviceConfig{Precision: "bf16"}, "purego", "precision bf16 is a GPU's: this processor has"},
 		{DeviceConfig{MemoryBytes: 1 << 30}, "cpu", "device-memory 1GiB is a GPU's"},
-		{DeviceConfig{Precision: "fp8"}, "cuda", "tf32, float32, bf16"},
+		{DeviceConfig{Precision: "fp8"}, "cuda", "tf32, float32, strict, bf16"},
 		{DeviceConfig{Precision: "bf16", MemoryBytes: 5}, "cuda:1", ""},
 		{DeviceConfig{Precision: "tf32"}, "auto", ""}, // where there is a GPU
 	} {

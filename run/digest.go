@@ -14,6 +14,7 @@ func (c Config) digest(dataHash, initHash, device string) cluster.Digest {
 		{Name: "initial parameters", Value: initHash},
 		{Name: "data", Value: dataHash},
 		{Name: "autotune", Value: fmt.Sprint(c.Autotune)},
+		{Name: "strict precision", Value: fmt.Sprint(c.Device.Strict())},
 		{Name: "NATS", Value: c.Member.NATSKind()},
 	}
 	if c.Member.Elastic.On { // whoever joins later must not end the run

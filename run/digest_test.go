@@ -8,6 +8,16 @@ import (
 	"ringloom/train"
 )
 
+// Ranks that add up otherwise than the others would give a run that was asked to be strict sums that are not.
+func TestStrictRanksAreAmongThemselves(t *testing.T) {
+	digest := func(precision string) cluster.Digest {
+		return Config{Device: DeviceConfig{Precision: precision}}.digest("data", "start", "cpu")
+	}
+	if slices.Equal(digest("strict"), digest("")) || !slices.Equal(digest("float32"), digest("")) {
+		t.Error("strict and other ranks must differ, others of two devices' precisions must not")
+	}
+}
+
 // A setting that the digest forgot would let ranks train differently.
 func TestDigestNamesEverySettingOnce(t *testing.T) {
 	c := Config{Train: train.DefaultConfig()}

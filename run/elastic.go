@@ -67,6 +67,20 @@ func (e DepartedError) Error() string {
 // Unwrap gives why it has left.
 func (e DepartedError) Unwrap() error { return e.Cause }
 
+// BarrenError ends an elastic job in which views follow each other without a step: what ends one rank after the other, as a batch that no
+// rank can compute, must not take them all.
+type BarrenError struct {
+	Views int   // that have followed each other
+	Last  error // that ended this rank's work in the last one
+}
+
+func (e *BarrenError) Error() string {
+	return fmt.Sprintf("no step was done in %d views that followed each other, so the run stops: look at the first error of the ranks that are gone; the last view ended here with: %v", e.Views, e.Last)
+}
+
+// Unwrap gives the last error.
+func (e *BarrenError) Unwrap() error { return e.Last }
+
 // stopsFor says whether a rank's own work has stopped because of the view, and not of itself.
 func (s *Session) stopsFor(err error) bool {
 	switch {
@@ -85,8 +99,8 @@ func (s *Session) next(ctx context.Context, purpose string, own error) (*Session
 	if !m.cfg.Elastic.On || ctx.Err() != nil || !s.stopsFor(own) {
 		return nil, s.rootCause(ctx, purpose, own)
 	}
-	if s.barren++; s.barren > mostBarren {
-		return nil, s.rootCause(ctx, purpose, fmt.Errorf("no step was done in %d views that followed each other; the last one ended with: %w", mostBarren, own))
+	if s.barren++; s.barren >= mostBarren {
+		return nil, s.rootCause(ctx, purpose, AgreedError{&BarrenError{Views: s.barren, Last: own}})
 	}
 	m.emit(ViewEnded{View: s.View, Cause: own})
 	var lost *allreduce.Error

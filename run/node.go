@@ -102,7 +102,7 @@ func (n *node) takePart(ctx context.Context, member *Member) (result Result, err
 		})
 		var evicted *cluster.Evicted
 		if !errors.As(err, &evicted) {
-			return result, err
+			return result, n.saysHowToGoOn(err)
 		}
 		n.emit(Evicted{evicted})
 		if err := n.record.close(); err != nil {
@@ -121,6 +121,18 @@ func (n *node) takePart(ctx context.Context, member *Member) (result Result, err
 		}
 		member = NewMember(again, n.emit)
 	}
+}
+
+// saysHowToGoOn adds to the end of an elastic job how to take it up again, where it has left something.
+func (n *node) saysHowToGoOn(err error) error {
+	var few *cluster.NoQuorum
+	if !errors.As(err, &few) && !errors.Is(err, gradsync.ErrShardLost) && !errors.As(err, new(*BarrenError)) || n.record == nil {
+		return err
+	}
+	if len(statesIn(n.record.path)) == 0 {
+		return fmt.Errorf("%w; no state is kept in %s: begin again", err, n.record.path)
+	}
+	return fmt.Errorf("%w; the state is kept in %s: where no other rank is at work, go on with --resume %s", err, n.record.path, n.record.path)
 }
 
 func (n *node) busy(with string) { n.emit(Busy{with}) }
@@ -259,6 +271,7 @@ func (n *node) begin(ctx context.Context, ring *allreduce.Group) (err error) {
 		return err
 	}
 	n.emit(Training{View: n.View, Config: n.Train, RunDir: n.record.path})
+	n.pace.begins()
 	return nil
 }
 

@@ -7,7 +7,7 @@ import (
 
 // pace knows when steps end, and so what a change of the view costs.
 type pace struct {
-	last    time.Time       // the end of the last step
+	last    time.Time       // the end of the last step, or the beginning of the first
 	took    []time.Duration // by the last steps
 	changes bool            // a view has ended behind the last step
 	points  Recovered       // when what was done meanwhile, counted from the last step
@@ -20,6 +20,9 @@ func (p *pace) since() time.Duration {
 	}
 	return time.Since(p.last)
 }
+
+// begins is called before the first step.
+func (p *pace) begins() { p.last = time.Now() }
 
 // known is called when this rank's work in a view has ended.
 func (p *pace) known() {
@@ -38,18 +41,15 @@ func (p *pace) atOnePlace() { p.points.AtOnePlace = p.since() }
 // stepped is called after every step. It is true for the first one in a view that follows another.
 func (p *pace) stepped() (r Recovered, changed bool) {
 	took := p.since()
-	first := p.last.IsZero()
 	p.last = time.Now()
 	if p.changes {
 		p.changes = false
 		r = p.points
 		r.Pause = max(0, took-p.usual())
-		return r, !first
+		return r, true
 	}
-	if !first {
-		if p.took = append(p.took, took); len(p.took) > mostSteps {
-			p.took = p.took[1:]
-		}
+	if p.took = append(p.took, took); len(p.took) > mostSteps {
+		p.took = p.took[1:]
 	}
 	return r, false
 }

@@ -305,6 +305,13 @@ func (r *record) state(s train.State) error {
 		return nil
 	}
 	begin := time.Now()
+	// A run whose state says that it is complete cannot be resumed, so what it was for must be there before. Who is killed in
+	// between goes on from the state before.
+	if r.n.Train.LastStep(r.n.sets.Train.N) == s.Steps && r.last.Steps == s.Steps {
+		if err := r.save(FinalFile); err != nil {
+			r.later("the end", err)
+		}
+	}
 	latest, previous := stateFiles(r.number)
 	path := filepath.Join(r.path, latest)
 	meta := checkpoint.Meta{Model: r.n.Train.Model, Epoch: r.last.Number, Step: s.Steps, TestAccuracy: r.last.TestAccuracy}

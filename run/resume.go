@@ -145,11 +145,7 @@ func (r *Resumption) check(c train.Config, dataHash string, samples int) (change
 		return nil, r.error(fmt.Errorf("the run has %s: leave these flags out; %s must stay as they were, while epochs, learning rate, all others and the number of ranks may change",
 			strings.Join(wrong, ", "), strings.Join(fixed, ", ")))
 	}
-	all := c.Epochs * c.StepsPerEpoch(samples)
-	if c.MaxSteps > 0 {
-		all = min(all, c.MaxSteps)
-	}
-	if r.run.Steps >= all {
+	if all := c.LastStep(samples); r.run.Steps >= all {
 		return nil, UsageError{settingError("resume", " %s: it is complete: step %d of %d is done; raise --epochs (now %d) or --max-steps (now %d)",
 			r.path, r.run.Steps, all, c.Epochs, c.MaxSteps)}
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -104,5 +105,29 @@ func TestAloneWithoutAState(t *testing.T) {
 	_, err := Node(t.Context(), c, nil)
 	if !errors.As(err, new(DataError)) || !strings.Contains(err.Error(), StateFile+": no such file") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A state that says that the run is complete is refused by --resume. So the final parameters are kept before: kill -9 between the two
+// lost them.
+func TestFinalParametersComeBeforeTheLastState(t *testing.T) {
+	c := testConfig(t, 1)
+	c.Train.MaxSteps, c.Train.CheckpointEvery = 4, 2
+	final := filepath.Join(c.RunDir, FinalFile)
+	var before []byte
+	_, err := Node(t.Context(), c, func(e Event) {
+		if state, is := e.(Checkpoint); is && state.Step == c.Train.LastStep(480) {
+			var err error
+			if before, err = os.ReadFile(final); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(final)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("%d bytes before the last state, %d at the end: %v", len(before), len(after), err)
 	}
 }

@@ -52,6 +52,15 @@ type Config struct {
 // StepsPerEpoch is the number of steps that a training set of so many samples takes.
 func (c Config) StepsPerEpoch(samples int) int { return (samples-1)/c.GlobalBatch + 1 }
 
+// LastStep is the step after which training on so many samples is complete.
+func (c Config) LastStep(samples int) int {
+	last := c.Epochs * c.StepsPerEpoch(samples)
+	if c.MaxSteps > 0 {
+		last = min(last, c.MaxSteps)
+	}
+	return last
+}
+
 // DefaultConfig is what `ringloom train` does without flags.
 func DefaultConfig() Config {
 	return Config{

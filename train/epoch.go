@@ -68,7 +68,7 @@ func (w *Worker) trainSteps(ctx context.Context, epoch, first, steps int, loader
 			}
 			w.clock.check()
 		}
-		if w.CheckpointEvery > 0 && w.steps%w.CheckpointEvery == 0 && step < steps-1 {
+		if w.CheckpointEvery > 0 && w.steps%w.CheckpointEvery == 0 && step < steps-1 && !w.finished() { // the end of an epoch keeps it anyway
 			w.clock.drain()
 			whole.lap(&e.Total)
 			if err := w.checkpoint(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"ringloom/allreduce"
@@ -56,18 +57,19 @@ func (t terms) difference(other terms) string {
 	return ""
 }
 
-// heard is what a neighbour sent for a greeting; text is nil if it was none.
+// heard is what a neighbour sent for a greeting, or its end.
 type heard struct {
 	from allreduce.Peer
 	greeting
-	err error
+	err error // it was none
+	end error // why nothing more can come
 }
 
 // greetInterval is how often an unanswered greeting is sent again. Between embedded servers the first one suffices:
 // whoever subscribes second is heard by the first. In an external cluster a subscription takes a moment to spread.
 const greetInterval = 200 * time.Millisecond
 
-func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard) {
+func (t *Transport) hear(from allreduce.Peer, frame []byte) {
 	h := heard{from: from}
 	text, err := t.edges[from].openGreeting(frame)
 	if err == nil {
@@ -80,7 +82,7 @@ func (t *Transport) hear(from allreduce.Peer, frame []byte, greeted chan<- heard
 	}
 	h.err = err
 	select {
-	case greeted <- h:
+	case t.greeted <- h:
 	case <-t.done:
 	}
 }
@@ -97,7 +99,7 @@ type parley struct {
 
 // greet returns when both neighbours are known to be subscribed and to agree on the terms. Greetings that come later
 // are answered until the transport ends.
-func (t *Transport) greet(ctx context.Context, greeted chan heard) error {
+func (t *Transport) greet(ctx context.Context) error {
 	again := time.NewTicker(greetInterval)
 	defer again.Stop()
 	p := &parley{t: t}
@@ -108,7 +110,10 @@ func (t *Transport) greet(ctx context.Context, greeted chan heard) error {
 	}
 	for p.answered != [2]bool{true, true} {
 		select {
-		case h := <-greeted:
+		case h := <-t.greeted:
+			if h.end != nil {
+				return fmt.Errorf("%w: rank %d: %w", ErrJoin, t.cfg.rankOf(h.from), h.end)
+			}
 			if err := p.take(h); err != nil {
 				return err
 			}
@@ -126,16 +131,20 @@ func (t *Transport) greet(ctx context.Context, greeted chan heard) error {
 			return t.unanswered(p.answered, context.Cause(ctx))
 		}
 	}
-	go p.answerLate(greeted)
+	go p.answerLate()
 	return nil
 }
 
-// answerLate answers a neighbour whose greeting crossed with ours.
-func (p *parley) answerLate(greeted <-chan heard) {
+// answerLate answers a neighbour whose greeting crossed with ours, and hears of its end.
+func (p *parley) answerLate() {
 	for {
 		select {
-		case h := <-greeted:
-			if err := p.take(h); err != nil {
+		case h := <-p.t.greeted:
+			err := h.end
+			if err == nil {
+				err = p.take(h)
+			}
+			if err != nil {
 				p.t.links[h.from].fail(err)
 			}
 		case <-p.t.done:
@@ -247,14 +256,17 @@ func (t *Transport) refuse(why error) {
 	text := t.refusal(why)
 	ctx, cancel := context.WithTimeout(context.Background(), t.cfg.CloseTimeout)
 	defer cancel()
+	var wg sync.WaitGroup
 	for _, l := range t.links {
-		if l == nil {
-			continue
-		}
-		if l.conn.publish(l.subject+".hello", "", t.edges[l.peer].sealGreeting(text)) == nil {
-			_ = l.conn.flush(ctx) // it cannot be told then
+		if l != nil {
+			wg.Go(func() { // a neighbour that hangs keeps nothing from the other
+				if l.conn.publish(l.subject+".hello", "", t.edges[l.peer].sealGreeting(text)) == nil {
+					_ = l.conn.flush(ctx) // it cannot be told then
+				}
+			})
 		}
 	}
+	wg.Wait()
 }
 
 // refusalBytes bounds the text of a refusal.

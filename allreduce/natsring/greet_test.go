@@ -70,9 +70,9 @@ func FuzzGreeting(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, from uint8, text []byte) {
 		p, conn := newMuteParley()
-		greeted := make(chan heard, 1)
-		p.t.hear(allreduce.Peer(from%2), append([]byte{}, text...), greeted)
-		h := <-greeted
+		p.t.greeted = make(chan heard, 1)
+		p.t.hear(allreduce.Peer(from%2), append([]byte{}, text...))
+		h := <-p.t.greeted
 		// Other processes' files are not this test's to open.
 		if h.Offer != nil {
 			h.Offer.PID = os.Getpid()

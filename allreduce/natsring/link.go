@@ -30,6 +30,7 @@ type link struct {
 	quit     chan struct{} // closed to make the goroutine stop after what is queued
 	quitOnce sync.Once
 	ended    chan struct{}
+	lost     sync.Once
 	failed   sync.Once
 }
 
@@ -49,7 +50,7 @@ func newLink(t *Transport, peer allreduce.Peer) *link {
 // dial connects to the server of a neighbour.
 func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error) {
 	l := newLink(t, peer)
-	conn, sameMachine, err := t.openPeer(ctx, t.cfg.rankOf(peer), l.fail)
+	conn, sameMachine, err := t.openPeer(ctx, t.cfg.rankOf(peer), l.lose)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func (t *Transport) dial(ctx context.Context, peer allreduce.Peer) (*link, error
 		l.close()
 		return nil, err
 	}
-	if err := conn.subscribe(l.gone, func(frame []byte) { t.pool.Put(frame); l.fail(errNoSubscriber) }); err != nil {
+	if err := conn.subscribe(l.gone, func(frame []byte) { t.pool.Put(frame); l.lose(errNoSubscriber) }); err != nil {
 		l.close()
 		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
@@ -143,9 +144,14 @@ func (l *link) publish(frame []byte) {
 		frame = l.sealer.seal(frame)
 	}
 	if err := l.conn.publish(l.subject, l.gone, frame); err != nil {
-		l.fail(err)
+		l.lose(err)
 	}
 	l.transport.pool.Put(frame)
+}
+
+// lose reports that the neighbour cannot be reached any more, once, and after all that it had said before.
+func (l *link) lose(err error) {
+	l.lost.Do(func() { go l.transport.lastWords(l.peer, err) })
 }
 
 // fail reports the link as broken, once.

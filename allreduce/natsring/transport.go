@@ -24,6 +24,7 @@ type Transport struct {
 	edges    [2]edge                   // by allreduce.Peer
 	openers  [2]atomic.Pointer[opener] // of sealed frames, once the neighbour has greeted
 	foreign  atomic.Uint64             // messages that no neighbour had sealed and that were left out
+	greeted  chan heard                // what neighbours say beside frames, in order, and their ends
 	bell     *bell                     // wakes this rank; nil without shared memory
 	sleepers sync.WaitGroup
 	done     chan struct{}
@@ -92,7 +93,8 @@ func joinOne(outer context.Context, cfg Config) (*Transport, error) {
 		cfg: cfg, done: make(chan struct{}), broken: make(chan error, 1),
 		pool: allreduce.NewFramePool(cfg.bufferBytes(), 4*window),
 		// Room for data and credits of a whole window; what exceeds it waits in the server.
-		inbox: make(chan allreduce.Delivery, 2*window),
+		inbox:   make(chan allreduce.Delivery, 2*window),
+		greeted: make(chan heard, 8),
 	}
 	if err := t.join(ctx); err != nil {
 		if outer.Err() == nil { // otherwise whoever ended it tells the others
@@ -119,8 +121,7 @@ func (t *Transport) join(ctx context.Context) (err error) {
 			t.sleepers.Go(func() { t.bell.listen(func() { t.put(allreduce.Delivery{}) }) })
 		}
 	}
-	greeted := make(chan heard, 8)
-	if err := t.listen(ctx, greeted); err != nil {
+	if err := t.listen(ctx); err != nil {
 		return err
 	}
 	var failure error
@@ -135,11 +136,11 @@ func (t *Transport) join(ctx context.Context) (err error) {
 	if failure != nil {
 		return failure
 	}
-	return t.greet(ctx, greeted)
+	return t.greet(ctx)
 }
 
 // listen opens the own connection and subscribes; the subscription stands at the server when it returns.
-func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
+func (t *Transport) listen(ctx context.Context) error {
 	own, err := t.openOwn(ctx)
 	if err != nil {
 		return err
@@ -152,7 +153,7 @@ func (t *Transport) listen(ctx context.Context, greeted chan<- heard) error {
 		subject := t.cfg.subject(t.cfg.Ring.Rank, p)
 		err := own.subscribe(subject, func(message []byte) { t.arrive(p, message) })
 		if err == nil {
-			err = own.subscribe(subject+".hello", func(frame []byte) { t.hear(p, frame, greeted) })
+			err = own.subscribe(subject+".hello", func(frame []byte) { t.hear(p, frame) })
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrConnect, err)
@@ -310,6 +311,19 @@ func (t *Transport) arrive(from allreduce.Peer, message []byte) {
 func (t *Transport) put(d allreduce.Delivery) {
 	select {
 	case t.inbox <- d:
+	case <-t.done:
+	}
+}
+
+// lastWords passes the end of a neighbour on. That it is gone is heard on the connection to its server, and why it left
+// on that to the own one: who leaves waits until his last words are there, so what the own server has by now is heard
+// first.
+func (t *Transport) lastWords(of allreduce.Peer, end error) {
+	ctx, cancel := context.WithTimeout(context.Background(), t.cfg.CloseTimeout)
+	defer cancel()
+	_ = t.own.flush(ctx) // an own connection that is broken is reported by itself
+	select {
+	case t.greeted <- heard{from: of, end: end}:
 	case <-t.done:
 	}
 }

@@ -31,6 +31,11 @@ type Config struct {
 	// Peak measures the float32 peak of the device's threads in FLOP/s, as onednn.PeakFLOPS does. nil means that it
 	// is not known.
 	Peak func() (float64, error)
+	// Reference opens the device by which the error is measured after the steps. nil: it is not measured.
+	Reference func() (Reference, error)
+	// ErrorImages are the images of the batch that the error is measured by. 0: as many as take the reference some two
+	// seconds, and a power of two; more take longer, and change the figures little.
+	ErrorImages int
 }
 
 // Validate says what cannot be measured, or returns nil.
@@ -44,6 +49,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("--steps %d: at least one step is needed", c.MinSteps)
 	case c.Duration < 0 || c.WarmUp < 0:
 		return fmt.Errorf("a duration of %v and %d warm-up steps: neither may be negative", c.Duration, c.WarmUp)
+	case c.ErrorImages < 0 || c.ErrorImages > c.Batch:
+		return fmt.Errorf("--error-images %d: give 0 to the %d images of the batch", c.ErrorImages, c.Batch)
 	case c.Images != nil && c.Images.N < c.Batch:
 		return fmt.Errorf("--batch %d: the data set has %d images", c.Batch, c.Images.N)
 	}

@@ -39,6 +39,9 @@ type Result struct {
 	FirstLoss float64 `json:"first_loss"` // mean cross-entropy, in nats, of the first warm-up step
 	LastLoss  float64 `json:"last_loss"`
 
+	// Error is nil where it was not measured.
+	Error *Error `json:"error"`
+
 	// Traced says that Kinds and Ops are those of a step of its own, whose kernels ran one by one: where the step is a
 	// whole that the accelerator runs at once, their sum is not StepSeconds.
 	Traced bool `json:"traced"`

@@ -43,6 +43,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		r.setPeak(peak)
 	}
 	r.PeakRSSBytes = peakRSS()
+	if s.Reference != nil {
+		if r.Error, err = s.measureError(ctx, s.errorImages(r.StepFLOPs)); err != nil {
+			return nil, fmt.Errorf("measuring the error of %s: %w", c.Model.Name, err)
+		}
+	}
 	return r, nil
 }
 

@@ -205,13 +205,14 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for says, spoil := range map[string]func(*Config){
-		"device":       func(c *Config) { c.Device = nil },
-		"--batch 0":    func(c *Config) { c.Batch = 0 },
-		"--steps 0":    func(c *Config) { c.MinSteps = 0 },
-		"-1s":          func(c *Config) { c.Duration = -time.Second },
-		"has 3 images": func(c *Config) { c.Images = grey(3) },
-		"-2 warm-up":   func(c *Config) { c.WarmUp = -2 },
-		"and a model":  func(c *Config) { c.Model = models.Spec{} },
+		"device":           func(c *Config) { c.Device = nil },
+		"--batch 0":        func(c *Config) { c.Batch = 0 },
+		"--steps 0":        func(c *Config) { c.MinSteps = 0 },
+		"-1s":              func(c *Config) { c.Duration = -time.Second },
+		"--error-images 5": func(c *Config) { c.ErrorImages = 5 },
+		"has 3 images":     func(c *Config) { c.Images = grey(3) },
+		"-2 warm-up":       func(c *Config) { c.WarmUp = -2 },
+		"and a model":      func(c *Config) { c.Model = models.Spec{} },
 	} {
 		c := good
 		spoil(&c)

@@ -17,6 +17,10 @@ func (r *Result) WriteText(out io.Writer) error {
 	fmt.Fprintf(w, "  arithmetic\t%s GFLOP per step, %s GFLOP/s, %s\n", number(float64(r.StepFLOPs)/1e9), number(r.FLOPsPerSecond/1e9), r.peakText())
 	fmt.Fprintf(w, "  memory\tactivations %s MiB, process %s at its peak\n", number(float64(r.ActivationBytes)/(1<<20)), r.rssText())
 	fmt.Fprintf(w, "  loss\t%.4f at first, %.4f at last\n", r.FirstLoss, r.LastLoss)
+	if e := r.Error; e != nil {
+		fmt.Fprintf(w, "  error\tlogits %.1e, gradients %.1e; the largest of a parameter %.1e, in %s\n", e.Logits, e.Gradients, e.LargestGradient, e.LargestName)
+		fmt.Fprintf(w, "  \tagainst float64, by the first %s of the batch, relative L2\n", images(e.Images))
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -29,6 +33,13 @@ func (r *Result) WriteText(out io.Writer) error {
 	return r.writeOps(out, "operation", r.Ops, func(o Op) string {
 		return strings.TrimRight(o.Kind+" "+o.Geometry+"  "+strings.Join(o.Kernels, ", "), " ")
 	})
+}
+
+func images(n int) string {
+	if n == 1 {
+		return "image"
+	}
+	return fmt.Sprint(n, " images")
 }
 
 func (r *Result) stepsText() string {

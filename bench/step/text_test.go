@@ -9,6 +9,7 @@ func TestWriteText(t *testing.T) {
 	r := &Result{
 		Model: "lenet", Batch: 256, DeviceInfo: "oneDNN, 2 threads", Precision: "float32", Data: DataReal,
 		StepFLOPs: 579e6, ActivationBytes: 11 << 20, FirstLoss: 2.31, LastLoss: 1.25,
+		Error: &Error{Images: 8, Logits: 1.3e-6, Gradients: 3e-4, LargestGradient: 2e-3, LargestName: "2.weight"},
 		Ops: []Op{
 			{Kind: "conv", Geometry: "8x8x8x1 -> 8x8x8x6", Count: 1, Seconds: 2e-3, FLOPs: 200e6},
 			{Kind: "conv", Geometry: "8x8x8x6 -> 8x8x8x6", Count: 2, Seconds: 3e-3, FLOPs: 379e6},
@@ -27,6 +28,8 @@ func TestWriteText(t *testing.T) {
   arithmetic  0.579 GFLOP per step, 57.9 GFLOP/s, 29% of the measured peak of 200 GFLOP/s
   memory      activations 11.0 MiB, process 100 MiB at its peak
   loss        2.3100 at first, 1.2500 at last
+  error       logits 1.3e-06, gradients 3.0e-04; the largest of a parameter 2.0e-03, in 2.weight
+              against float64, by the first 8 images of the batch, relative L2
 
   count      ms   share  GFLOP/s  kind
       3   5.000   50.0%      116  conv

@@ -19,6 +19,7 @@ import (
 	"ringloom/models"
 	"ringloom/nn/onednn"
 	"ringloom/nn/op"
+	"ringloom/nn/purego"
 	"ringloom/run"
 )
 
@@ -29,6 +30,7 @@ type benchStepFlags struct {
 	batch, steps int
 	duration     time.Duration
 	seed         uint64
+	errorImages  int
 	ops, json    bool
 }
 
@@ -42,6 +44,9 @@ best and the median, the arithmetic beside the float32 peak that the same thread
 memory, and the time by kind of operation in the best step. Images are the first of Fashion-MNIST where it is
 found without a download, else random pixels; the output says which. --model all measures every model, each in a
 process of its own.
+
+Then the error is measured: logits and gradients of one step beside the same in float64, by the plain device, from the same
+parameters (the seed's) on the first images of the batch, without dropout. --precision strict shows what exact sums cost and give.
 
 A GPU still computes a step when the next one is given to it. There steps are timed in rounds, each until the GPU is done, and
 the mean of a round takes the place of a step; the images go to the GPU in every step, as in training. The times of operations are
@@ -60,6 +65,9 @@ With --json, one object a line:
   activation_bytes          memory that all intermediate results share
   peak_rss_bytes            largest resident memory of the process, or null
   first_loss, last_loss     mean cross-entropy of the first and the last step, warm-up counted
+  error                     how far a step is off from float64 (relative L2), or null: images, logits, gradients (all as one vector),
+                            largest_gradient and largest_gradient_parameter (of a single parameter), median_gradient (over the
+                            parameters), reference_loss (in float64)
   traced                    whether kinds and ops are of a step of its own, as on a GPU
   kinds                     the best step by kind: kind, count, seconds, flops
   ops                       the same by operation, with its geometry and, on a GPU, its kernels (--ops)`,
@@ -85,6 +93,7 @@ With --json, one object a line:
 	fl.DurationVar(&f.duration, "duration", 5*time.Second, "time to measure for, unless --steps is given")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the initial parameters and of dropout")
 	fl.StringVar(&f.dataDir, "data", "", "folder of Fashion-MNIST (default: $RINGLOOM_DATA, the cache, Debian's package)")
+	fl.IntVar(&f.errorImages, "error-images", 0, "images by which the error is measured (0: a power of two that takes about two seconds; -1: it is not measured)")
 	fl.BoolVar(&f.ops, "ops", false, "also list the operations one by one")
 	fl.BoolVar(&f.json, "json", false, "print one JSON object a line")
 	return cmd
@@ -111,6 +120,8 @@ func (f *benchStepFlags) check() error {
 		return fmt.Errorf("--batch %d: give a positive number, or 0 for the model's usual one", f.batch)
 	case f.steps < 0:
 		return fmt.Errorf("--steps %d: give a positive number, or 0 for as many as --duration allows", f.steps)
+	case f.errorImages < -1:
+		return fmt.Errorf("--error-images %d: give a positive number, 0 for as many as take about two seconds, or -1 for none", f.errorImages)
 	case f.duration < 0:
 		return fmt.Errorf("--duration %v: give a positive time", f.duration)
 	}
@@ -152,7 +163,7 @@ func (f *benchStepFlags) arguments() []string {
 	return append(append(f.deviceFlags.arguments(), givenFlags("data", f.dataDir)...),
 		fmt.Sprint("--batch=", f.batch), fmt.Sprint("--threads=", f.threads),
 		fmt.Sprint("--steps=", f.steps), fmt.Sprint("--duration=", f.duration), fmt.Sprint("--seed=", f.seed),
-		fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
+		fmt.Sprint("--error-images=", f.errorImages), fmt.Sprint("--ops=", f.ops), fmt.Sprint("--json=", f.json),
 	)
 }
 
@@ -179,6 +190,10 @@ func (f *benchStepFlags) one(ctx context.Context, out io.Writer) error {
 	c := step.Config{
 		Model: model, Device: device, Threads: run.BusyThreads(device, on.ComputeThreads()), Batch: f.batch, Images: images, Seed: f.seed,
 		MinSteps: f.steps, WarmUp: benchWarmUp, Peak: devicePeak(device, on.ComputeThreads()),
+	}
+	if f.errorImages >= 0 {
+		c.ErrorImages = f.errorImages
+		c.Reference = func() (step.Reference, error) { return purego.NewFloat64(), nil }
 	}
 	if c.Batch == 0 {
 		c.Batch = step.DefaultBatch(model.Name)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
+	"ringloom/allreduce/natsring"
 	"ringloom/cluster"
 	"ringloom/run"
 )
@@ -47,6 +48,7 @@ type clusterFlags struct {
 	elastic run.ElasticConfig
 
 	natsURL, natsFile, natsBind, tokenFile string
+	natsShown                              bool // --nats has a password or token, on the command line
 	ringDeadline                           time.Duration
 
 	key, token string // after check
@@ -106,6 +108,7 @@ func (f *clusterFlags) readSecrets() (err error) {
 	if f.token, err = f.natsToken(); err != nil {
 		return err
 	}
+	f.natsShown = natsring.Redact(f.natsURL) != f.natsURL
 	if f.key, err = secret("--key-file", f.keyFile, envKey); err != nil {
 		return err
 	}
@@ -131,6 +134,9 @@ func (f *clusterFlags) config() run.MemberConfig {
 // member is what the flags, the launcher and the environment say, once they are checked. log gets the cluster's log.
 func (f *clusterFlags) member(log *zap.Logger) run.MemberConfig {
 	c := f.config()
+	if f.natsShown {
+		log.Warn("everybody on this machine can read the password or token in --nats, for ps shows the command line: give it in $" + envNATS + " or with --nats-file")
+	}
 	c.Birth, c.OwnCores, c.Announce = launched.Birth, launched.Bound, launched.Announce
 	c.SetProcessors, c.ClusterLog = setProcessors, log.Named("cluster")
 	return c

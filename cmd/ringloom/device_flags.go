@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/pflag"
 
-	"ringloom/nn/cuda"
 	"ringloom/run"
 )
 
 const (
-	deviceHelp  = "auto, cpu (oneDNN), cuda (an NVIDIA GPU; cuda:N, cuda:GPU-... or cuda:MIG-... for that number or UUID) or purego (slow reference); auto takes the fastest that this binary and machine have"
+	deviceHelp    = "auto, cpu (oneDNN), cuda (an NVIDIA GPU; cuda:N, cuda:GPU-... or cuda:MIG-... for that number or UUID) or purego (slow reference); auto takes the fastest that this binary and machine have"
+	precisionHelp = "arithmetic: float32 (convolutions by whatever algorithm is fastest, Winograd's too), strict (float32, and only " +
+		"sums as they are defined: more exact, and up to half as fast), with cuda also tf32 or bf16; default float32, with cuda tf32"
 	kernelsHelp = `pin how convolutions are computed, and with it the last bits of results: direct (oneDNN's direct algorithm) or rule (by shape alone); without it the fastest is found by trying, once a machine and shape, and remembered`
 )
 
@@ -34,7 +34,7 @@ func (f *deviceFlags) register(fl *pflag.FlagSet, threads int, threadsHelp strin
 	fl.StringVar(&f.device, "device", "auto", deviceHelp)
 	fl.IntVar(&f.threads, "threads", threads, threadsHelp)
 	fl.StringVar(&f.kernels, "deterministic-kernels", "", kernelsHelp)
-	fl.StringVar(&f.precision, "precision", "", "arithmetic: with cuda "+strings.Join(cuda.Precisions(), ", ")+" (default tf32), else float32")
+	fl.StringVar(&f.precision, "precision", "", precisionHelp)
 	fl.Var(&f.memory, "device-memory", "with cuda: most bytes of the GPU's memory to take, "+byteSizeHelp+" (0: all that is free)")
 }
 

@@ -209,6 +209,13 @@ func TestPeerWithAnotherKeyIsRefused(t *testing.T) {
 	second.wantExit(exitCluster, "key")
 }
 
+func TestPeerOfAnotherJobIsRefused(t *testing.T) {
+	first := start(t, t.TempDir(), "bench", "allreduce", "--expect", "2", "--bind", "127.0.0.1:0", "--log", "json", "--job", "mine")
+	address := first.waitFor(`"address":"([^"]+)"`)[1]
+	second := start(t, t.TempDir(), "bench", "allreduce", "--expect", "2", "--bind", "127.0.0.1:0", "--log", "json", "--join", address, "--job", "yours")
+	second.wantExit(exitCluster, "the node there is of job", "mine", "yours")
+}
+
 func TestMissingPeersAreCounted(t *testing.T) {
 	needData(t)
 	p := start(t, t.TempDir(), "train", "--expect", "3", "--bind", "127.0.0.1:0", "--offline", "--join-timeout", "2s")

@@ -181,6 +181,9 @@ func TestNATSServersAreProbedFirst(t *testing.T) {
 			if strings.Contains(output, "HIDDEN") {
 				t.Errorf("%v shows the password: %s", args, output)
 			}
+			if onLine, warned := c.args[0] == "--nats", strings.Contains(output, "ps shows the command line"); onLine != warned {
+				t.Errorf("%v: warns of ps is %v, want %v: %s", args, warned, onLine, output)
+			}
 		}
 	}
 	if code, output, _ := ringloom(t, "train", "--expect", "2", "--nats", "nats://u:HIDDEN@127.0.0.1:port"); code != exitUsage || strings.Contains(output, "HIDDEN") {

@@ -13,6 +13,8 @@ fused, and nothing is read back within a round of ROUND_STEPS steps; a time is a
 of torch.compile's. --serve takes several modes, separated by commas: it prepares each, says so in a JSON line, and
 then measures the mode that each line of its standard input names. With it --format best is the format in which the
 first mode, which should be eager, is faster.
+
+With --error-images the output has `error`, as that of `ringloom bench step` (error.py).
 """
 import argparse
 import gc
@@ -34,6 +36,8 @@ parser.add_argument("--mode", default="eager", help="eager, or a mode of torch.c
 parser.add_argument("--serve", action="store_true", help="measure one of several modes for each line of standard input")
 parser.add_argument("--steps", type=int, default=0, help="steps to measure (0: as many as --duration allows, at least 3)")
 parser.add_argument("--duration", type=float, default=5, help="seconds to measure for, unless --steps is given")
+parser.add_argument("--error-images", type=int, default=0, help="images by which the error against float64 is measured (0: it is not)")
+parser.add_argument("--seed", type=int, default=1, help="ringloom's seed of the parameters that the error is measured with")
 parser.add_argument("--data", default=os.environ.get("RINGLOOM_DATA", "/usr/share/datasets/fashion-mnist"))
 args = parser.parse_args()
 
@@ -50,6 +54,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(args.th
 import torch
 from torch import nn
 
+import error
 import models
 
 BATCHES, MIN_STEPS, CLASSES = 4, 3, 10
@@ -168,6 +173,15 @@ def say(**values):
     print(json.dumps(values), flush=True)
 
 
+def measure_error(memory_format):
+    """Against PyTorch's own float64, from ringloom's parameters and images; None where nobody asks for it."""
+    if not args.error_images:
+        return None
+    bf16 = {"precision": torch.autocast(DEVICE_TYPE, dtype=torch.bfloat16)} if args.precision == "bf16" else {}
+    layout = torch.channels_last if memory_format == "channels_last" else torch.contiguous_format
+    return error.measure(models.build(args.model), args.seed, args.error_images, models.side(args.model), layout, args.device, **bf16)
+
+
 def fastest(mode):
     """The mode in the memory format in which it is faster."""
     both = [Training(f, mode) for f in ("channels_last", "plain")]
@@ -197,8 +211,8 @@ def serve(memory_format):
 
 if args.model not in models.MODELS:
     sys.exit(f"step.py: unknown model {args.model!r}: choose one of {', '.join(sorted(models.MODELS))}")
-if args.batch < 1 or args.threads < 1 or args.steps < 0 or args.duration < 0:
-    sys.exit("step.py: --batch and --threads must be at least 1, --steps and --duration not negative")
+if args.batch < 1 or args.threads < 1 or args.steps < 0 or args.duration < 0 or args.error_images < 0:
+    sys.exit("step.py: --batch and --threads must be at least 1, --steps, --duration and --error-images not negative")
 if args.precision == "tf32" and not GPU:
     sys.exit("step.py: --precision tf32 needs --device cuda")
 if args.format == "both" if args.serve else args.format == "best":
@@ -215,4 +229,4 @@ if args.serve:
     serve(args.format)
     sys.exit()
 for memory_format in ("plain", "channels_last") if args.format == "both" else (args.format,):
-    say(**Training(memory_format, args.mode).measure())
+    say(**Training(memory_format, args.mode).measure(), error=measure_error(memory_format))

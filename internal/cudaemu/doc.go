@@ -27,7 +27,7 @@
 //   - RINGLOOM_EMULATOR_CUDNN: the version that cuDNN says it is (90600); before 8300 the backend API refuses everything.
 //   - RINGLOOM_EMULATOR_ENGINES: faults of engines of cuDNN's backend API, such as 6=wrong,14=slow: wrong leaves out the last
 //     image, overwrites ignores beta, unbiased and unrectified leave out the bias and the ReLU behind a convolution, lossy
-//     has no ReLU that keeps NaN, slow takes
+//     has no ReLU that keeps NaN, forgetful takes one that is asked to and makes 0 of NaN all the same, slow takes
 //     100 times as long, fails refuses to run. This one is read at each run.
 //   - RINGLOOM_EMULATOR_CACHE: the folder of compiled kernels; without it a temporary one that goes with the process.
 //

@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -73,20 +76,84 @@ func TestItIsTheStandardLibrarys(t *testing.T) {
 	}
 }
 
-// Test case 15 of "The Galois/Counter Mode of Operation" (McGrew and Viega, 2005), appendix B.
-func TestPublishedVector(t *testing.T) {
-	decode := func(s string) []byte {
-		b, err := hex.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+func TestPublishedVectors(t *testing.T) {
+	content, err := os.ReadFile("testdata/vectors.txt")
+	if err != nil {
+		t.Fatal(err)
 	}
-	ours, _ := both(t, decode("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"))
-	plain := decode("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255")
-	want := decode("522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015adb094dac5d93471bdec1a502270e3cc6c")
-	if got := ours.Seal(nil, decode("cafebabefacedbaddecaf888"), plain, nil); !bytes.Equal(got, want) {
-		t.Errorf("got %x, want %x", got, want)
+	tried := 0
+	for line := range strings.Lines(string(content)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Fields(line)
+		var v [5][]byte // key, nonce, plaintext, additional data, sealed
+		for i := range v {
+			if v[i], err = hex.DecodeString(strings.TrimPrefix(fields[i], "-")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ours, _ := both(t, v[0])
+		if got := ours.Seal(nil, v[1], v[2], v[3]); !bytes.Equal(got, v[4]) {
+			t.Errorf("%s: got %x", line, got)
+		}
+		if got, err := ours.Open(nil, v[1], v[4], v[3]); err != nil || !bytes.Equal(got, v[2]) {
+			t.Errorf("%s: opens as %x, %v", line, got, err)
+		}
+		tried++
+	}
+	if tried < 8 {
+		t.Errorf("%d vectors", tried)
+	}
+}
+
+// Wherever in memory messages lie, and whatever lies around them: the kernels read and write no more than is theirs.
+func TestMessagesAnywhere(t *testing.T) {
+	key, nonce := random(KeyBytes, 1), random(12, 2)
+	ours, standard := both(t, key)
+	for _, n := range []int{1, 16, 255, 256, 257, 511, 1000} {
+		plain := random(n, uint64(n))
+		want := standard.Seal(nil, nonce, plain, nil)
+		for from := range 65 {
+			to := (from * 7) % 65
+			src, dst := bytes.Repeat([]byte{0xa5}, n+130), bytes.Repeat([]byte{0x5a}, n+160)
+			copy(src[from:], plain)
+			ours.Seal(dst[to:to:to+n+16], nonce, src[from:from+n], nil)
+			around := slices.Concat(bytes.Repeat([]byte{0x5a}, to), want, bytes.Repeat([]byte{0x5a}, 160-16-to))
+			if !bytes.Equal(dst, around) {
+				t.Fatalf("%d bytes from %d to %d are sealed as something else, or beside their place", n, from, to)
+			}
+			opened := bytes.Repeat([]byte{0xa5}, n+130)
+			if _, err := ours.Open(opened[from:from:from+n], nonce, dst[to:to+n+16], nil); err != nil || !bytes.Equal(opened, src) {
+				t.Fatalf("%d bytes from %d to %d are opened as something else, or beside their place: %v", n, to, from, err)
+			}
+		}
+	}
+}
+
+// A place that overlaps the message but does not begin with it is a mistake of the caller, as in the standard library; so is one whose tag
+// lies over a message.
+func TestOverlapIsRefused(t *testing.T) {
+	key, nonce := random(KeyBytes, 1), random(12, 2)
+	ours, standard := both(t, key)
+	for name, a := range map[string]cipher.AEAD{"ours": ours, "standard": standard} {
+		for what, f := range map[string]func(memory []byte){
+			"the place one byte on":       func(m []byte) { a.Seal(m[1:1], nonce, m[:300], nil) },
+			"the place one byte before":   func(m []byte) { a.Seal(m[:0], nonce, m[1:301], nil) },
+			"the tag over the message":    func(m []byte) { a.Seal(m[:0], nonce, m[310:610], nil) },
+			"what opens, one byte on":     func(m []byte) { _, _ = a.Open(m[1:1], nonce, m[:316], nil) },
+			"what opens, one byte before": func(m []byte) { _, _ = a.Open(m[:0], nonce, m[1:317], nil) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: %s is taken", name, what)
+					}
+				}()
+				memory := make([]byte, 2000)
+				f(memory)
+			}()
+		}
 	}
 }
 

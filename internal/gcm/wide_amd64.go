@@ -113,6 +113,9 @@ func (w *wide) Overhead() int  { return tagBytes }
 
 var errOpen = errors.New("gcm: message authentication failed")
 
+// tooLong says whether so many bytes would use a block of the key stream twice: the counter has 32 bits, and begins with 2.
+func tooLong(n uint64) bool { return n > (1<<32-2)*blockBytes }
+
 // first is the counter block of a nonce, for the tag, and the reversed one that the message begins with.
 func first(nonce []byte) (forTag [blockBytes]byte, counter block128) {
 	if len(nonce) != nonceBytes {
@@ -132,8 +135,11 @@ func (w *wide) Seal(dst, nonce, plaintext, additional []byte) []byte {
 	if len(additional) > 0 {
 		return w.standard.Seal(dst, nonce, plaintext, additional)
 	}
+	if tooLong(uint64(len(plaintext))) {
+		panic("gcm: the message is too long for one nonce")
+	}
 	dst, out := extend(dst, len(plaintext)+tagBytes)
-	overlap(out[:len(plaintext)], plaintext)
+	overlap(out, plaintext)
 	forTag, counter := first(nonce)
 	var hash block128
 	n := len(plaintext) / groupBytes * groupBytes
@@ -161,7 +167,7 @@ func (w *wide) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 		return w.standard.Open(dst, nonce, sealed, additional)
 	}
 	forTag, counter := first(nonce)
-	if len(sealed) < tagBytes {
+	if len(sealed) < tagBytes || tooLong(uint64(len(sealed)-tagBytes)) {
 		return nil, errOpen
 	}
 	var tag [tagBytes]byte

@@ -6,5 +6,8 @@
 //		modelstest.Run(t, func(t testing.TB) op.Device { return mydevice.New() })
 //	}
 //
+// OtherSeeds goes on from there: steps from other parameters on other images, whose golden numbers the plain device
+// makes in float64.
+//
 // Under -short the large models are left out. The files are kept here; $RINGLOOM_GOLDEN names a folder of others.
 package modelstest

@@ -45,6 +45,8 @@ type GoldenParam struct {
 	GradSum          float64   `json:"grad_sum"`
 	GradHead         []float64 `json:"grad_head"`
 	ValueL2AfterAdam float64   `json:"value_l2_after_adam"`
+
+	grad []float64 // all of it, where no file but Generate made it
 }
 
 // GoldenMoments are the norms of a batch norm layer's running mean and running variance.
@@ -96,12 +98,15 @@ func LoadGolden(t testing.TB, file string) (Golden, []float32) {
 	if err := json.Unmarshal(b, &g); err != nil {
 		t.Fatalf("golden file %s: %v", file, err)
 	}
-	raw := goldenPixels(t, g)
+	return g, unitPixels(goldenPixels(t, g))
+}
+
+func unitPixels(raw []byte) []float32 {
 	pixels := make([]float32, len(raw))
 	for i, v := range raw {
 		pixels[i] = float32(v) / 255
 	}
-	return g, pixels
+	return pixels
 }
 
 // FillGolden sets the parameters to the values that the golden files start from: with u = splitmix.Unit(seed<<48 +

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 	"testing"
 
 	"ringloom/data"
@@ -61,17 +62,34 @@ func readGzip(folder fs.FS, name string) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
+// loadTestSet reads it once.
+var loadTestSet = sync.OnceValues(func() (*data.Dataset, error) {
+	source, err := data.Find(context.Background(), data.Options{Offline: true})
+	if err != nil {
+		return nil, errors.Join(errNoTestSet, err)
+	}
+	_, test, err := source.Load()
+	return test, err
+})
+
+var errNoTestSet = errors.New("images have to come from the data set, which is not here")
+
+func testSet(t testing.TB) *data.Dataset {
+	t.Helper()
+	test, err := loadTestSet()
+	switch {
+	case errors.Is(err, errNoTestSet):
+		t.Skipf("SKIPPED: %v", err)
+	case err != nil:
+		t.Fatalf("test images: %v", err)
+	}
+	return test
+}
+
 // resizedTestImages scales images of the real test set, which must be on this machine: a test downloads nothing.
 func resizedTestImages(t testing.TB, first, n, side int) []byte {
 	t.Helper()
-	source, err := data.Find(context.Background(), data.Options{Offline: true})
-	if err != nil {
-		t.Skipf("SKIPPED: the golden file starts at test image %d, which has to come from the data set: %v", first, err)
-	}
-	_, test, err := source.Load()
-	if err != nil {
-		t.Fatalf("golden pixels: %v", err)
-	}
+	test := testSet(t)
 	if first < 0 || first+n > test.N {
 		t.Fatalf("the golden file wants test images %d to %d of %d", first, first+n-1, test.N)
 	}

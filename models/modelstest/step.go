@@ -54,12 +54,30 @@ type GoldenTolerance struct {
 	// Element is added to Backward for single elements of gradients, and Adam to the step that a norm takes in Adam's
 	// first step, as a multiple of the learning rate: what may be off where rounding decides which way a gradient goes.
 	Element, Adam float64
+	// NoFlips leaves out what deep networks are allowed beside: the device does not round where a gradient's way is
+	// decided.
+	NoFlips bool
 }
 
 // GoldenStepWithin is GoldenStep for a device that computes more coarsely than in float32. The images that are judged
 // right are compared only where Forward is float32's.
 func GoldenStepWithin(t *testing.T, d op.Device, file string, within GoldenTolerance) {
 	g, pixels := LoadGolden(t, file)
+	goldenStep(t, d, g, pixels, within)
+}
+
+// StepErrors are the largest errors of a step, relative to norms or usual sizes as the tolerances are.
+type StepErrors struct {
+	Logits           float64
+	Norm, MedianNorm float64 // of gradients' norms
+	Element          float64 // of the elements of gradients that a golden file has
+	// Relative is the norm of a gradient's difference over its norm, of the parameter that is off most; MedianRelative
+	// that of half of the parameters, AllRelative of all gradients as one vector. They are 0 where only a file is
+	// compared with.
+	Relative, MedianRelative, AllRelative float64
+}
+
+func goldenStep(t *testing.T, d op.Device, g Golden, pixels []float32, within GoldenTolerance) (found StepErrors) {
 	if !slices.Contains(models.Names(), g.Model) {
 		t.Skipf("SKIPPED: there is no model %s", g.Model)
 	}
@@ -89,6 +107,7 @@ func GoldenStepWithin(t *testing.T, d op.Device, file string, within GoldenToler
 		}
 	}
 	t.Logf("%s, batch %d: largest error is %.2g of what is allowed (%s)", g.Model, g.Input[0], s.worst, s.worstWhat)
+	return s.found
 }
 
 // goldenRun is one model's comparison in progress.
@@ -101,9 +120,10 @@ type goldenRun struct {
 	update  func() // one step of Adam
 	losses  int    // forward passes so far
 	within  GoldenTolerance
-	// flipNorm, flipElement and flipAdam are the constants of that name where they apply, else 0.
-	flipNorm, flipElement, flipAdam float64
+	// flipNorm, flipElement, flipMedian and flipAdam are the constants of that name where they apply, else 0.
+	flipNorm, flipElement, flipMedian, flipAdam float64
 
+	found     StepErrors
 	worst     float64
 	worstWhat string
 }
@@ -127,18 +147,17 @@ func newGoldenRun(t *testing.T, d op.Device, g Golden, pixels []float32, within 
 	if err := s.params.Push(); err != nil {
 		t.Fatal(err)
 	}
-	labels := make([]float32, len(g.Labels))
-	for i, l := range g.Labels {
-		labels[i] = float32(l)
-	}
-	if err := s.program.Load(pixels, labels); err != nil {
+	if err := s.program.Load(pixels, floats(g.Labels)); err != nil {
 		t.Fatal(err)
 	}
-	s.update = s.newAdam()
-	if len(g.Params) >= mediumNet {
+	s.update = newAdam(t, d, s.params)
+	if !within.NoFlips {
+		s.flipMedian = flipMedian
+	}
+	if len(g.Params) >= mediumNet && !within.NoFlips {
 		s.flipElement += flipElement
 	}
-	if len(g.Params) >= deepNet {
+	if len(g.Params) >= deepNet && !within.NoFlips {
 		s.flipNorm = flipNorm
 		s.flipAdam += flipAdam
 	}
@@ -146,33 +165,38 @@ func newGoldenRun(t *testing.T, d op.Device, g Golden, pixels []float32, within 
 }
 
 // newAdam is Adam as PyTorch has it by default, but for the learning rate, on the device.
-func (s *goldenRun) newAdam() func() {
-	n := s.params.Len()
-	k, err := s.device.Compile(op.AdamUpdate{Len: n})
-	s.must(err)
-	mean, square, hyper := s.zeros(n), s.zeros(n), s.zeros(op.HyperLen)
-	adam, t := op.DefaultAdam(), 0
-	adam.Rate = goldenRate
-	return func() {
-		t++
-		hyper.Host[op.HyperGradScale], hyper.Host[op.HyperDecay] = 1, 1
-		adam.SetHyper(hyper.Host, t)
-		dst, src := []op.Buffer{s.params.Values, mean, square}, []op.Buffer{s.params.Grads, hyper}
-		for _, b := range slices.Concat(dst, src) {
-			s.must(op.Push(s.device, b))
-		}
-		s.must(k.Run(dst, src))
-		for _, b := range dst {
-			s.must(op.Pull(s.device, b))
+func newAdam(t testing.TB, d op.Device, params *nn.Params) func() {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
-}
-
-func (s *goldenRun) zeros(n int) op.Buffer {
-	s.Helper()
-	b, err := s.device.Alloc(n)
-	s.must(err)
-	return b
+	zeros := func(n int) op.Buffer {
+		b, err := d.Alloc(n)
+		must(err)
+		return b
+	}
+	n := params.Len()
+	k, err := d.Compile(op.AdamUpdate{Len: n})
+	must(err)
+	mean, square, hyper := zeros(n), zeros(n), zeros(op.HyperLen)
+	adam, step := op.DefaultAdam(), 0
+	adam.Rate = goldenRate
+	return func() {
+		t.Helper()
+		step++
+		hyper.Host[op.HyperGradScale], hyper.Host[op.HyperDecay] = 1, 1
+		adam.SetHyper(hyper.Host, step)
+		dst, src := []op.Buffer{params.Values, mean, square}, []op.Buffer{params.Grads, hyper}
+		for _, b := range slices.Concat(dst, src) {
+			must(op.Push(d, b))
+		}
+		must(k.Run(dst, src))
+		for _, b := range dst {
+			must(op.Pull(d, b))
+		}
+	}
 }
 
 func (s *goldenRun) must(err error) {
@@ -217,7 +241,9 @@ func (s *goldenRun) forward() exec.Stats {
 		}
 		for c, want := range row {
 			usual := norm(row) / math.Sqrt(float64(len(row)))
-			s.near("logit", float64(logits[n*len(row)+c]), want, s.within.Forward*max(math.Abs(want), usual))
+			got, size := float64(logits[n*len(row)+c]), max(math.Abs(want), usual)
+			s.near("logit", got, want, s.within.Forward*size)
+			s.found.Logits = max(s.found.Logits, math.Abs(got-want)/size)
 		}
 	}
 	if s.within.Forward <= goldenTolerance && stats.Correct != correct {
@@ -249,7 +275,8 @@ func (s *goldenRun) moments() {
 // gradients compares every parameter's. A bias's gradient that is zero in exact arithmetic may be what rounding leaves
 // of the terms of its sum, which are as large as those of the weights of its layer.
 func (s *goldenRun) gradients() {
-	var errors []float64
+	var errors, relative []float64
+	var squares, whole float64
 	for i, want := range s.Params {
 		grad := s.params.Grad(i).Host
 		n := float64(len(grad))
@@ -264,11 +291,31 @@ func (s *goldenRun) gradients() {
 		for j, v := range want.GradHead {
 			usual := l2 / math.Sqrt(n)
 			s.near(s.name(i)+" grad head", float64(grad[j]), v, s.within.Backward*max(math.Abs(v), usual)+s.flipElement*usual)
+			s.found.Element = max(s.found.Element, math.Abs(float64(grad[j])-v)/max(math.Abs(v), usual))
+		}
+		if want.grad != nil {
+			off := distance(grad, want.grad)
+			relative, squares = append(relative, off/l2), squares+off*off
+			whole += want.GradL2 * want.GradL2
 		}
 	}
 	slices.Sort(errors)
-	s.near("median error of grad l2", errors[len(errors)/2], 0, max(flipMedian, s.within.Backward))
-	s.Logf("grad l2: relative errors up to %.2g, median %.2g", errors[len(errors)-1], errors[len(errors)/2])
+	s.found.Norm, s.found.MedianNorm = errors[len(errors)-1], errors[len(errors)/2]
+	s.near("median error of grad l2", s.found.MedianNorm, 0, max(s.flipMedian, s.within.Backward))
+	s.Logf("grad l2: relative errors up to %.2g, median %.2g", s.found.Norm, s.found.MedianNorm)
+	if relative != nil {
+		slices.Sort(relative)
+		s.found.Relative, s.found.MedianRelative = relative[len(relative)-1], relative[len(relative)/2]
+		s.found.AllRelative = math.Sqrt(squares / whole)
+	}
+}
+
+// distance is the norm of a difference.
+func distance(a []float32, b []float64) (d float64) {
+	for i, v := range b {
+		d += (float64(a[i]) - v) * (float64(a[i]) - v)
+	}
+	return math.Sqrt(d)
 }
 
 func (s *goldenRun) zeroGradient(i int) bool {
@@ -310,7 +357,15 @@ func norm[T float32 | float64](v []T) float64 {
 	return math.Sqrt(s)
 }
 
-func sum(v []float32) (s float64) {
+func floats(labels []int) []float32 {
+	all := make([]float32, len(labels))
+	for i, l := range labels {
+		all[i] = float32(l)
+	}
+	return all
+}
+
+func sum[T float32 | float64](v []T) (s float64) {
 	for _, x := range v {
 		s += float64(x)
 	}

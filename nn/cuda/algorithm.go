@@ -55,15 +55,12 @@ func (a legacyAlgorithm) fuses() bool    { return false }
 func (a legacyAlgorithm) close() error   { return nil } // the device has the descriptors
 func (a legacyAlgorithm) String() string { return fmt.Sprintf("algorithm %d", a.ID) }
 
-// fused is an algorithm that adds the bias, and does the ReLU, in the same call.
-type fused struct {
-	legacyAlgorithm
-	relu bool
-}
+// fused is an algorithm that adds the bias in the same call. cuDNN's ReLU there would make 0 of NaN.
+type fused struct{ legacyAlgorithm }
 
 func (f fused) emit(e *emitter, name string, at addresses) {
 	e.do(fmt.Sprintf("%s, %v", name, f), func() error {
-		return f.conv.ForwardBias(f.Algorithm, at.in1, at.in2, at.bias, at.out, at.workspace, f.WorkspaceBytes, f.relu)
+		return f.conv.ForwardBias(f.Algorithm, at.in1, at.in2, at.bias, at.out, at.workspace, f.WorkspaceBytes)
 	})
 }
 

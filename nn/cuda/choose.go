@@ -31,6 +31,9 @@ func (t convTask) together() bool {
 	return t.pass == libs.PassForward && (t.after.bias || t.after.relu) && !t.after.apart
 }
 
+// biasAlone says that it is nothing but a bias of float32, which one of cuDNN's older calls can add.
+func (t convTask) biasAlone() bool { return t.together() && t.after.bias && !t.after.relu && !t.half }
+
 // How many algorithms of each kind are timed for a convolution. cuDNN's own search times each algorithm once, which may
 // include the loading of its kernel. Building a plan may compile one, which takes seconds.
 const (
@@ -146,8 +149,8 @@ func (t *trial) legacyAlgorithms(conv *libs.Conv, found []libs.Algorithm) (all [
 		if i < mostAlgorithms {
 			all = append(all, legacy)
 		}
-		if i < mostFused && t.task.together() && t.task.after.bias && !t.task.half { // its bias is of the activations' type
-			all = append(all, fused{legacy, t.task.after.relu})
+		if i < mostFused && t.task.biasAlone() {
+			all = append(all, fused{legacy})
 		}
 	}
 	return all
@@ -160,9 +163,6 @@ func (t *trial) plans(conv *libs.Conv, steady bool) (all []plan, err error) {
 		return nil, nil
 	}
 	for _, op := range t.task.operations() {
-		if op.LosesNaN && len(all) > 0 { // wanted only where none keeps it
-			continue
-		}
 		built, err := conv.Plans(op, steady, t.workBytes, mostPlans)
 		for _, p := range built {
 			all = append(all, plan{p, op})
@@ -182,12 +182,7 @@ func (t convTask) operations() []libs.Operation {
 	}
 	whole := alone
 	whole.Bias, whole.ReLU = t.after.bias, t.after.relu
-	all := []libs.Operation{whole}
-	if whole.ReLU {
-		whole.LosesNaN = true
-		all = append(all, whole)
-	}
-	return append(all, alone)
+	return []libs.Operation{whole, alone}
 }
 
 // refused says that a library declined to do something.

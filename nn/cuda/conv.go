@@ -219,7 +219,7 @@ func (d *Device) convShape(c op.Conv, half bool) libs.ConvShape {
 	s := libs.ConvShape{
 		N: c.Src.N, H: c.Src.H, W: c.Src.W, C: c.Src.C, OutH: c.Dst.H, OutW: c.Dst.W, OutC: c.Dst.C,
 		KernelH: c.KernelH, KernelW: c.KernelW, StrideH: c.StrideH, StrideW: c.StrideW, PadH: c.PadH, PadW: c.PadW,
-		Type: libs.F32, Compute: d.math(),
+		Type: libs.F32, Compute: d.math(), AsDefined: d.opts.Precision == Strict,
 	}
 	if half {
 		s.Type = libs.BF16

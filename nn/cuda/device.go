@@ -185,7 +185,7 @@ func (d *Device) HalfActivations() bool { return d.opts.Precision == BF16 }
 
 // math is how products of float32 are computed.
 func (d *Device) math() libs.Compute {
-	if d.opts.Precision == Float32 {
+	if d.opts.Precision == Float32 || d.opts.Precision == Strict {
 		return libs.Strict
 	}
 	return libs.TF32

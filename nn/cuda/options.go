@@ -14,13 +14,18 @@ const (
 	TF32 Precision = "tf32"
 	// Float32 multiplies and adds in float32.
 	Float32 Precision = "float32"
+	// Strict is Float32 without algorithms that come to the same as a convolution's definition in exact arithmetic
+	// alone, such as Winograd's and FFT.
+	Strict Precision = "strict"
 	// BF16 keeps activations, their gradients and a copy of the weights as bfloat16, and adds in float32. Parameters,
 	// their gradients and what the optimizer keeps stay float32.
 	BF16 Precision = "bf16"
 )
 
 // Precisions lists the values of Precision.
-func Precisions() []string { return []string{string(TF32), string(Float32), string(BF16)} }
+func Precisions() []string {
+	return []string{string(TF32), string(Float32), string(Strict), string(BF16)}
+}
 
 // Options is how a device is opened.
 type Options struct {

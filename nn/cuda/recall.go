@@ -70,13 +70,13 @@ func (c convTask) String() string {
 	return s
 }
 
-// The kinds of algorithms, as names begin. Users keep the names in files, so they never change.
+// The kinds of algorithms, as names begin. Users keep the names in files, so they never change. "engine+bias-NaN" was
+// an engine whose ReLU makes 0 of NaN: it counts for nothing, and so does "algorithm+bias" where a ReLU follows.
 const (
 	nameAlgorithm = "algorithm"
 	nameFused     = "algorithm+bias"
 	namePlan      = "engine"
 	nameFusedPlan = "engine+bias"
-	nameLossyPlan = "engine+bias-NaN" // its ReLU makes NaN 0
 	namePatches   = "patches"
 )
 
@@ -94,10 +94,7 @@ func (p plan) name() string {
 }
 
 func planKind(op libs.Operation) string {
-	switch {
-	case op.LosesNaN:
-		return nameLossyPlan
-	case op.Bias || op.ReLU:
+	if op.Bias || op.ReLU {
 		return nameFusedPlan
 	}
 	return namePlan
@@ -122,12 +119,12 @@ func (d *Device) recall(task convTask) (algorithm, error) {
 		}}
 		found = a
 		if kind == nameFused {
-			if !task.together() {
+			if !task.biasAlone() {
 				return nil, nil
 			}
-			found = fused{a, task.after.relu}
+			found = fused{a}
 		}
-	case namePlan, nameFusedPlan, nameLossyPlan:
+	case namePlan, nameFusedPlan:
 		if found, err = d.recallPlan(conv, task, kind, numbers[0], int(numbers[1])); found == nil || err != nil {
 			return nil, err
 		}
@@ -180,7 +177,7 @@ func parseName(name string) (kind string, numbers []int64, ok bool) {
 		numbers = append(numbers, n)
 	}
 	want, known := map[string]int{
-		nameAlgorithm: 3, nameFused: 3, namePlan: 2, nameFusedPlan: 2, nameLossyPlan: 2, namePatches: 1,
+		nameAlgorithm: 3, nameFused: 3, namePlan: 2, nameFusedPlan: 2, namePatches: 1,
 	}[words[0]]
 	return words[0], numbers, known && want == len(numbers)
 }

@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"math"
+	"slices"
 
 	"ringloom/nn/cuda/kernels"
 	"ringloom/nn/cuda/libs"
@@ -86,16 +87,43 @@ func (t *trial) verify(a algorithm) (bool, error) {
 	got := make([]float32, len(t.want))
 	out := op.Buffer{Device: t.at.out, Half: t.task.half}
 	if t.outLen <= samples {
-		err := t.device.Get(got, out)
-		return err == nil && agree(got, t.want, t.tolerance()), err
-	}
-	for i := range sampledRuns {
-		from := i * (t.outLen - sampledRun) / (sampledRuns - 1)
-		if err := t.device.Get(got[i*sampledRun:(i+1)*sampledRun], out.Slice(from, sampledRun)); err != nil {
+		if err := t.device.Get(got, out); err != nil {
 			return false, err
 		}
+	} else {
+		for i := range sampledRuns {
+			from := i * (t.outLen - sampledRun) / (sampledRuns - 1)
+			if err := t.device.Get(got[i*sampledRun:(i+1)*sampledRun], out.Slice(from, sampledRun)); err != nil {
+				return false, err
+			}
+		}
 	}
-	return agree(got, t.want, t.tolerance()), nil
+	if !agree(got, t.want, t.tolerance()) {
+		return false, nil
+	}
+	if !a.fuses() || !t.task.after.relu {
+		return true, nil
+	}
+	return t.keepsNaN()
+}
+
+// keepsNaN runs what was taken with weights of NaN, and says whether all results are NaN: an engine that is asked for
+// a ReLU that keeps it may have none, and a training that diverges would go on with zeros.
+func (t *trial) keepsNaN() (bool, error) {
+	const nan = 0xff // in every byte
+	n := t.task.conv.WeightLen()
+	if err := t.device.compute.Fill(t.at.in2, nan, elementBytes(t.task.half)*int64(n)); err != nil {
+		return false, err
+	}
+	if err := t.run(); err != nil {
+		return false, err
+	}
+	got := make([]float32, min(sampledRun, t.outLen))
+	if err := t.device.Get(got, op.Buffer{Device: t.at.out, Half: t.task.half}.Slice(0, len(got))); err != nil {
+		return false, err
+	}
+	all := !slices.ContainsFunc(got, func(v float32) bool { return v == v })
+	return all, t.scatter(t.at.in2, n, 1)
 }
 
 // tolerance is how far an element may be off, as a part of the elements' root mean square. Sums have terms of either

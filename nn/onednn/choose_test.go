@@ -28,7 +28,7 @@ func TestChoose(t *testing.T) {
 		{op.AvgPoolBackward{Pool: pool}, false, direct},
 		{op.SigmoidForward{Len: 3}, true, direct},
 	} {
-		if got := choose(c.spec, c.avx512); got != c.want {
+		if got := (rules{avx512: c.avx512}).choose(c.spec); got != c.want {
 			t.Errorf("%s %v, AVX-512 %v: %v, want %v", c.spec.Kind(), c.spec, c.avx512, got, c.want)
 		}
 	}

@@ -38,10 +38,12 @@ func (d *Device) choose(spec op.Spec) algorithm {
 	if a, ok := d.choices[tuneKey(spec)]; ok && slices.Contains(all, a) {
 		return a
 	}
-	return choose(spec, d.c.avx512 != 0)
+	return d.rules().choose(spec)
 }
 
-func (d *Device) candidates(spec op.Spec) []algorithm { return candidates(spec, d.c.avx512 != 0) }
+func (d *Device) rules() rules { return rules{avx512: d.c.avx512 != 0, strict: d.strict} }
+
+func (d *Device) candidates(spec op.Spec) []algorithm { return d.rules().candidates(spec) }
 
 // compile prepares the kernel of a valid operation by one of its candidates.
 func (d *Device) compile(spec op.Spec, a algorithm) (*kernel, error) {

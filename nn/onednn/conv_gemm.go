@@ -19,13 +19,16 @@ func gemmCandidates(spec op.Spec) []algorithm {
 	return winograds(c.KernelH, pass)
 }
 
-// chooseGEMM is the one that a rule expects to beat the direct one, or direct.
-func chooseGEMM(spec op.Spec) algorithm {
+// chooseGEMM is the one of the candidates that a rule expects to beat the direct one, or direct.
+func chooseGEMM(spec op.Spec, candidates []algorithm) algorithm {
 	c, pass := convolution(spec)
 	best, least := direct, directCost(c)
-	for _, a := range gemmCandidates(spec) {
+	for _, a := range candidates {
 		if a == pointwise {
 			return a
+		}
+		if !a.winograd() {
+			continue
 		}
 		if cost := winogradCost(c, a.tile(), pass); cost < least {
 			best, least = a, cost
@@ -69,6 +72,8 @@ func winograds(kernel int, p pass) []algorithm {
 	}
 	return nil
 }
+
+func (a algorithm) winograd() bool { return a >= winograd2 && a <= winograd6 }
 
 // tile is m of a Winograd algorithm.
 func (a algorithm) tile() int {

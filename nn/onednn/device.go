@@ -42,6 +42,7 @@ type Device struct {
 	kernels []*kernel
 	buffers []*C.float
 	direct  bool
+	strict  bool
 	choices map[string]algorithm // by tuneKey
 }
 
@@ -62,7 +63,7 @@ func open(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{asked: threads, direct: o.Direct, choices: map[string]algorithm{}}
+	d := &Device{asked: threads, direct: o.Direct, strict: o.Strict, choices: map[string]algorithm{}}
 	if d.capped, err = capAMX(); err != nil {
 		return nil, err
 	}
@@ -80,7 +81,16 @@ func open(o Options) (*Device, error) {
 // Name is "cpu".
 func (*Device) Name() string { return "cpu" }
 
-// Description names the library's version, the instruction set that it uses and the number of threads.
+// Precision is "strict" or "float32", as Options.Strict says.
+func (d *Device) Precision() string {
+	if d.strict {
+		return "strict"
+	}
+	return "float32"
+}
+
+// Description names the library's version, the instruction set that it uses and the number of threads, and says that
+// sums are strict.
 func (d *Device) Description() string {
 	v := C.dnnl_version()
 	isa := isaName(int(d.c.isa))
@@ -90,6 +100,9 @@ func (d *Device) Description() string {
 	threads := "1 thread"
 	if d.c.threads != 1 {
 		threads = fmt.Sprintf("%d threads", d.c.threads)
+	}
+	if d.strict {
+		threads += ", strict sums"
 	}
 	return fmt.Sprintf("oneDNN %d.%d.%d, %s, %s", v.major, v.minor, v.patch, isa, threads)
 }

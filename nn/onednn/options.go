@@ -24,6 +24,9 @@ type Options struct {
 	Threads int
 	// Direct computes everything the safe algorithm: convolutions by oneDNN's direct algorithm.
 	Direct bool
+	// Strict leaves out the algorithms that do not add up a convolution's products as it is defined, but others that
+	// come to the same in exact arithmetic: Winograd's. What is left has float32's error alone.
+	Strict bool
 }
 
 // maxThreads bounds Options.Threads; more is a mistyped number, and each thread has its own scratch memory.

@@ -27,6 +27,8 @@ const (
 	hopeless = 2
 	// worthwhile is the time that another algorithm must come down to, relative to what a rule would choose.
 	worthwhile = 0.95
+	// strictWorthwhile is the same for a device of strict sums, whose rule looks at digits.
+	strictWorthwhile = 0.7
 )
 
 var _ op.Tuner = (*Device)(nil)
@@ -55,7 +57,7 @@ func (d *Device) Tune(ctx context.Context, specs []op.Spec) error {
 
 // fastest tries the candidates on a device of its own, whose memory goes when it closes.
 func (d *Device) fastest(ctx context.Context, spec op.Spec) (best algorithm, err error) {
-	trial, err := open(Options{Threads: int(d.c.threads)})
+	trial, err := open(Options{Threads: int(d.c.threads), Strict: d.strict})
 	if err != nil {
 		return best, err
 	}
@@ -100,10 +102,13 @@ func faster(a, b try) int { return cmp.Compare(a.best, b.best) }
 
 // tries are the candidates, compiled. What the rule says has an advantage.
 func (d *Device) tries(spec op.Spec) (all []try, err error) {
-	expected := choose(spec, d.c.avx512 != 0)
+	expected := d.rules().choose(spec)
 	for _, a := range d.candidates(spec) {
 		t := try{algorithm: a, factor: 1}
-		if a == expected {
+		switch {
+		case a == expected && d.strict:
+			t.factor = strictWorthwhile
+		case a == expected:
 			t.factor = worthwhile
 		}
 		if t.kernel, err = d.compile(spec, a); err != nil {

@@ -72,6 +72,44 @@ func TestDirectPinsTheAlgorithm(t *testing.T) {
 	}
 }
 
+// Nothing that a strict device may choose, by trying, by rule or because a device that is not strict has remembered
+// it, is Winograd's.
+func TestStrictSumsAreThoseOfTheDefinition(t *testing.T) {
+	m, err := models.Lookup("googlenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs, err := exec.Specs(m.Build, m.InputSide, 2, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, fast := opened(t, Options{Strict: true}), opened(t, Options{})
+	if d.Machine() == fast.Machine() || d.Precision() != "strict" || fast.Precision() != "float32" {
+		t.Errorf("%s (%s) and %s (%s) would share a memory of choices", d.Machine(), d.Precision(), fast.Machine(), fast.Precision())
+	}
+	others := 0
+	for _, spec := range specs {
+		if !slices.Contains(d.candidates(spec), d.rules().choose(spec)) {
+			t.Errorf("%s %v: the rule says %v, which is none of %v", spec.Kind(), spec, d.rules().choose(spec), d.candidates(spec))
+		}
+		for _, a := range fast.candidates(spec) {
+			if a.winograd() {
+				others++
+				d.SetChoices(map[string]string{tuneKey(spec): a.String()})
+				if got := d.choose(spec); got.winograd() {
+					t.Errorf("%s %v: %v is compiled", spec.Kind(), spec, got)
+				}
+			}
+		}
+		if slices.ContainsFunc(d.candidates(spec), algorithm.winograd) || (rules{avx512: true, strict: true}).choose(spec).winograd() {
+			t.Errorf("%s %v: %v", spec.Kind(), spec, d.candidates(spec))
+		}
+	}
+	if fast.rules().avx512 && others == 0 {
+		t.Error("no operation has a Winograd algorithm: nothing was tested")
+	}
+}
+
 func opened(t *testing.T, o Options) *Device {
 	t.Helper()
 	runtime.LockOSThread()

@@ -9,11 +9,11 @@ import (
 // Batch norm is computed in float64: means cancel.
 
 // inverseDeviation is 1/sqrt(variance+eps).
-func inverseDeviation(variance float32) float64 {
+func inverseDeviation[T element](variance T) float64 {
 	return 1 / math.Sqrt(float64(variance)+op.BatchNormEpsilon)
 }
 
-func batchNormMoments(s op.BatchNormMoments, o *operands) func() {
+func batchNormMoments[T element](s op.BatchNormMoments, o *operands[T]) func() {
 	count := float64(s.N * s.H * s.W)
 	mean, variance := make([]float64, s.C), make([]float64, s.C)
 	return func() {
@@ -30,12 +30,12 @@ func batchNormMoments(s op.BatchNormMoments, o *operands) func() {
 			}
 		}
 		for c := range mean {
-			moments[c], moments[s.C+c] = float32(mean[c]), float32(variance[c]/count)
+			moments[c], moments[s.C+c] = T(mean[c]), T(variance[c]/count)
 		}
 	}
 }
 
-func batchNormForward(s op.BatchNormForward, o *operands) func() {
+func batchNormForward[T element](s op.BatchNormForward, o *operands[T]) func() {
 	normalize := normalizer(s.Image, s.ReLU, o)
 	unbiased := 1.0
 	if s.Count > 1 {
@@ -49,17 +49,17 @@ func batchNormForward(s op.BatchNormForward, o *operands) func() {
 			if i >= s.C {
 				batch *= unbiased
 			}
-			running[i] += float32(op.BatchNormMomentum * (batch - float64(running[i])))
+			running[i] += T(op.BatchNormMomentum * (batch - float64(running[i])))
 		}
 	}
 }
 
-func batchNormInference(s op.BatchNormInference, o *operands) func() {
+func batchNormInference[T element](s op.BatchNormInference, o *operands[T]) func() {
 	return normalizer(s.Image, s.ReLU, o)
 }
 
 // y = gamma (x-mean)/sqrt(variance+eps) + beta, with src = {x, gamma, beta, moments}
-func normalizer(shape op.Image, withReLU bool, o *operands) func() {
+func normalizer[T element](shape op.Image, withReLU bool, o *operands[T]) func() {
 	factor := make([]float64, shape.C)
 	return func() {
 		y, x, gamma, beta, moments := o.dst[0], o.src[0], o.src[1], o.src[2], o.src[3]
@@ -68,7 +68,7 @@ func normalizer(shape op.Image, withReLU bool, o *operands) func() {
 		}
 		for at := 0; at < len(x); at += shape.C {
 			for c, v := range x[at : at+shape.C] {
-				y[at+c] = float32(factor[c]*(float64(v)-float64(moments[c])) + float64(beta[c]))
+				y[at+c] = T(factor[c]*(float64(v)-float64(moments[c])) + float64(beta[c]))
 			}
 		}
 		if withReLU {
@@ -77,7 +77,7 @@ func normalizer(shape op.Image, withReLU bool, o *operands) func() {
 	}
 }
 
-func batchNormBackwardSums(s op.BatchNormBackwardSums, o *operands) func() {
+func batchNormBackwardSums[T element](s op.BatchNormBackwardSums, o *operands[T]) func() {
 	count := float64(s.N * s.H * s.W)
 	dgamma, dbeta := make([]float64, s.C), make([]float64, s.C)
 	return func() {
@@ -92,13 +92,13 @@ func batchNormBackwardSums(s op.BatchNormBackwardSums, o *operands) func() {
 		means := o.dst[2]
 		for c := range dgamma {
 			dgamma[c] *= inverseDeviation(moments[s.C+c])
-			o.dst[0][c], o.dst[1][c] = float32(dgamma[c]), float32(dbeta[c])
-			means[c], means[s.C+c] = float32(dbeta[c]/count), float32(dgamma[c]/count)
+			o.dst[0][c], o.dst[1][c] = T(dgamma[c]), T(dbeta[c])
+			means[c], means[s.C+c] = T(dbeta[c]/count), T(dgamma[c]/count)
 		}
 	}
 }
 
-func batchNormBackward(s op.BatchNormBackward, o *operands) func() {
+func batchNormBackward[T element](s op.BatchNormBackward, o *operands[T]) func() {
 	inverse := make([]float64, s.C)
 	return func() {
 		dx, dy, x, gamma, moments, means := o.dst[0], o.src[0], o.src[1], o.src[2], o.src[3], o.src[4]
@@ -112,7 +112,7 @@ func batchNormBackward(s op.BatchNormBackward, o *operands) func() {
 				if s.Accumulate {
 					d += float64(dx[at+c])
 				}
-				dx[at+c] = float32(d)
+				dx[at+c] = T(d)
 			}
 		}
 		if s.Mask {

@@ -11,29 +11,29 @@ func tileOf(places, workers int) int {
 
 // convProducts multiplies the windows of an image with rows of weights: sums[place, i] = window[place]·weights[i]. A
 // task takes a tile of places.
-type convProducts struct {
-	windows
+type convProducts[T element] struct {
+	windows[T]
 	device  *Device
 	tile    int
-	weights func(dst []float64, w []float32) // rearranges the weights as the rows to multiply with
-	results op.Image                         // its C are the rows of weights
-	put     func(place int, sums []float64)  // takes the sums of a place, one for each row of weights
+	weights func(dst []float64, w []T)      // rearranges the weights as the rows to multiply with
+	results op.Image                        // its C are the rows of weights
+	put     func(place int, sums []float64) // takes the sums of a place, one for each row of weights
 
-	x       []float32
+	x       []T
 	byTap   []float64   // the rearranged weights
 	gathers [][]float64 // windows, of each worker
 	sums    [][]float64 // of each worker
 }
 
 // compile returns the function that runs it on x and w.
-func (p *convProducts) compile(c op.Conv) func(x, w []float32) {
+func (p *convProducts[T]) compile(c op.Conv) func(x, w []T) {
 	d := p.device
 	workers := d.crew.size()
 	p.tile = tileOf(p.count(), workers)
 	p.gathers, p.sums = make([][]float64, workers), make([][]float64, workers)
 	d.scratch.reserve(c.WeightLen() + workers*p.tile*(p.taps()+p.results.C))
 	tasks, work := (p.count()+p.tile-1)/p.tile, p.work
-	return func(x, w []float32) {
+	return func(x, w []T) {
 		memory := d.scratch.cut()
 		p.byTap = memory.next(c.WeightLen())
 		for i := range workers {
@@ -46,7 +46,7 @@ func (p *convProducts) compile(c op.Conv) func(x, w []float32) {
 	}
 }
 
-func (p *convProducts) work(worker, task int) {
+func (p *convProducts[T]) work(worker, task int) {
 	from := task * p.tile
 	to := min(from+p.tile, p.count())
 	gathered, sums := rows{p.gathers[worker], p.taps()}, rows{p.sums[worker], p.results.C}
@@ -59,10 +59,10 @@ func (p *convProducts) work(worker, task int) {
 }
 
 // y[place, out] = b[out] + x's window[place]·w[out]
-func convForward(d *Device, s op.ConvForward, o *operands) func() {
+func convForward[T element](d *Device, s op.ConvForward, o *operands[T]) func() {
 	pitch, window := s.Dst.PixelPitch(), s.KernelH*s.KernelW
-	p := &convProducts{device: d, windows: forwardWindows(s.Conv), results: s.Dst}
-	p.weights = func(dst []float64, w []float32) { // from out, channel, tap to out, tap, channel
+	p := &convProducts[T]{device: d, windows: forwardWindows[T](s.Conv), results: s.Dst}
+	p.weights = func(dst []float64, w []T) { // from out, channel, tap to out, tap, channel
 		size := s.Src.C * window
 		for out := range s.Dst.C {
 			transpose(dst[out*size:], w[out*size:(out+1)*size], s.Src.C, window)
@@ -74,7 +74,7 @@ func convForward(d *Device, s op.ConvForward, o *operands) func() {
 			if !s.NoBias {
 				sum += float64(o.src[2][out])
 			}
-			y[out] = float32(sum)
+			y[out] = T(sum)
 		}
 		if s.ReLU {
 			relu(y)
@@ -85,10 +85,10 @@ func convForward(d *Device, s op.ConvForward, o *operands) func() {
 }
 
 // dx[pixel, channel] = dy's window[pixel]·w[channel]
-func convBackwardData(d *Device, s op.ConvBackwardData, o *operands) func() {
+func convBackwardData[T element](d *Device, s op.ConvBackwardData, o *operands[T]) func() {
 	window, channels := s.KernelH*s.KernelW, s.Src.C
-	p := &convProducts{device: d, windows: backwardWindows(s.Conv), results: s.Src}
-	p.weights = func(dst []float64, w []float32) { // from out, channel, tap to channel, tap, out
+	p := &convProducts[T]{device: d, windows: backwardWindows[T](s.Conv), results: s.Src}
+	p.weights = func(dst []float64, w []T) { // from out, channel, tap to channel, tap, out
 		transpose(dst, w, s.Dst.C, channels*window)
 	}
 	p.put = func(place int, sums []float64) {
@@ -98,7 +98,7 @@ func convBackwardData(d *Device, s op.ConvBackwardData, o *operands) func() {
 			if s.Accumulate {
 				sum += float64(dx[c])
 			}
-			dx[c] = float32(sum)
+			dx[c] = T(sum)
 		}
 		if s.Mask {
 			mask(dx, o.mask()[from:to])
@@ -114,8 +114,8 @@ const panelElements, panelPlaces = 1 << 21, 1024
 
 // dw[out, tap] = sum over places of dy[place, out]*window[place, tap]; db[out] = sum over places of dy[place, out].
 // Both are turned first, so that places are neighbours in memory.
-func convBackwardWeights(d *Device, s op.ConvBackwardWeights, o *operands) func() {
-	win := forwardWindows(s.Conv)
+func convBackwardWeights[T element](d *Device, s op.ConvBackwardWeights, o *operands[T]) func() {
+	win := forwardWindows[T](s.Conv)
 	taps, places, pitch, window := win.taps(), win.count(), s.Dst.PixelPitch(), s.KernelH*s.KernelW
 	panel := max(min(panelElements/taps, panelPlaces, places), 1)
 	const tile = 32
@@ -167,14 +167,14 @@ func convBackwardWeights(d *Device, s op.ConvBackwardWeights, o *operands) func(
 		if !s.NoBias {
 			columnSums(sums, o.src[0], pitch)
 			for out, v := range sums {
-				o.dst[1][out] = float32(v)
+				o.dst[1][out] = T(v)
 			}
 		}
 	}
 }
 
 // columnSums sums the columns of a matrix whose rows are pitch apart.
-func columnSums(sums []float64, m []float32, pitch int) {
+func columnSums[T element](sums []float64, m []T, pitch int) {
 	clear(sums)
 	for at := 0; at < len(m); at += pitch {
 		for i, v := range m[at : at+len(sums)] {

@@ -7,22 +7,34 @@ import (
 	"ringloom/nn/op"
 )
 
-// Device computes in the process's own memory. Make it with New.
+// Device computes in the process's own memory. Make it with New or NewFloat64.
 type Device struct {
 	crew    *crew
 	scratch scratch
+	wide    *wide // nil where the elements are the host's own float32
 	closed  bool
 }
 
+// element is what a device's operations read and write.
+type element interface{ float32 | float64 }
+
 // New returns the reference device. It computes on as many processors as GOMAXPROCS allows now, and as there are cores.
 func New() *Device { return &Device{crew: newCrew()} }
+
+// NewFloat64 returns a device that computes the same in float64 throughout: by it the error of the others is
+// measured. Its buffers take three times the memory. Host has their elements rounded; Float64 has them as they are.
+func NewFloat64() *Device { return &Device{crew: newCrew(), wide: &wide{}} }
 
 // Name is "purego".
 func (*Device) Name() string { return "purego" }
 
 // Description names the Go version, the architecture and the number of threads.
 func (d *Device) Description() string {
-	return fmt.Sprintf("plain Go reference (%s, %s), threads: %d", runtime.Version(), runtime.GOARCH, d.crew.size())
+	elements := ""
+	if d.wide != nil {
+		elements = " in float64"
+	}
+	return fmt.Sprintf("plain Go reference%s (%s, %s), threads: %d", elements, runtime.Version(), runtime.GOARCH, d.crew.size())
 }
 
 // Alloc returns n zeroed elements that start on a 64-byte boundary.
@@ -30,7 +42,11 @@ func (d *Device) Alloc(n int) (op.Buffer, error) {
 	if d.closed {
 		return op.Buffer{}, errClosed
 	}
-	return op.NewHostBuffer(n)
+	b, err := op.NewHostBuffer(n)
+	if err == nil && d.wide != nil {
+		d.wide.add(b.Host)
+	}
+	return b, err
 }
 
 // Close ends the device's goroutines and forbids further use. The garbage collector takes the memory.
@@ -45,10 +61,13 @@ func (d *Device) Close() error {
 var errClosed = fmt.Errorf("the purego device is closed")
 
 // operands are those of the run at hand, as plain slices.
-type operands struct{ dst, src [][]float32 }
+type operands[T element] struct {
+	dst, src         [][]T
+	hostDst, hostSrc [][]float32 // as the host has them, for bits that are no numbers
+}
 
 // mask is the operand that Gather.Mask appends.
-func (o *operands) mask() []float32 { return o.src[len(o.src)-1] }
+func (o *operands[T]) mask() []T { return o.src[len(o.src)-1] }
 
 // Compile prepares one operation and the scratch memory that it needs.
 func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
@@ -58,17 +77,30 @@ func (d *Device) Compile(spec op.Spec) (op.Kernel, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, fmt.Errorf("purego: %w", err)
 	}
-	k := &kernel{device: d, spec: spec}
+	if d.wide != nil {
+		return compile(d, spec, d.wide.read, d.wide.round)
+	}
+	own := func(host []float32) []float32 { return host }
+	return compile(d, spec, own, func([]float32) {})
+}
+
+func compile[T element](d *Device, spec op.Spec, read func([]float32) []T, round func([]float32)) (op.Kernel, error) {
+	k := &kernel[T]{device: d, spec: spec, read: read, round: round}
 	k.dstLens, k.srcLens = op.Lens(spec)
-	k.dst, k.src = make([][]float32, len(k.dstLens)), make([][]float32, len(k.srcLens))
-	if k.run = d.operation(spec, &k.operands); k.run == nil {
+	k.dst, k.src = make([][]T, len(k.dstLens)), make([][]T, len(k.srcLens))
+	k.hostDst, k.hostSrc = make([][]float32, len(k.dstLens)), make([][]float32, len(k.srcLens))
+	k.numbers = len(k.dst)
+	if _, is := spec.(op.MaxPoolForward); is {
+		k.numbers = 1 // where holds bytes
+	}
+	if k.run = operation(d, spec, &k.operands); k.run == nil {
 		return nil, fmt.Errorf("purego: %T: %w", spec, op.ErrUnsupported)
 	}
 	return k, nil
 }
 
 // operation returns the function that computes spec on what o holds when it is called, or nil.
-func (d *Device) operation(spec op.Spec, o *operands) func() {
+func operation[T element](d *Device, spec op.Spec, o *operands[T]) func() {
 	switch s := spec.(type) {
 	case op.ConvForward:
 		return convForward(d, s, o)
@@ -127,31 +159,39 @@ func (d *Device) operation(spec op.Spec, o *operands) func() {
 }
 
 // kernel checks the operands and hands them to the operation as plain slices.
-type kernel struct {
-	operands
+type kernel[T element] struct {
+	operands[T]
 	device           *Device
 	spec             op.Spec
 	run              func()
 	dstLens, srcLens []int
+	numbers          int                      // of dst, first the operands that are numbers
+	read             func(host []float32) []T // the elements behind a buffer
+	round            func(host []float32)     // brings what they have become to the host
 }
 
-func (k *kernel) Run(dst, src []op.Buffer) error {
+func (k *kernel[T]) Run(dst, src []op.Buffer) error {
 	if k.device.closed {
 		return errClosed
 	}
-	if err := k.bind("dst", k.dst, dst, k.dstLens); err != nil {
+	if err := k.bind("dst", k.dst, k.hostDst, dst, k.dstLens); err != nil {
 		return err
 	}
-	if err := k.bind("src", k.src, src, k.srcLens); err != nil {
+	if err := k.bind("src", k.src, k.hostSrc, src, k.srcLens); err != nil {
 		return err
 	}
 	k.run()
+	for _, host := range k.hostDst[:k.numbers] {
+		k.round(host)
+	}
 	clear(k.dst)
 	clear(k.src)
+	clear(k.hostDst)
+	clear(k.hostSrc)
 	return nil
 }
 
-func (k *kernel) bind(what string, to [][]float32, from []op.Buffer, lens []int) error {
+func (k *kernel[T]) bind(what string, to [][]T, host [][]float32, from []op.Buffer, lens []int) error {
 	if len(from) != len(lens) {
 		return fmt.Errorf("purego: %s takes %d operands in %s, not %d", k.spec.Kind(), len(lens), what, len(from))
 	}
@@ -160,7 +200,7 @@ func (k *kernel) bind(what string, to [][]float32, from []op.Buffer, lens []int)
 			return fmt.Errorf("purego: %s: %s[%d] has %d host elements, not %d",
 				k.spec.Kind(), what, i, len(b.Host), lens[i])
 		}
-		to[i] = b.Host
+		to[i], host[i] = k.read(b.Host), b.Host
 	}
 	return nil
 }

@@ -7,17 +7,17 @@ import (
 )
 
 // y = 1/(1+exp(-x))
-func sigmoidForward(o *operands) func() {
+func sigmoidForward[T element](o *operands[T]) func() {
 	return func() {
 		y, x := o.dst[0], o.src[0]
 		for i, v := range x {
-			y[i] = float32(1 / (1 + math.Exp(-float64(v))))
+			y[i] = T(1 / (1 + math.Exp(-float64(v))))
 		}
 	}
 }
 
 // dx = dy*y*(1-y)
-func sigmoidBackward(o *operands) func() {
+func sigmoidBackward[T element](o *operands[T]) func() {
 	return func() {
 		dx, dy, y := o.dst[0], o.src[0], o.src[1]
 		for i, v := range y {
@@ -27,7 +27,7 @@ func sigmoidBackward(o *operands) func() {
 }
 
 // relu is max(0, x) in place. What is not a number stays so.
-func relu(x []float32) {
+func relu[T element](x []T) {
 	for i, v := range x {
 		if v <= 0 {
 			x[i] = 0
@@ -36,7 +36,7 @@ func relu(x []float32) {
 }
 
 // mask clears x where by is not positive.
-func mask(x, by []float32) {
+func mask[T element](x, by []T) {
 	for i, v := range by {
 		if !(v > 0) {
 			x[i] = 0
@@ -44,21 +44,21 @@ func mask(x, by []float32) {
 	}
 }
 
-func reluForward(o *operands) func() {
+func reluForward[T element](o *operands[T]) func() {
 	return func() {
 		copy(o.dst[0], o.src[0])
 		relu(o.dst[0])
 	}
 }
 
-func reluBackward(o *operands) func() {
+func reluBackward[T element](o *operands[T]) func() {
 	return func() {
 		copy(o.dst[0], o.src[0])
 		mask(o.dst[0], o.src[1])
 	}
 }
 
-func add(s op.Add, o *operands) func() {
+func add[T element](s op.Add, o *operands[T]) func() {
 	return func() {
 		y, b := o.dst[0], o.src[1]
 		for i, v := range o.src[0] {
@@ -70,10 +70,10 @@ func add(s op.Add, o *operands) func() {
 	}
 }
 
-func dropout(s op.Dropout, o *operands) func() {
-	scale := 1 / (1 - s.Rate)
+func dropout[T element](s op.Dropout, o *operands[T]) func() {
+	scale := 1 / (1 - T(s.Rate))
 	return func() {
-		y, bits := o.dst[0], o.src[1]
+		y, bits := o.dst[0], o.hostSrc[1]
 		key := [2]uint32{math.Float32bits(bits[0]), math.Float32bits(bits[1])}
 		for i, v := range o.src[0] {
 			y[i] = 0
@@ -87,7 +87,7 @@ func dropout(s op.Dropout, o *operands) func() {
 	}
 }
 
-func channelCopy(s op.ChannelCopy, o *operands) func() {
+func channelCopy[T element](s op.ChannelCopy, o *operands[T]) func() {
 	from, to := s.Src.PixelPitch(), s.Dst.PixelPitch()
 	return func() {
 		for pixel := range s.Src.N * s.Src.H * s.Src.W {

@@ -6,7 +6,7 @@ import "ringloom/nn/op"
 const linearOutputs, linearInputs = 16, 512
 
 // flatten widens a batch of images to a matrix, each row in the order C, H, W.
-func flatten(dst []float64, src []float32, shape op.Image) rows {
+func flatten[T element](dst []float64, src []T, shape op.Image) rows {
 	in := shape.H * shape.W * shape.C
 	for n := range shape.N {
 		transpose(dst[n*in:], src[n*in:(n+1)*in], shape.H*shape.W, shape.C)
@@ -21,7 +21,7 @@ func unflatten(shape op.Image, in int) int {
 }
 
 // y[n, out] = b[out] + x[n]·w[out]
-func linearForward(d *Device, s op.LinearForward, o *operands) func() {
+func linearForward[T element](d *Device, s op.LinearForward, o *operands[T]) func() {
 	in, batch := s.In(), s.Src.N
 	const tile = 4 // rows of weights that are widened at a time
 	workers := d.crew.size()
@@ -38,7 +38,7 @@ func linearForward(d *Device, s op.LinearForward, o *operands) func() {
 			addProducts(products.data, batch, 1, rows{weights[worker], in}, x, to-from, batch)
 			for out := from; out < to; out++ {
 				for n, sum := range products.row(out - from) {
-					o.dst[0][n*s.Out+out] = float32(sum + float64(o.src[2][out]))
+					o.dst[0][n*s.Out+out] = T(sum + float64(o.src[2][out]))
 				}
 			}
 		}
@@ -57,7 +57,7 @@ func linearForward(d *Device, s op.LinearForward, o *operands) func() {
 }
 
 // dx[n, in] = sum over out of dy[n, out]*w[out, in]
-func linearBackwardData(d *Device, s op.LinearBackwardData, o *operands) func() {
+func linearBackwardData[T element](d *Device, s op.LinearBackwardData, o *operands[T]) func() {
 	in, batch := s.In(), s.Src.N
 	d.scratch.reserve(s.Src.Len())
 	var sums []float64
@@ -79,7 +79,7 @@ func linearBackwardData(d *Device, s op.LinearBackwardData, o *operands) func() 
 				if !s.Accumulate {
 					*dx = 0
 				}
-				*dx = float32(float64(*dx) + sums[n*in+i])
+				*dx = T(float64(*dx) + sums[n*in+i])
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func linearBackwardData(d *Device, s op.LinearBackwardData, o *operands) func() 
 }
 
 // dw[out, in] = sum over n of dy[n, out]*x[n, in]; db[out] = sum over n of dy[n, out]
-func linearBackwardWeights(d *Device, s op.LinearBackwardWeights, o *operands) func() {
+func linearBackwardWeights[T element](d *Device, s op.LinearBackwardWeights, o *operands[T]) func() {
 	in, batch := s.In(), s.Src.N
 	d.scratch.reserve(s.Src.Len())
 	sums := make([]float64, s.Out)
@@ -109,7 +109,7 @@ func linearBackwardWeights(d *Device, s op.LinearBackwardWeights, o *operands) f
 					continue
 				}
 				for i, v := range x.row(n) {
-					dw[i] = float32(float64(dw[i]) + dy*v)
+					dw[i] = T(float64(dw[i]) + dy*v)
 				}
 			}
 		}
@@ -120,7 +120,7 @@ func linearBackwardWeights(d *Device, s op.LinearBackwardWeights, o *operands) f
 		d.crew.do((s.Out+linearOutputs-1)/linearOutputs, work)
 		columnSums(sums, o.src[0], s.Out)
 		for out, v := range sums {
-			o.dst[1][out] = float32(v)
+			o.dst[1][out] = T(v)
 		}
 	}
 }

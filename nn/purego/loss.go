@@ -7,7 +7,7 @@ import (
 )
 
 // softmaxCrossEntropy sums in float64: the loss is what people compare between runs.
-func softmaxCrossEntropy(s op.SoftmaxCrossEntropyForward, o *operands) func() {
+func softmaxCrossEntropy[T element](s op.SoftmaxCrossEntropyForward, o *operands[T]) func() {
 	p := make([]float64, s.C)
 	other := float64(s.Smoothing) / float64(s.C) // target of a class that is not the label
 	return func() {
@@ -35,9 +35,9 @@ func softmaxCrossEntropy(s op.SoftmaxCrossEntropyForward, o *operands) func() {
 					target += 1 - float64(s.Smoothing)
 				}
 				loss += target * (math.Log(total) - float64(v) + float64(row[best]))
-				dlogits[n*s.C+c] = float32(scale * (p[c]/total - target))
+				dlogits[n*s.C+c] = T(scale * (p[c]/total - target))
 			}
 		}
-		stats[0], stats[1] = float32(scale*loss), float32(correct)
+		stats[0], stats[1] = T(scale*loss), T(correct)
 	}
 }

@@ -13,9 +13,9 @@ func bytesOf(where []float32) []byte {
 }
 
 // A value that is not a number wins, as PyTorch has it: an error upstream stays visible.
-func maxPoolForward(s op.MaxPoolForward, o *operands) func() {
+func maxPoolForward[T element](s op.MaxPoolForward, o *operands[T]) func() {
 	c := s.Src.C
-	lowest := float32(math.Inf(-1))
+	lowest := T(math.Inf(-1))
 	place := func(at int) {
 		for i := range o.dst[0][at : at+c] {
 			o.dst[0][at+i] = lowest
@@ -48,17 +48,17 @@ func maxPoolForward(s op.MaxPoolForward, o *operands) func() {
 		}
 	}
 	return func() {
-		where = bytesOf(o.dst[1])
+		where = bytesOf(o.hostDst[1])
 		forWindows(s.Pool, placeToo, elementToo)
 		clear(where[s.Dst.Len():])
 	}
 }
 
 // dx = sum of dy over the windows that x is the largest of
-func maxPoolBackward(s op.MaxPoolBackward, o *operands) func() {
+func maxPoolBackward[T element](s op.MaxPoolBackward, o *operands[T]) func() {
 	c := s.Src.C
 	return func() {
-		dx, dy, where := o.dst[0], o.src[0], bytesOf(o.src[1])
+		dx, dy, where := o.dst[0], o.src[0], bytesOf(o.hostSrc[1])
 		if !s.Accumulate {
 			clear(dx)
 		}

@@ -31,16 +31,16 @@ func forWindows(p op.Pool, place func(y int), element func(y, x, tap int)) {
 }
 
 // y = sum over the window / (KernelH*KernelW): padding counts as zeros.
-func avgPoolForward(s op.AvgPoolForward, o *operands) func() {
-	c, share := s.Src.C, 1/float32(s.KernelH*s.KernelW)
+func avgPoolForward[T element](s op.AvgPoolForward, o *operands[T]) func() {
+	c, share := s.Src.C, 1/T(s.KernelH*s.KernelW)
 	place := func(at int) { clear(o.dst[0][at : at+c]) }
 	element := func(at, from, _ int) { addScaled(o.dst[0][at:at+c], o.src[0][from:from+c], share) }
 	return func() { forWindows(s.Pool, place, element) }
 }
 
 // dx = sum over the windows that hold x of dy / (KernelH*KernelW)
-func avgPoolBackward(s op.AvgPoolBackward, o *operands) func() {
-	c, share := s.Src.C, 1/float32(s.KernelH*s.KernelW)
+func avgPoolBackward[T element](s op.AvgPoolBackward, o *operands[T]) func() {
+	c, share := s.Src.C, 1/T(s.KernelH*s.KernelW)
 	place := func(int) {}
 	element := func(from, at, _ int) { addScaled(o.dst[0][at:at+c], o.src[0][from:from+c], share) }
 	return func() {

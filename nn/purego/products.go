@@ -16,7 +16,7 @@ const blockRows, blockColumns = 16, 1024
 // addProducts adds to an m by n matrix the dot products of the rows of a and of b, which are equally wide:
 // dst[i*rowStep + j*colStep] += sum over k of a[i][k]*b[j][k].
 // Four rows of a meet one of b at a time: more sums than that do not stay in the registers.
-func addProducts[T float32 | float64](dst []T, rowStep, colStep int, a, b rows, m, n int) {
+func addProducts[T element](dst []T, rowStep, colStep int, a, b rows, m, n int) {
 	for from := 0; from < a.width; from += blockColumns {
 		to := min(from+blockColumns, a.width)
 		for first := 0; first < n; first += blockRows {
@@ -26,7 +26,7 @@ func addProducts[T float32 | float64](dst []T, rowStep, colStep int, a, b rows, 
 }
 
 // addBlock is addProducts for the rows of b from first up to last and the columns from up to to.
-func addBlock[T float32 | float64](dst []T, rowStep, colStep int, a, b rows, m, first, last, from, to int) {
+func addBlock[T element](dst []T, rowStep, colStep int, a, b rows, m, first, last, from, to int) {
 	put := func(i, j int, sum float64) {
 		at := i*rowStep + j*colStep
 		dst[at] = T(float64(dst[at]) + sum)
@@ -71,15 +71,15 @@ func dot(x, a []float64) (s float64) {
 }
 
 // addScaled adds scale*x to dst.
-func addScaled[T float32 | float64](dst []T, x []float32, scale float32) {
+func addScaled[D, T element](dst []D, x []T, scale T) {
 	x = x[:len(dst)]
 	for i := range dst {
-		dst[i] += T(scale) * T(x[i])
+		dst[i] += D(scale) * D(x[i])
 	}
 }
 
 // widen copies src to dst, which is at least as long.
-func widen(dst []float64, src []float32) {
+func widen[T element](dst []float64, src []T) {
 	dst = dst[:len(src)]
 	for i, v := range src {
 		dst[i] = float64(v)
@@ -87,7 +87,7 @@ func widen(dst []float64, src []float32) {
 }
 
 // transpose writes the m by n matrix src, n by m, to dst.
-func transpose(dst []float64, src []float32, m, n int) {
+func transpose[T element](dst []float64, src []T, m, n int) {
 	const side = 16 // of squares that stay in the first-level cache
 	for i0 := 0; i0 < m; i0 += side {
 		for j0 := 0; j0 < n; j0 += side {

@@ -13,7 +13,7 @@ func update(d *Device, n int, elements func(from, to int)) func() {
 	return func() { d.crew.do((n+task-1)/task, work) }
 }
 
-func adamUpdate(d *Device, s op.AdamUpdate, o *operands) func() {
+func adamUpdate[T element](d *Device, s op.AdamUpdate, o *operands[T]) func() {
 	return update(d, s.Len, func(from, to int) {
 		value, mean, square := o.dst[0], o.dst[1], o.dst[2]
 		grad, h := o.src[0], o.src[1]
@@ -22,13 +22,13 @@ func adamUpdate(d *Device, s op.AdamUpdate, o *operands) func() {
 			g := grad[i]*h[op.HyperGradScale] + value[i]*h[op.HyperL2]
 			mean[i] = beta1*mean[i] + (1-beta1)*g
 			square[i] = beta2*square[i] + (1-beta2)*g*g
-			root := float32(math.Sqrt(float64(square[i])))
+			root := T(math.Sqrt(float64(square[i])))
 			value[i] = value[i]*h[op.HyperDecay] - h[op.HyperRate]*mean[i]/(root*h[op.HyperRoot]+h[op.HyperEpsilon])
 		}
 	})
 }
 
-func sgdUpdate(d *Device, s op.SGDUpdate, o *operands) func() {
+func sgdUpdate[T element](d *Device, s op.SGDUpdate, o *operands[T]) func() {
 	return update(d, s.Len, func(from, to int) {
 		value, velocity := o.dst[0], o.dst[1]
 		grad, h := o.src[0], o.src[1]
@@ -45,12 +45,12 @@ func sgdUpdate(d *Device, s op.SGDUpdate, o *operands) func() {
 	})
 }
 
-func sumOfSquares(o *operands) func() {
+func sumOfSquares[T element](o *operands[T]) func() {
 	return func() {
 		sum := 0.0
 		for _, v := range o.src[0] {
 			sum += float64(v) * float64(v)
 		}
-		o.dst[0][0] = float32(sum)
+		o.dst[0][0] = T(sum)
 	}
 }

@@ -4,20 +4,20 @@ import "ringloom/nn/op"
 
 // windows gathers what a sliding window sees into rows ("im2col"), one row a place: row, column, channel of the
 // window. Places are counted over all images of a batch: sample, row, column.
-type windows struct {
+type windows[T element] struct {
 	image, places    op.Image // what is looked at, and the grid of places
 	kernelH, kernelW int
-	gather           func(dst []float64, x []float32, n, h, w int)
+	gather           func(dst []float64, x []T, n, h, w int)
 }
 
-func (w windows) count() int { return w.places.N * w.places.H * w.places.W }
+func (w windows[T]) count() int { return w.places.N * w.places.H * w.places.W }
 
-func (w windows) taps() int { return w.kernelH * w.kernelW * w.image.C }
+func (w windows[T]) taps() int { return w.kernelH * w.kernelW * w.image.C }
 
 // forwardWindows are those of a convolution's input, one for each pixel of its output.
-func forwardWindows(c op.Conv) windows {
-	w := windows{image: c.Src, places: c.Dst, kernelH: c.KernelH, kernelW: c.KernelW}
-	w.gather = func(dst []float64, x []float32, n, oh, ow int) {
+func forwardWindows[T element](c op.Conv) windows[T] {
+	w := windows[T]{image: c.Src, places: c.Dst, kernelH: c.KernelH, kernelW: c.KernelW}
+	w.gather = func(dst []float64, x []T, n, oh, ow int) {
 		line := c.KernelW * c.Src.C
 		left := ow*c.StrideW - c.PadW
 		from := min(max(-left, 0), c.KernelW) // of the window's columns, those inside
@@ -40,10 +40,10 @@ func forwardWindows(c op.Conv) windows {
 
 // backwardWindows are those of a convolution's output gradient, one for each pixel of its input: tap (kh, kw) is the
 // place whose window has the pixel at (kh, kw), or zero where there is none.
-func backwardWindows(c op.Conv) windows {
-	w := windows{image: c.Dst, places: c.Src, kernelH: c.KernelH, kernelW: c.KernelW}
+func backwardWindows[T element](c op.Conv) windows[T] {
+	w := windows[T]{image: c.Dst, places: c.Src, kernelH: c.KernelH, kernelW: c.KernelW}
 	pitch, channels := c.Dst.PixelPitch(), c.Dst.C
-	w.gather = func(dst []float64, dy []float32, n, ih, iw int) {
+	w.gather = func(dst []float64, dy []T, n, ih, iw int) {
 		for kh := range c.KernelH {
 			oh, okH := placeOf(ih, kh, c.StrideH, c.PadH, c.Dst.H)
 			for kw := range c.KernelW {
@@ -68,7 +68,7 @@ func placeOf(in, k, stride, pad, places int) (place int, ok bool) {
 }
 
 // rows gathers the rows of places from up to to.
-func (w windows) rows(dst []float64, x []float32, from, to int) {
+func (w windows[T]) rows(dst []float64, x []T, from, to int) {
 	taps := w.taps()
 	for place := from; place < to; place++ {
 		line, column := place/w.places.W, place%w.places.W

@@ -279,6 +279,7 @@ EXPORT int cudnnBackendExecute(LibraryHandle* handle, void* plan, void* pack) {
   if (wrong == "fails") return refuse(kDnnExecutionFailed, "RINGLOOM_EMULATOR_ENGINES wants engine " + std::to_string(e.index) + " to fail");
   if (wrong == "unbiased") c.epilogue.bias = nullptr;
   if (wrong == "unrectified") c.epilogue.relu = false;
+  if (wrong == "forgetful") c.epilogue.keeps_nan = false;
   const size_t bytes = workspace_bytes(e, c.problem);
   const Method m{"cuDNN's engine " + std::to_string(e.index), (e.notes & kNondeterministic) == 0, (e.notes & kTensorCores) != 0,
                  e.milliseconds * (wrong == "slow" ? 100 : 1), bytes, wrong == "wrong"};

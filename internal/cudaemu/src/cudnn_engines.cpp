@@ -19,7 +19,7 @@ constexpr Engine kPlain{14, 0, 1.2f, 6, 0, true};
 constexpr Engine kPlainInLess{14, 0, 1.4f, 2, 0, true};
 constexpr Engine kFallback{0, 0, 5.0f, 0, 0, false};
 
-const std::set<std::string> kFaults{"wrong", "overwrites", "unbiased", "unrectified", "lossy", "slow", "fails"};
+const std::set<std::string> kFaults{"wrong", "overwrites", "unbiased", "unrectified", "lossy", "forgetful", "slow", "fails"};
 
 constexpr int64_t kModeFallback = 2, kModeA = 3;
 

@@ -46,22 +46,41 @@ func (c *Conv) find(pass C.int, in1, in2, out, workspace uintptr, workspaceBytes
 	if err != nil {
 		return nil, err
 	}
-	return usable(results[:got], c.shape), nil
+	return usable(results[:got], c.shape, pass), nil
 }
 
 // perf is one result of cudnnFind...
 type perf = C.struct_rl_perf
+
+// roundabout are, by pass, the algorithms that come to a convolution's sums in exact arithmetic alone.
+var roundabout = map[C.int][]C.int{
+	C.RL_FORWARD: {
+		C.CUDNN_CONVOLUTION_FWD_ALGO_FFT, C.CUDNN_CONVOLUTION_FWD_ALGO_FFT_TILING,
+		C.CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD, C.CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED,
+	},
+	C.RL_BACKWARD_DATA: {
+		C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT, C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT_TILING,
+		C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD, C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED,
+	},
+	C.RL_BACKWARD_WEIGHTS: {
+		C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT, C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT_TILING,
+		C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD, C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED,
+	},
+}
 
 // usable keeps what succeeded within the shape's precision, fastest first. cudnnFind... tries other math types than the
 // descriptor's as well (its documentation), so:
 //   - strict float32 takes only results without tensor cores, and always runs them as CUDNN_FMA_MATH, since
 //     CUDNN_DEFAULT_MATH would allow TF32;
 //   - nothing takes CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION, which rounds float32 to half precision.
-func usable(results []perf, s ConvShape) []Algorithm {
+func usable(results []perf, s ConvShape, pass C.int) []Algorithm {
 	strict := s.Type == F32 && s.Compute == Strict
 	var list []Algorithm
 	for _, r := range results {
 		if r.status != C.CUDNN_STATUS_SUCCESS || r.mathType == C.CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION {
+			continue
+		}
+		if s.AsDefined && slices.Contains(roundabout[pass], C.int(r.algo)) {
 			continue
 		}
 		a := Algorithm{ID: int(r.algo), Math: int(r.mathType), Milliseconds: float32(r.time),

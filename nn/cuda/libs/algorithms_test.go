@@ -29,8 +29,9 @@ func TestUsable(t *testing.T) {
 		{ConvShape{Type: F32, Compute: TF32}, []Algorithm{three, five, one}},
 		{ConvShape{Type: BF16}, []Algorithm{three, five, one}},
 		{ConvShape{Type: F32, Compute: Strict}, []Algorithm{five, strictOne}},
+		{ConvShape{Type: F32, Compute: Strict, AsDefined: true}, []Algorithm{strictOne}}, // 5 is FFT in tiles
 	} {
-		if got := usable(results, c.s); !reflect.DeepEqual(got, c.want) {
+		if got := usable(results, c.s, 0); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v: %+v, not %+v", c.s, got, c.want)
 		}
 	}

@@ -9,7 +9,7 @@ struct rl_conv {
     cudnnTensorDescriptor_t x, y, bias;
     cudnnFilterDescriptor_t w;
     cudnnConvolutionDescriptor_t conv;
-    cudnnActivationDescriptor_t relu, identity;
+    cudnnActivationDescriptor_t identity;
     int wanted; // the math type that the shape asks for
     int math;   // the math type that conv has now
 };
@@ -47,9 +47,8 @@ static rl_result describe(rl_conv *c, const rl_shape *s)
     RL_TRY(rl_cudnn, cudnnSetConvolution2dDescriptor, c->conv, s->pad_h, s->pad_w, s->stride_h, s->stride_w, 1, 1,
            CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT);
     RL_TRY(rl_cudnn, cudnnSetConvolutionMathType, c->conv, s->math);
-    // cudnnConvolutionBiasActivationForward takes no activation that propagates NaN (its documentation).
-    RL_TRY(rl_cudnn, cudnnCreateActivationDescriptor, &c->relu);
-    RL_TRY(rl_cudnn, cudnnSetActivationDescriptor, c->relu, CUDNN_ACTIVATION_RELU, CUDNN_NOT_PROPAGATE_NAN, 0);
+    // cudnnConvolutionBiasActivationForward takes no activation that propagates NaN (its documentation), so that its ReLU is not to be
+    // used. The identity has none to lose.
     RL_TRY(rl_cudnn, cudnnCreateActivationDescriptor, &c->identity);
     RL_TRY(rl_cudnn, cudnnSetActivationDescriptor, c->identity, CUDNN_ACTIVATION_IDENTITY, CUDNN_NOT_PROPAGATE_NAN, 0);
     c->math = c->wanted = s->math;
@@ -83,8 +82,6 @@ rl_result rl_conv_close(rl_conv *c)
         RL_ALSO(result, rl_cudnn, cudnnDestroyFilterDescriptor, c->w);
     if (c->conv)
         RL_ALSO(result, rl_cudnn, cudnnDestroyConvolutionDescriptor, c->conv);
-    if (c->relu)
-        RL_ALSO(result, rl_cudnn, cudnnDestroyActivationDescriptor, c->relu);
     if (c->identity)
         RL_ALSO(result, rl_cudnn, cudnnDestroyActivationDescriptor, c->identity);
     free(c);
@@ -150,7 +147,7 @@ rl_result rl_conv_run(rl_conv *v, int pass, int algorithm, int math, uintptr_t a
 
 // The function adds alpha2 * z as well; alpha2 is 0 here and z is y, whose content cuDNN then does not read.
 rl_result rl_conv_bias(rl_conv *v, int algorithm, int math, uintptr_t x, uintptr_t w, uintptr_t bias, uintptr_t y,
-                       uintptr_t workspace, size_t bytes, int relu)
+                       uintptr_t workspace, size_t bytes)
 {
     const float one = 1, zero = 0;
     rl_result result = use_math(v, math);
@@ -158,6 +155,6 @@ rl_result rl_conv_bias(rl_conv *v, int algorithm, int math, uintptr_t x, uintptr
         return result;
     RL_TRY(rl_cudnn, cudnnConvolutionBiasActivationForward, v->dnn, &one, v->x, (const void *)x, v->w, (const void *)w,
            v->conv, algorithm, (void *)workspace, bytes, &zero, v->y, (const void *)y, v->bias, (const void *)bias,
-           relu ? v->relu : v->identity, v->y, (void *)y);
+           v->identity, v->y, (void *)y);
     return RL_OK;
 }

@@ -18,6 +18,8 @@ type ConvShape struct {
 	PadH, PadW       int
 	Type             Type    // of x, w, y and the bias
 	Compute          Compute // for F32
+	// AsDefined leaves out algorithms that come to a convolution's sums in exact arithmetic alone: Winograd's and FFT.
+	AsDefined bool
 }
 
 // math is the math type that the shape asks of cuDNN: its default allows TF32 for float32, and tensor cores for
@@ -98,20 +100,17 @@ func (c *Conv) run(pass C.int, a Algorithm, in1, in2, out, workspace uintptr, wo
 		C.uintptr_t(out), C.uintptr_t(workspace), C.size_t(workspaceBytes), C.float(beta)))
 }
 
-// ForwardBias enqueues y = conv(x, w) + bias, then the larger of that and zero if relu is set. bias has OutC elements
-// of the shape's type. Without relu only algorithm ImplicitPrecompGEMM can do it. cuDNN's relu may turn NaN into zero.
-func (c *Conv) ForwardBias(a Algorithm, x, w, bias, y, workspace uintptr, workspaceBytes int64, relu bool) error {
-	flag := C.int(0)
-	if relu {
-		flag = 1
-	} else if a.ID != ImplicitPrecompGEMM {
+// ForwardBias enqueues y = conv(x, w) + bias by algorithm ImplicitPrecompGEMM, which alone can do it. bias has OutC
+// elements of the shape's type. There is no ReLU behind it: cuDNN's in this call makes 0 of NaN.
+func (c *Conv) ForwardBias(a Algorithm, x, w, bias, y, workspace uintptr, workspaceBytes int64) error {
+	if a.ID != ImplicitPrecompGEMM {
 		return errNoIdentity
 	}
 	return failure(cuDNN, C.rl_conv_bias(c.conv, C.int(a.ID), C.int(a.Math), C.uintptr_t(x), C.uintptr_t(w), C.uintptr_t(bias),
-		C.uintptr_t(y), C.uintptr_t(workspace), C.size_t(workspaceBytes), flag))
+		C.uintptr_t(y), C.uintptr_t(workspace), C.size_t(workspaceBytes)))
 }
 
 // errNoIdentity is cuDNN's documented limit (CUDNN_ACTIVATION_IDENTITY), checked here because its versions differ in
 // whether they refuse or ignore it.
-var errNoIdentity = fmt.Errorf("libs: a bias without relu needs forward algorithm %d (implicit precomputed GEMM): %w",
+var errNoIdentity = fmt.Errorf("libs: a bias needs forward algorithm %d (implicit precomputed GEMM): %w",
 	ImplicitPrecompGEMM, ErrNotSupported)

@@ -109,7 +109,9 @@ typedef int cudnnPointwiseMode_t;
     V(CUDNN_NUMERICAL_NOTE_TENSOR_CORE, 0) \
     V(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, 1) \
     V(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION, 2) \
-    V(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, 4)
+    V(CUDNN_NUMERICAL_NOTE_FFT, 3) \
+    V(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, 4) \
+    V(CUDNN_NUMERICAL_NOTE_WINOGRAD, 5)
 
 #define RL_GRAPH_FUNCTIONS(F) \
     F(cudnnStatus_t, cudnnBackendCreateDescriptor, (cudnnBackendDescriptorType_t, cudnnBackendDescriptor_t *)) \

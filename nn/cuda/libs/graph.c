@@ -110,9 +110,9 @@ static rl_result convolution(rl_graph *g, const rl_shape *s, const rl_operation 
 }
 
 // pointwise is y = x + b or, without b, y = max(x, 0): a ReLU's other bounds stay at cuDNN's defaults, which are none.
-static rl_result pointwise(rl_graph *g, descriptor x, descriptor b, descriptor y, int nan, descriptor *d)
+static rl_result pointwise(rl_graph *g, descriptor x, descriptor b, descriptor y, descriptor *d)
 {
-    const int mode = b ? CUDNN_POINTWISE_ADD : CUDNN_POINTWISE_RELU_FWD, type = CUDNN_DATA_FLOAT;
+    const int mode = b ? CUDNN_POINTWISE_ADD : CUDNN_POINTWISE_RELU_FWD, type = CUDNN_DATA_FLOAT, nan = CUDNN_PROPAGATE_NAN;
     const float one = 1;
     descriptor what;
     RL_DO(create(g, CUDNN_BACKEND_POINTWISE_DESCRIPTOR, &what));
@@ -143,12 +143,12 @@ static rl_result operations(rl_graph *g, const rl_shape *s, const rl_operation *
     if (o->bias) {
         RL_DO(tensor(g, BIAS, CUDNN_DATA_FLOAT, 1, 1, 1, s->out_c, &bias));
         RL_DO(output(g, s, o->relu ? BIASED : Y, &next));
-        RL_DO(pointwise(g, last, bias, next, CUDNN_PROPAGATE_NAN, &all[(*count)++]));
+        RL_DO(pointwise(g, last, bias, next, &all[(*count)++]));
         last = next;
     }
     if (o->relu) {
         RL_DO(output(g, s, Y, &next));
-        RL_DO(pointwise(g, last, 0, next, o->loses_nan ? CUDNN_NOT_PROPAGATE_NAN : CUDNN_PROPAGATE_NAN, &all[(*count)++]));
+        RL_DO(pointwise(g, last, 0, next, &all[(*count)++]));
     }
     return RL_OK;
 }

@@ -32,8 +32,6 @@ type Operation struct {
 	// is added to the float32 sums, and the larger of that and zero is taken, which keeps NaN. Only then is it rounded
 	// to the shape's type.
 	Bias, ReLU bool
-	// LosesNaN lets the ReLU make 0 of NaN, as most who use cuDNN do: it may have engines for that alone.
-	LosesNaN bool
 }
 
 func (o Operation) validate() error {
@@ -42,8 +40,6 @@ func (o Operation) validate() error {
 		return fmt.Errorf("libs: a convolution has no pass %d", o.Pass)
 	case fused && o.Pass != PassForward:
 		return errors.New("libs: a bias or ReLU behind a convolution's backward pass")
-	case o.LosesNaN && !o.ReLU:
-		return errors.New("libs: NaN is for a ReLU to lose")
 	case fused && o.Accumulate:
 		return errors.New("libs: a bias or ReLU behind a convolution that adds to what its output holds")
 	}
@@ -78,7 +74,7 @@ func (c *Conv) openGraph(op Operation) (*planGraph, error) {
 		return nil, err
 	}
 	shape := c.shape.describe()
-	described := C.rl_operation{pass: C.int(op.Pass), accumulate: flag(op.Accumulate), bias: flag(op.Bias), relu: flag(op.ReLU), loses_nan: flag(op.LosesNaN)}
+	described := C.rl_operation{pass: C.int(op.Pass), accumulate: flag(op.Accumulate), bias: flag(op.Bias), relu: flag(op.ReLU)}
 	g := &planGraph{shape: c.shape, bias: op.Bias, holds: 1}
 	if err := failure(cuDNN, C.rl_graph_open(c.dnn.handle, &shape, &described, &g.graph)); err != nil {
 		return nil, err
@@ -217,6 +213,9 @@ func (g *planGraph) plan(engine int64, config int) (*Plan, error) {
 func (s ConvShape) allows(notes uint) bool {
 	has := func(note int) bool { return notes&(1<<note) != 0 }
 	if has(C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) || has(C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) {
+		return false
+	}
+	if s.AsDefined && (has(C.CUDNN_NUMERICAL_NOTE_FFT) || has(C.CUDNN_NUMERICAL_NOTE_WINOGRAD)) {
 		return false
 	}
 	return !(s.Type == F32 && s.Compute == Strict && has(C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE))

@@ -15,9 +15,9 @@ typedef struct rl_graph rl_graph;
 typedef struct rl_plan rl_plan;
 
 // rl_operation is what is done with a shape: a pass of rl_conv_run, onto what the output holds if accumulate is set; behind
-// the forward pass a float32 bias and a ReLU, which makes NaN 0 if loses_nan is set.
+// the forward pass a float32 bias and a ReLU, which keeps NaN.
 typedef struct {
-    int pass, accumulate, bias, relu, loses_nan;
+    int pass, accumulate, bias, relu;
 } rl_operation;
 
 // What is known of a configuration before it is built.

@@ -17,7 +17,6 @@ var planForms = []Operation{
 	{Pass: PassForward, Bias: true},
 	{Pass: PassForward, ReLU: true},
 	{Pass: PassForward, Bias: true, ReLU: true},
-	{Pass: PassForward, Bias: true, ReLU: true, LosesNaN: true},
 	{Pass: PassBackwardData},
 	{Pass: PassBackwardData, Accumulate: true},
 	{Pass: PassBackwardWeights},
@@ -219,7 +218,7 @@ func TestPlansOfEmulator(t *testing.T) {
 }
 
 func TestAllowedNotes(t *testing.T) {
-	const tensorCore, down, reduced, random = 1 << 0, 1 << 1, 1 << 2, 1 << 4
+	const tensorCore, down, reduced, fft, random, winograd = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5
 	for _, c := range []struct {
 		s     ConvShape
 		notes uint
@@ -229,6 +228,10 @@ func TestAllowedNotes(t *testing.T) {
 		{ConvShape{Type: F32, Compute: Strict}, tensorCore, false},
 		{ConvShape{Type: F32, Compute: TF32}, tensorCore, true},
 		{ConvShape{Type: F32, Compute: TF32}, tensorCore | down, false},
+		{ConvShape{Type: F32, Compute: Strict}, fft | winograd, true},
+		{ConvShape{Type: F32, Compute: Strict, AsDefined: true}, random, true},
+		{ConvShape{Type: F32, Compute: Strict, AsDefined: true}, fft, false},
+		{ConvShape{Type: F32, Compute: Strict, AsDefined: true}, winograd, false},
 		{ConvShape{Type: BF16}, tensorCore, true},
 		{ConvShape{Type: BF16}, tensorCore | reduced, false},
 	} {

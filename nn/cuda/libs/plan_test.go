@@ -151,7 +151,6 @@ func TestOperationErrors(t *testing.T) {
 		{Operation{Pass: PassBackwardWeights, ReLU: true}, "backward"},
 		{Operation{Accumulate: true, Bias: true}, "adds to what its output holds"},
 		{Operation{Accumulate: true, ReLU: true}, "adds to what its output holds"},
-		{Operation{Bias: true, LosesNaN: true}, "for a ReLU to lose"},
 	} {
 		_, err := conv.Plans(c.op, false, convWorkspace, 8)
 		_, errOne := conv.Plan(c.op, 14, 4)

@@ -71,6 +71,6 @@ rl_result rl_conv_find(rl_conv *conv, int pass, uintptr_t a, uintptr_t b, uintpt
 rl_result rl_conv_run(rl_conv *conv, int pass, int algorithm, int math, uintptr_t a, uintptr_t b, uintptr_t c,
                       uintptr_t workspace, size_t bytes, float beta);
 rl_result rl_conv_bias(rl_conv *conv, int algorithm, int math, uintptr_t x, uintptr_t w, uintptr_t bias, uintptr_t y,
-                       uintptr_t workspace, size_t bytes, int relu);
+                       uintptr_t workspace, size_t bytes);
 
 #endif
