@@ -53,8 +53,8 @@ func (p *process) label() string {
 	return fmt.Sprintf("rank %d | ", p.rank)
 }
 
-// listen lets the process say through a pipe at which address others shall join it, and later that it is in a cluster. Whoever waits for
-// the process waits for these calls to return.
+// listen lets the process say through a pipe at which address others shall join it, again where it comes to be at another one, and that it
+// is in a cluster. Whoever waits for the process waits for these calls to return.
 func (p *process) listen(announced func(address string), formed func()) error {
 	r, err := p.pipe(EnvAnnounceFD)
 	if err != nil {
@@ -62,14 +62,16 @@ func (p *process) listen(announced func(address string), formed func()) error {
 	}
 	p.heard.Go(func() {
 		defer r.Close()
-		lines := bufio.NewReader(r)
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			return
-		}
-		announced(strings.TrimSpace(line))
-		if line, err = lines.ReadString('\n'); err == nil && line == sayFormed {
-			formed()
+		for lines := bufio.NewReader(r); ; {
+			line, err := lines.ReadString('\n')
+			switch {
+			case err != nil:
+				return
+			case line == sayFormed:
+				formed()
+			default:
+				announced(strings.TrimSpace(line))
+			}
 		}
 	})
 	return nil
@@ -78,7 +80,12 @@ func (p *process) listen(announced func(address string), formed func()) error {
 // announcement gives what rank 0 announces. The channel closes without a value if it ends before.
 func (l *launcher) announcement(p *process) (<-chan string, error) {
 	address := make(chan string, 1)
-	err := p.listen(func(at string) { address <- at }, func() { l.formed.Store(true) })
+	err := p.listen(func(at string) {
+		select {
+		case address <- at:
+		default: // it is not the first
+		}
+	}, func() { l.formed.Store(true) })
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ const (
 	EnvTerminal  = "RINGLOOM_TERMINAL"   // not empty: the launcher prints on a terminal, so log for people and draw the bar
 	EnvQuiet     = "RINGLOOM_QUIET"      // not empty: log warnings only
 	EnvBound     = "RINGLOOM_BOUND"      // not empty: the process has cores of its own
-	// EnvAnnounceFD is the number of the pipe into which rank 0, or every rank of an elastic launch, writes a line, its gossip address; and
+	// EnvAnnounceFD is the number of the pipe into which rank 0, or every rank of an elastic launch, writes lines: its gossip address, and
 	// sayFormed once it is in a cluster.
 	EnvAnnounceFD = "RINGLOOM_ANNOUNCE_FD"
 	// EnvResultFD is the number of the pipe into which rank 0 writes what it hands over, where the launcher wants that.
@@ -67,22 +67,20 @@ func FromEnv(getenv func(string) string) (Rank, error) {
 	return r, nil
 }
 
-// Announce tells the launcher, if it waits for that, at which address the other ranks join this one. Call it at most once.
-func (r Rank) Announce(address string) error {
-	if r.announce == 0 {
-		return nil
-	}
-	_, err := syscall.Write(r.announce, []byte(address+"\n")) // a short line: the pipe takes it whole
-	return err
-}
+// Announce tells the launcher, if it waits for that, at which address other ranks join this one. Call it again where that changes.
+func (r Rank) Announce(address string) error { return r.say(address + "\n") }
 
 // Formed tells the launcher, if it waits for that, that this rank is in a cluster: from now on the cluster tells its ranks of a
-// failure. Call it at most once, after Announce.
-func (r Rank) Formed() error {
+// failure. Call it after Announce.
+func (r Rank) Formed() error { return r.say(sayFormed) }
+
+// say writes a line, which is so short that the pipe takes it whole.
+func (r Rank) say(line string) error {
 	if r.announce == 0 {
 		return nil
 	}
-	return writePipe(r.announce, []byte(sayFormed))
+	_, err := syscall.Write(r.announce, []byte(line))
+	return err
 }
 
 // WantsResult reports whether the launcher waits for a result of this rank, which HandOver gives it.

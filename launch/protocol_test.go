@@ -1,6 +1,8 @@
 package launch
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,5 +30,23 @@ func TestARankReadsWhatItIsTold(t *testing.T) {
 				t.Errorf("%s=%s: %v", name, value, err)
 			}
 		}
+	}
+}
+
+// A rank that comes back to its cluster is at another address, and says so.
+func TestALauncherHearsAllThatARankSays(t *testing.T) {
+	var heard []string
+	p := new(process)
+	if err := p.listen(func(at string) { heard = append(heard, at) }, func() { heard = append(heard, "in a cluster") }); err != nil {
+		t.Fatal(err)
+	}
+	r := Rank{announce: int(p.pipes[0].Fd())}
+	if err := errors.Join(r.Announce("here:1"), r.Formed(), r.Announce("there:2")); err != nil {
+		t.Fatal(err)
+	}
+	p.closePipes()
+	p.heard.Wait()
+	if want := []string{"here:1", "in a cluster", "there:2"}; !slices.Equal(heard, want) {
+		t.Errorf("%q, want %q", heard, want)
 	}
 }

@@ -183,9 +183,10 @@ func TestADeadRanksSlotIsFilledByOneThatJoinsTheLiving(t *testing.T) {
 	s.pass(time.Second)
 	s.wants("join 0 at1,at2")
 	s.tells("slot 0 again in 200ms, 1 of 3")
+	s.r.announced(2, "elsewhere")
 	s.end(1, 1) // before slot 0 is in the cluster: that one can be joined no more than this one
 	s.pass(time.Second)
-	s.wants("join 1 at2")
+	s.wants("join 1 elsewhere")
 	s.announce(0, 1)
 	s.join(0, 1)
 	for n := range 3 {

@@ -53,7 +53,8 @@ type MemberConfig struct {
 	// SetProcessors sets the number of threads that run Go code at the same time, which belongs to the process: it is for whoever has
 	// one node in it. It is called in a step's path. Default: it is left alone.
 	SetProcessors func(n int)
-	// Announce is called once with the address at which others may join this node, before it waits for them. An error ends the run.
+	// Announce is called with the address at which others may join this node, before it waits for them; again where the node comes back to an
+	// elastic job that has gone on without it, at another one. An error ends the run.
 	// Default: nobody is told.
 	Announce func(address string) error
 	// ClusterLog gets the log of the gossip. Default: none.

@@ -115,7 +115,7 @@ func (n *node) takePart(ctx context.Context, member *Member) (result Result, err
 			}
 		}
 		again := n.Member
-		again.WorldSize, again.Join, again.Announce, again.Birth = 0, nil, nil, time.Time{}
+		again.WorldSize, again.Join, again.Birth = 0, nil, time.Time{}
 		for _, m := range evicted.Members {
 			again.Join = append(again.Join, m.Addr)
 		}

@@ -87,7 +87,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{append(train, "--precision", "tf32"), "--precision tf32 is a GPU's"},
 		{append(train, "--device-memory", "1GiB"), "--device-memory 1GiB is a GPU's"},
 		{[]string{"train", "--expect", "2", "--device", "cuda:one"}, "nvidia-smi -L"},
-		{[]string{"bench", "step", "--device", "cuda", "--precision", "fp8"}, "tf32, float32, bf16"},
+		{[]string{"bench", "step", "--device", "cuda", "--precision", "fp8"}, "tf32, float32, strict, bf16"},
 	} {
 		if slices.Contains(c.args, "--key-file") || slices.Contains(c.args, "60001") {
 			needData(t)
