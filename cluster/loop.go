@@ -60,7 +60,11 @@ func (n *Node) perform() {
 				close(n.formed)
 			}
 		case end:
-			n.log.Warn("view ends", zap.Error(a.cause))
+			if n.cfg.Elastic { // the next view says who is gone, and the end of a job why
+				n.log.Info("view ends", zap.Error(a.cause))
+			} else {
+				n.log.Warn("view ends", zap.Error(a.cause))
+			}
 			n.cancelView(a.cause)
 		case fail:
 			n.failure = a.err

@@ -126,7 +126,10 @@ func (n *node) takePart(ctx context.Context, member *Member) (result Result, err
 // saysHowToGoOn adds to the end of an elastic job how to take it up again, where it has left something.
 func (n *node) saysHowToGoOn(err error) error {
 	var few *cluster.NoQuorum
-	if !errors.As(err, &few) && !errors.Is(err, gradsync.ErrShardLost) && !errors.As(err, new(*BarrenError)) || n.record == nil {
+	switch {
+	case errors.Is(err, train.ErrStateLost):
+		return fmt.Errorf("%w: go on with --resume and the run's folder", err)
+	case !errors.As(err, &few) && !errors.Is(err, gradsync.ErrShardLost) && !errors.As(err, new(*BarrenError)) || n.record == nil:
 		return err
 	}
 	if len(statesIn(n.record.path)) == 0 {
@@ -283,6 +286,9 @@ func (n *node) goOn(ctx context.Context, ring *allreduce.Group) (err error) {
 		}
 	}
 	n.aligned, err = n.worker.Rejoin(ctx, train.View{Generation: n.View.Generation, Ring: ring, Rank: n.View.Rank, WorldSize: n.View.WorldSize()})
+	if errors.Is(err, train.ErrStateLost) || errors.Is(err, gradsync.ErrShardLost) {
+		return AgreedError{PeerError{err}}
+	}
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"ringloom/allreduce"
 	"ringloom/nn/exec"
@@ -98,6 +99,7 @@ type seat struct {
 // standing is what a rank tells of itself when a view begins.
 type standing struct {
 	Progress
+	Founder   bool `json:"founder,omitempty"` // it was there when the run began
 	Resumes   bool `json:"resumes,omitempty"` // it was given a state to begin with (Resume)
 	BaseWorld int  `json:"base_world"`
 	Seat      seat `json:"seat"`
@@ -116,6 +118,9 @@ type alignment struct {
 	places []int // by rank, the one that it had there; -1 where it was not in it
 }
 
+// ErrStateLost is what Rejoin ends with where those who had joined are left alone before they had the run's state.
+var ErrStateLost = errors.New("the ranks that had the run's state are gone, and those that are left had only just joined")
+
 // align decides how the ranks, by what each tells, come to one place: the furthest step that any of them has committed, and the earliest
 // end of an epoch that any has yet to deal with. It is the same on all ranks.
 func align(ranks []standing) (alignment, error) {
@@ -126,6 +131,9 @@ func align(ranks []standing) (alignment, error) {
 		}
 	}
 	if a.source < 0 {
+		if !slices.ContainsFunc(ranks, func(r standing) bool { return r.Founder }) {
+			return a, ErrStateLost
+		}
 		for rank, r := range ranks {
 			if r.Resumes && rank > 0 {
 				return a, fmt.Errorf("rank %d was given the state to go on from, and does not lead", rank)
@@ -197,7 +205,7 @@ func (w *Worker) Rejoin(ctx context.Context, v View) (Aligned, error) {
 	if err := w.rebind(v); err != nil {
 		return Aligned{}, err
 	}
-	all, err := allreduce.AllGatherJSON(ctx, w.Ring, standing{w.Progress(), w.resume != nil, w.baseWorld, w.seat, w.prepared.seat})
+	all, err := allreduce.AllGatherJSON(ctx, w.Ring, standing{w.Progress(), w.founder, w.resume != nil, w.baseWorld, w.seat, w.prepared.seat})
 	if err != nil {
 		return Aligned{}, fmt.Errorf("comparing where the ranks stand: %w", err)
 	}
@@ -330,6 +338,7 @@ func (w *Worker) Forget() error {
 		return err
 	}
 	w.grads.Forget()
+	w.founder = false
 	w.begun, w.resume, w.seat, w.prepared = false, nil, seat{}, preparation{}
 	w.steps, w.ended, w.heard, w.ledger = 0, 0, 0, ledger{}
 	return w.ownMoments()

@@ -363,7 +363,7 @@ func TestAlign(t *testing.T) {
 	at := func(steps, epochs int) standing {
 		return standing{Progress: Progress{steps, epochs, true}, BaseWorld: 3}
 	}
-	fresh := standing{}
+	fresh, founder := standing{}, standing{Founder: true}
 	for name, c := range map[string]struct {
 		ranks []standing
 		want  alignment
@@ -373,9 +373,10 @@ func TestAlign(t *testing.T) {
 		"one is a step ahead":    {[]standing{at(4, 0), at(5, 0)}, alignment{to: Progress{5, 0, true}, base: 3, source: 1, transfer: true}, ""},
 		"one has told":           {[]standing{at(6, 1), at(6, 0)}, alignment{to: Progress{6, 0, true}, base: 3, source: 1}, ""},
 		"one has joined":         {[]standing{at(4, 0), fresh}, alignment{to: Progress{4, 0, true}, base: 3, transfer: true}, ""},
-		"nobody has begun":       {[]standing{fresh, fresh}, alignment{begins: true, source: -1}, ""},
+		"nobody has begun":       {[]standing{founder, fresh}, alignment{begins: true, source: -1}, ""},
+		"only joiners are left":  {[]standing{fresh, fresh}, alignment{}, "the ranks that had the run's state are gone"},
 		"two steps apart":        {[]standing{at(4, 0), at(6, 0)}, alignment{}, "more than one"},
-		"the state is elsewhere": {[]standing{fresh, {Resumes: true}}, alignment{}, "does not lead"},
+		"the state is elsewhere": {[]standing{founder, {Resumes: true}}, alignment{}, "does not lead"},
 	} {
 		got, err := align(c.ranks)
 		if c.fails != "" {

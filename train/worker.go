@@ -80,6 +80,7 @@ type Worker struct {
 
 	resume *State // what Resume was given
 
+	founder    bool // it was there when the run began
 	begun      bool // it has the run's state
 	baseWorld  int  // ranks of the run's first view, which --scale-lr counts
 	ended      int  // the step at which an epoch's end, or MaxSteps, was last dealt with: compared, evaluated, told and kept
@@ -123,6 +124,7 @@ func newPasses(o Options, model models.Spec) (_ *Worker, err error) {
 		return nil, err
 	}
 	w := &Worker{
+		founder:    o.Generation <= 1,
 		stragglers: newStragglers(o.Stragglers, o.WorldSize),
 		Options:    o, model: model, programs: map[programKey]*exec.Program{},
 		images: newImages(o.Device, o.Train.Side, model.InputSide),
