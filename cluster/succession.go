@@ -117,12 +117,23 @@ func (k *candidacy) proofsCount() bool {
 	seen, _ := k.highest()
 	for _, p := range k.promises {
 		for _, b := range p.joining {
-			if !seen.less(b) {
+			if !seen.less(b) || !k.allPromised(b) {
 				continue
 			}
 			if candidate, here := k.promises[b.Rank]; !here || !candidate.accepted.less(b) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// allPromised says whether all who are here may have promised a ballot that let nodes join: without one of them, who is
+// not dead, it let nobody in.
+func (k *candidacy) allPromised(b ballot) bool {
+	for _, p := range k.promises {
+		if !slices.ContainsFunc(p.joining, func(o ballot) bool { return o.Rank == b.Rank && !o.less(b) }) {
+			return false
 		}
 	}
 	return true

@@ -88,10 +88,12 @@ func TestProofsCount(t *testing.T) {
 		want     bool
 	}{
 		{"no ballot let nodes join", map[int]promise{1: {}, 2: {}}, true},
-		{"rank 0, which is not here, may have let some join", map[int]promise{1: {joining: []ballot{{1, 0}}}, 2: {}}, false},
-		{"what rank 0 proposed is known", map[int]promise{1: {joining: []ballot{{1, 0}}}, 2: {accepted: ballot{1, 0}, value: v}}, true},
+		{"rank 0, which is not here, may have let some join", map[int]promise{1: {joining: []ballot{{1, 0}}}, 2: {joining: []ballot{{1, 0}}}}, false},
+		{"rank 2 has not promised rank 0, so nobody was let in", map[int]promise{1: {joining: []ballot{{1, 0}}}, 2: {}}, true},
+		{"rank 2 may have promised the lower one of rank 0", map[int]promise{1: {joining: []ballot{{1, 0}}}, 2: {joining: []ballot{{2, 0}}}}, false},
+		{"what rank 0 proposed is known", map[int]promise{1: {joining: []ballot{{1, 0}}}, 2: {joining: []ballot{{1, 0}}, accepted: ballot{1, 0}, value: v}}, true},
 		{"rank 1 is here, and has proposed nothing", map[int]promise{1: {joining: []ballot{{1, 1}}}, 2: {joining: []ballot{{1, 1}}}}, true},
-		{"rank 1 has proposed nothing, and what rank 0 did is not known", map[int]promise{1: {joining: []ballot{{1, 0}, {2, 1}}}, 2: {}}, false},
+		{"rank 1 has proposed nothing, and what rank 0 did is not known", map[int]promise{1: {joining: []ballot{{1, 0}, {2, 1}}}, 2: {joining: []ballot{{1, 0}}}}, false},
 		{"only an older value is known", map[int]promise{1: {joining: []ballot{{2, 0}}, accepted: ballot{1, 1}, value: v}}, false},
 	} {
 		k := candidacy{promises: c.promises}
