@@ -225,6 +225,10 @@ compare-wire: build ## train LeNet for an epoch in every way in which gradients 
 compare-builds: build ## compare this build's speed with that of another binary, OLD, in turn; ARGS goes to compare/builds.py
 	compare/builds.py $(OLD) bin/ringloom $(ARGS)
 
+.PHONY: kills
+kills: build ## kill a rank of an elastic launch every 15 s for 10 minutes, and say what it costs; ARGS goes to compare/kills.py
+	compare/kills.py $(ARGS)
+
 .PHONY: shaped
 shaped: build ## measure the ring between hosts in network namespaces with shaped lines (needs root, iproute2); ARGS goes to compare/shaped.py
 	compare/shaped.py $(ARGS)
