@@ -153,20 +153,18 @@ type simNode struct {
 	leaves      bool
 	departed    bool
 	view        string
-	stopsAt     bool
 	incarnation int
 }
 
 // simRing is the ring of one view: a step completes when all members take part in it.
 type simRing struct {
-	key         string
-	generation  uint64
-	members     []string
-	former      []int
-	base        int
-	formed      bool
-	took        map[int]map[string]bool // who takes part in a step
-	memberNodes []int
+	key        string
+	generation uint64
+	members    []string
+	former     []int
+	base       int
+	formed     bool
+	took       map[int]map[string]bool // who takes part in a step
 }
 
 type simLink struct {

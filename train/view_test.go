@@ -52,11 +52,9 @@ type troupe struct {
 	slowness   float64 // by which the victim says that it takes longer
 	lastErr    error   // of the victim
 
-	mu      sync.Mutex
 	sent    atomic.Int64 // frames of the victim
 	changes []Aligned
 	views   uint64
-	errs    []error
 }
 
 // actor is a rank of a troupe.
