@@ -126,7 +126,10 @@ func (n *node) takePart(ctx context.Context, member *Member) (result Result, err
 // saysHowToGoOn adds to the end of an elastic job how to take it up again, where it has left something.
 func (n *node) saysHowToGoOn(err error) error {
 	var few *cluster.NoQuorum
+	var left DepartedError
 	switch {
+	case errors.As(err, &left) && left.All && n.record != nil:
+		return fmt.Errorf("%w %s", err, n.record.path)
 	case errors.Is(err, train.ErrStateLost):
 		return fmt.Errorf("%w: go on with --resume and the run's folder", err)
 	case !errors.As(err, &few) && !errors.Is(err, gradsync.ErrShardLost) && !errors.As(err, new(*BarrenError)) || n.record == nil:
