@@ -67,7 +67,6 @@ func elasticRank(ctx context.Context, c elastic.RankConfig, out io.Writer) error
 	says := &elasticReporter{out: json.NewEncoder(out)}
 	log := f.newEventLog()
 	cfg.Member = f.member(log.Logger)
-	cfg.Member.Announce = says.announce
 	cfg.Train.Model, cfg.Train.GlobalBatch, cfg.Train.MaxSteps, cfg.Train.Seed = c.Model, c.GlobalBatch, c.MaxSteps, c.Seed
 	cfg.Train.Epochs = 1 << 20 // until it is told to leave
 	cfg.Device.Name, cfg.Device.Threads, cfg.Version = c.Device, c.Threads, version
@@ -126,14 +125,11 @@ func (r *elasticReporter) say(m elastic.Message) {
 	_ = r.out.Encode(m) // where nobody reads it, this process is about to be ended
 }
 
-func (r *elasticReporter) announce(address string) error {
-	r.say(elastic.Message{Kind: elastic.Address, Address: address})
-	return nil
-}
-
 // take is a run.Sink.
 func (r *elasticReporter) take(event run.Event) {
 	switch e := event.(type) {
+	case run.Looking: // again where it comes back, at another address
+		r.say(elastic.Message{Kind: elastic.Address, Address: e.Address})
 	case run.Training:
 		r.sit(e.View.Generation, e.View.Rank, names(e.View.Members))
 	case run.ViewBegun:
