@@ -166,7 +166,7 @@ func (d *drill) replace(ctx context.Context, f Fault, gone *process) (err error)
 	newcomer := gone
 	if f.Kind == Stop {
 		i.Kind = Return
-		gone.seat, gone.first, gone.pace = Message{}, 0, pace{}
+		gone.seat, gone.first, gone.pace = Message{}, 0, pace{ranks: d.Ranks}
 		if now, err = d.signal(gone, syscall.SIGCONT, false); err != nil {
 			return err
 		}

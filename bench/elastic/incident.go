@@ -69,6 +69,7 @@ func seconds(ns int64) float64 { return time.Duration(ns).Seconds() }
 
 // pace knows what a rank's steps take when nothing happens.
 type pace struct {
+	ranks   int     // steps of so many count, for those of fewer are longer; 0: all do
 	last    Message // the last Stepped
 	steps   []int64 // times from one to the next within an epoch
 	epochs  []int64 // from an epoch's last to the next one's first
@@ -77,7 +78,7 @@ type pace struct {
 
 // step takes a Stepped.
 func (p *pace) step(m Message) {
-	if took := m.At - p.last.At; !p.changed && p.last.At != 0 && m.Total() == p.last.Total()+1 {
+	if took := m.At - p.last.At; !p.changed && p.last.At != 0 && (p.ranks == 0 || len(m.Told) == p.ranks) && m.Total() == p.last.Total()+1 {
 		if m.Step == 1 {
 			p.epochs = append(p.epochs, took)
 		} else {

@@ -39,13 +39,14 @@ func TestMeasureTwoViews(t *testing.T) {
 	}
 }
 
-// What a step takes counts neither a change nor an epoch's end.
+// What a step takes counts no change, no epoch's end and no step of fewer ranks.
 func TestPace(t *testing.T) {
-	var p pace
+	p := pace{ranks: 2}
+	told := []int{1, 1}
 	at := int64(0)
 	step := func(epoch, n int, took int64) {
 		at += took * ms
-		p.step(Message{At: at, Epoch: epoch, Step: n, Steps: 4})
+		p.step(Message{At: at, Epoch: epoch, Step: n, Steps: 4, Told: told})
 	}
 	step(1, 1, 50)
 	step(1, 2, 10)
@@ -54,6 +55,10 @@ func TestPace(t *testing.T) {
 	step(1, 4, 900)
 	step(2, 1, 100)
 	step(2, 2, 11)
+	told = told[:1]
+	for n := range 2 {
+		step(2, 3+n, 40) // alone
+	}
 	if got := p.usual(false); got != 11*ms {
 		t.Errorf("a step takes %d ns", got)
 	}

@@ -65,6 +65,9 @@ func newFleet(c Config) *fleet {
 // start starts a rank.
 func (f *fleet) start(expect int, join string) (*process, error) {
 	p := &process{name: fmt.Sprintf("p%d", len(f.all)+1), born: time.Now().UnixNano()}
+	if f.Rank.Elastic {
+		p.pace.ranks = f.Ranks
+	}
 	c := f.Rank
 	c.Name, c.Expect, c.Join = p.name, expect, join
 	in, err := json.Marshal(c)
