@@ -53,8 +53,8 @@ def ringloom(args, seed):
 class Steps:
     """What the ranks of torchrun have written: for each process its rank, and the times of its steps."""
 
-    def __init__(self, path):
-        self.file, self.of = open(path), {}
+    def __init__(self, path, agent):
+        self.file, self.agent, self.of = open(path), agent, {}
 
     def read(self):
         for line in self.file:
@@ -67,6 +67,8 @@ class Steps:
             self.read()
             if condition():
                 return
+            if self.agent.poll() is not None:
+                sys.exit(f"torchrun ended by itself, with {self.agent.returncode}")
             time.sleep(0.002)
         sys.exit(f"torchrun's ranks made no step in {seconds} s")
 
@@ -76,12 +78,13 @@ def torchrun(args, seed, work):
     path = os.path.join(work, f"steps-{seed}")
     open(path, "w").close()
     env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")} | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    # Of Debian's PyTorch, the values 0 and 3 of the last two are None on Python 3.11, which end it.
     command = [args.python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(args.nproc), "--max_restarts",
-               str(args.peer_kills + 1), "--monitor_interval", "0.1", os.path.join(ROOT, "compare", "pytorch", "elastic_worker.py"),
-               path, str(max(1, args.batch // args.nproc))]
+               str(args.peer_kills + 1), "--monitor_interval", "0.1", "--redirects", "1", "--tee", "1",
+               os.path.join(ROOT, "compare", "pytorch", "elastic_worker.py"), path, str(max(1, args.batch // args.nproc))]
     log = open(os.path.join(work, f"log-{seed}"), "w")
     agent = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
-    steps, pick, took = Steps(path), random.Random(seed), []
+    steps, pick, took = Steps(path, agent), random.Random(seed), []
     try:
         gone = set()
         for _ in range(args.peer_kills):
