@@ -209,6 +209,10 @@ compare: build ## train LeNet beside PyTorch DDP, in turn, and print both speeds
 compare-allreduce: build ## time all-reduces beside PyTorch's gloo, in turn (needs python3-torch); ARGS goes to compare/allreduce_compare.py
 	compare/allreduce_compare.py $(ARGS)
 
+.PHONY: compare-elastic
+compare-elastic: build ## kill ranks of an elastic job and of torchrun's, in turn, and print the pauses (needs python3-torch); ARGS goes to compare/elastic_peer.py
+	compare/elastic_peer.py $(ARGS)
+
 .PHONY: compare-step
 compare-step: build ## speed and error of a training step of every model, tuned and strict, beside PyTorch; ARGS goes to compare/step_compare.py
 	compare/step_compare.py $(ARGS)

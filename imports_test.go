@@ -105,6 +105,7 @@ var house = []room{
 	{"bench/emulate", "a device that waits instead of computing",
 		"models nn nn/exec nn/op",
 		"allreduce data timeline train"},
+	{"bench/elastic", "what deaths, freezes, leaves and joins cost an elastic job", "", ""},
 
 	{"internal/doctest", "what the documents show as code, for the tests that hold them against the sources", "", ""},
 	{"internal/filelock", "one process of several has a file, and the others wait for it", "", ""},

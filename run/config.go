@@ -6,6 +6,7 @@ import (
 	"ringloom/data"
 	"ringloom/models"
 	"ringloom/nn"
+	"ringloom/nn/op"
 	"ringloom/report"
 	"ringloom/train"
 )
@@ -23,6 +24,9 @@ type Config struct {
 	Autotune bool
 	// Device says on what this node computes.
 	Device DeviceConfig
+	// Open opens the device in place of OpenDevice, on the thread that will use it; Node closes it. It is for devices of which this package
+	// knows nothing, such as one that waits instead of computing. Default nil.
+	Open func() (op.Device, error)
 
 	// Data says where Fashion-MNIST is looked for. Its Progress, where it is nil, is emitted as Downloading, and its Say as Busy.
 	Data data.Options

@@ -72,7 +72,7 @@ func Node(ctx context.Context, c Config, sink Sink) (result Result, err error) {
 	runtime.LockOSThread() // the device binds state to the thread
 	defer runtime.UnlockOSThread()
 	var note string
-	if n.dev, note, err = OpenDevice(c.Device); err != nil {
+	if n.dev, note, err = n.open(); err != nil {
 		return result, err
 	}
 	defer n.dev.Close()
@@ -86,6 +86,15 @@ func Node(ctx context.Context, c Config, sink Sink) (result Result, err error) {
 		return result, err
 	}
 	return result, n.Device.Kernels.Remember(ctx, n.dev)
+}
+
+// open opens the device as the configuration says.
+func (n *node) open() (device op.Device, note string, err error) {
+	if n.Open == nil {
+		return OpenDevice(n.Device)
+	}
+	device, err = n.Open()
+	return device, "", err
 }
 
 // takePart is the run in the cluster, from the first view to the last. A rank that the others have gone on without comes back.

@@ -111,7 +111,9 @@ func (w *Worker) trainOn(ctx context.Context, at place, batch *data.Batch, steps
 	}
 	if w.OnStep != nil {
 		loss := stats.Loss * float64(at.globalLen) / float64(batch.N)
-		w.OnStep(Step{Epoch: at.epoch, Step: at.step + 1, Steps: steps, Loss: loss, Samples: w.ledger.own.Samples})
+		w.OnStep(Step{
+			Epoch: at.epoch, Step: at.step + 1, Steps: steps, Loss: loss, Samples: w.ledger.own.Samples, Batch: batch.N, Told: w.told(),
+		})
 	}
 	return nil
 }

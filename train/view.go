@@ -51,6 +51,18 @@ func (w *Worker) wants() gradsync.Wish {
 	return w.Wants()
 }
 
+// told is how many samples each rank has told to have in the last step.
+func (w *Worker) told() []int {
+	if !w.Elastic {
+		return nil
+	}
+	told := make([]int, len(w.reports))
+	for rank, r := range w.reports {
+		told[rank] = r.Samples
+	}
+	return told
+}
+
 // change is what any rank has wished in the last step, nil where none has.
 func (w *Worker) change() *Change {
 	if !w.Elastic {

@@ -56,6 +56,9 @@ type Step struct {
 	Epoch, Step, Steps int     // epoch from 1, step from 1
 	Loss               float64 // this rank's mean loss per sample in this step; NaN if it had no sample
 	Samples            int     // of this rank in this epoch so far
+	Batch              int     // samples of this rank in this step
+	// Told is how many samples each rank has told to have in this step. nil in a run that is not elastic.
+	Told []int
 }
 
 // Worker trains one rank.

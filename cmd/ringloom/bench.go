@@ -10,6 +10,6 @@ func benchCommand() *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(benchStepCommand(), benchAllReduceCommand(), benchScalingCommand())
+	cmd.AddCommand(benchStepCommand(), benchAllReduceCommand(), benchScalingCommand(), benchElasticCommand())
 	return cmd
 }
