@@ -86,7 +86,7 @@ func elasticRank(ctx context.Context, c elastic.RankConfig, out io.Writer) error
 		}
 	}
 	if c.Elastic {
-		cfg.Leave = leaving.arm(20 * time.Second)
+		cfg.Leave = leaving.arm(20*time.Second, 0)
 	}
 	_, err = run.Node(ctx, cfg, func(e run.Event) {
 		says.take(e)
