@@ -32,10 +32,15 @@ func testSets(t *testing.T) *Datasets {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return firstImages(all, 480, 60)
+}
+
+// firstImages are so many of each set.
+func firstImages(all Datasets, train, test int) *Datasets {
 	first := func(d *data.Dataset, n int) *data.Dataset {
 		return data.NewDataset(d.Images[:n*d.Side*d.Side], d.Labels[:n], d.Side)
 	}
-	sets := NewDatasets(first(all.Train, 480), first(all.Test, 60), all.Dir)
+	sets := NewDatasets(first(all.Train, train), first(all.Test, test), all.Dir)
 	return &sets
 }
 

@@ -29,8 +29,9 @@ func (w *Worker) trainEpoch(ctx context.Context, epoch int) error {
 	if err := w.ownMoments(); err != nil {
 		return err
 	}
+	sampler := w.sampler // the loader's from here on, until that is closed: shares may change before
 	loader := w.images.loader(w.Train, steps-first, w.augmentation(epoch), func(step int, dst []int32) []int32 {
-		return w.sampler.Batch(epoch, first+step, dst)
+		return sampler.Batch(epoch, first+step, dst)
 	})
 	defer loader.Close()
 

@@ -87,7 +87,7 @@ func TestUnevenSharesTrainTheSameCurve(t *testing.T) {
 // A rank that is slow in a run gets fewer samples, and goes where that is not enough; the others go on.
 func TestASlowRankOfARunGoes(t *testing.T) {
 	cfg := testConfig()
-	cfg.Epochs = 40
+	cfg.Epochs = 20
 	x := &troupe{t: t, cfg: cfg, devices: hosts, victim: 2, stragglers: StragglersEvict, slowness: 50}
 	cast := x.play(3)
 	if len(cast) != 2 || len(x.changes) != 1 {

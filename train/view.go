@@ -133,12 +133,19 @@ type alignment struct {
 // ErrStateLost is what Rejoin ends with where those who had joined are left alone before they had the run's state.
 var ErrStateLost = errors.New("the ranks that had the run's state are gone, and those that are left had only just joined")
 
+// unbegun says whether the run has begun on some ranks alone, and none has taken a step: then it begins again on all.
+func unbegun(ranks []standing) bool {
+	waits := func(r standing) bool { return r.Founder && !r.Begun }
+	steps := func(r standing) bool { return r.Begun && r.Steps > 0 }
+	return slices.ContainsFunc(ranks, waits) && !slices.ContainsFunc(ranks, steps)
+}
+
 // align decides how the ranks, by what each tells, come to one place: the furthest step that any of them has committed, and the earliest
 // end of an epoch that any has yet to deal with. It is the same on all ranks.
 func align(ranks []standing) (alignment, error) {
 	a := alignment{source: -1}
 	for _, r := range ranks {
-		if r.Begun && (a.source < 0 || r.Steps > a.to.Steps) {
+		if r.Begun && !unbegun(ranks) && (a.source < 0 || r.Steps > a.to.Steps) {
 			a.to, a.source = r.Progress, 0
 		}
 	}
@@ -226,6 +233,10 @@ func (w *Worker) Rejoin(ctx context.Context, v View) (Aligned, error) {
 		return Aligned{}, err
 	}
 	if a.begins {
+		if err := w.drop(); err != nil {
+			return Aligned{}, err
+		}
+		w.begun, w.seat, w.ledger = false, seat{}, ledger{}
 		w.schedules(w.WorldSize)
 		return Aligned{}, nil
 	}

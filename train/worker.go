@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"ringloom/allreduce"
@@ -188,7 +189,7 @@ func (w *Worker) divide(c gradsync.Config) (err error) {
 func (w *Worker) shardConfig(world, rank int) shard.Config {
 	c := shard.Config{Samples: w.Train.N, GlobalBatch: w.GlobalBatch, WorldSize: world, Rank: rank, Seed: w.Seed, Shuffle: true}
 	if world == w.WorldSize {
-		c.Shares = w.stragglers.shares
+		c.Shares = slices.Clone(w.stragglers.shares) // a loader may still be at work with those before
 	}
 	return c
 }
