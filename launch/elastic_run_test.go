@@ -67,12 +67,19 @@ func TestTheNumberOfProcessesChanges(t *testing.T) {
 	asks := make(chan Resize)
 	c.Elastic.Resize = asks
 	by := func(more int) {
-		asks <- Resize{Ranks: func(now int) (int, error) { return now + more, nil }, Reply: func(before, now int, err error) { fmt.Fprintln(out, before, "to", now, err) }}
+		replied := make(chan struct{})
+		asks <- Resize{Ranks: func(now int) (int, error) { return now + more, nil }, Reply: func(before, now int, err error) {
+			fmt.Fprintln(out, before, "to", now, err)
+			close(replied)
+		}}
+		<-replied
 	}
 	go func() {
 		out.waitFor("0 is here, bound 1")
 		out.waitFor("1 is here, bound 1")
-		by(1)
+		for !strings.Contains(out.String(), "2 to 3 <nil>") { // what processes say to the launcher comes another way than what they print
+			by(1)
+		}
 		out.waitFor("2 is here, bound \n")
 		by(-1)
 		out.waitFor("2 leaves")

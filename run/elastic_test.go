@@ -48,13 +48,20 @@ func (r *testRank) address(t *testing.T) string {
 
 // Epochs of ten steps, many and small ones: the race detector makes the reference device slow, and a job must not end before the test has
 // done to it what it does.
-const elasticEpochs, elasticBatch = 60, 6
+func elasticEpochs() int {
+	if testing.Short() {
+		return 24
+	}
+	return 60
+}
+
+const elasticBatch = 6
 
 // elasticConfig is a job that goes on long enough for what a test does to it.
 func elasticConfig(t *testing.T, ranks int) Config {
 	c := testConfig(t, ranks)
 	c.Datasets = firstImages(*c.Datasets, 10*elasticBatch, 12)
-	c.Train.Epochs, c.Train.GlobalBatch, c.Train.CheckpointEvery = elasticEpochs, elasticBatch, 5
+	c.Train.Epochs, c.Train.GlobalBatch, c.Train.CheckpointEvery = elasticEpochs(), elasticBatch, 5
 	c.Member.Elastic.On = true
 	return c
 }
@@ -87,7 +94,7 @@ func TestAJobOutlivesItsRanks(t *testing.T) {
 		if r.err != nil {
 			t.Fatalf("%s: %v", name, r.err)
 		}
-		if want := finalHash(t, c.RunDir); r.result.ParametersSHA256 != want || r.result.WorldSize != 2 || r.result.Steps != 10*elasticEpochs {
+		if want := finalHash(t, c.RunDir); r.result.ParametersSHA256 != want || r.result.WorldSize != 2 || r.result.Steps != 10*elasticEpochs() {
 			t.Errorf("%s ends with %+v, kept is %s", name, r.result, want)
 		}
 	}
@@ -110,7 +117,7 @@ func TestAJobOutlivesItsRanks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for epoch := 1; epoch <= elasticEpochs; epoch++ {
+	for epoch := 1; epoch <= elasticEpochs(); epoch++ {
 		if line := fmt.Sprintf(`"epoch":%d,`, epoch); !told[epoch] || strings.Count(string(metrics), line) != 1 {
 			t.Errorf("epoch %d was told: %v, and kept %d times", epoch, told[epoch], strings.Count(string(metrics), line))
 		}
@@ -164,7 +171,7 @@ func TestAJoinerThatDiffersIsRefused(t *testing.T) {
 				steps++
 			}
 		}
-		r.waitFor(t, "Step", min(steps+2, 10*elasticEpochs))
+		r.waitFor(t, "Step", min(steps+2, 10*elasticEpochs()))
 		if slices.Contains(r.names(), "ViewEnded") {
 			t.Errorf("the job: %v", r.names())
 		}

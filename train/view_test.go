@@ -263,6 +263,14 @@ func elasticConfigs() map[string]Config {
 	return all
 }
 
+// fleets are the two kinds of device; with -short, under the race detector, the host alone.
+func fleets() map[string]fleet {
+	if testing.Short() {
+		return map[string]fleet{"hosts": hosts}
+	}
+	return map[string]fleet{"hosts": hosts, "accelerators": accelerators}
+}
+
 // deaths is how many a test goes through: few where tests are short or many run, all with RINGLOOM_TEST_LONG=1.
 func deaths(few, all int) int {
 	switch {
@@ -279,7 +287,7 @@ func deaths(few, all int) int {
 func TestADeathAnywhereLeavesTheBitsOfALeave(t *testing.T) {
 	points := deaths(4, 60)
 	for name, cfg := range elasticConfigs() {
-		for fleetName, devices := range map[string]fleet{"hosts": hosts, "accelerators": accelerators} {
+		for fleetName, devices := range fleets() {
 			t.Run(name+", "+fleetName, func(t *testing.T) {
 				whole := &troupe{t: t, cfg: cfg, devices: devices, victim: 1}
 				whole.play(3)
@@ -440,7 +448,7 @@ func TestADeathInTheMiddleOfAChange(t *testing.T) {
 func TestAChangeIsAResumptionFromMemory(t *testing.T) {
 	const world, gone, at = 3, 1, 2
 	for name, cfg := range elasticConfigs() {
-		for fleetName, devices := range map[string]fleet{"hosts": hosts, "accelerators": accelerators} {
+		for fleetName, devices := range fleets() {
 			if cfg.ShardOptimizer && cfg.Wire != "float32" {
 				continue // where parts are mirrored their sums are rounded, which they are not without
 			}
