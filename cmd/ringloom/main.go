@@ -113,7 +113,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(trainCommand(), launchCommand(), scaleCommand(), evaluateCommand(), exportCommand(), modelsCommand(), devicesCommand(), benchCommand(), dataCommand(), versionCommand())
+	root.AddCommand(trainCommand(), launchCommand(), leaveCommand(), scaleCommand(), evaluateCommand(), exportCommand(), modelsCommand(), devicesCommand(), benchCommand(), dataCommand(), versionCommand())
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = helpTopic // cobra's own prints the usage of all and ends with 0
