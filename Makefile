@@ -136,7 +136,7 @@ DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 MISSPELL    := github.com/golangci/misspell/cmd/misspell@v0.8.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # American spellings in names of Go, C and CSS, and of the emulator; ours are British.
-FOREIGN     := fiber,fibers,synchronize,serialize,color,normalize,unauthorized,signaled
+FOREIGN     := sanitize,fiber,fibers,synchronize,serialize,color,normalize,unauthorized,signaled
 VERIFY      := format vet static dead spelling modules vulnerabilities rules
 
 .PHONY: verify $(VERIFY:%=verify-%)
